@@ -1,0 +1,60 @@
+"""``napari-resmed models``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.markdown import Markdown
+
+from napari_resmed.cli.output import Json, messages, print_json, print_table
+from napari_resmed.models.catalogue import find_model, list_models
+from napari_resmed.models.folder import read_card
+from napari_resmed.models.model import Model
+
+__all__ = ["app"]
+
+app = typer.Typer(help="The models that can be used.", no_args_is_help=True)
+
+
+def _summary(model: Model) -> dict[str, object]:
+    return {
+        "name": model.name,
+        "version": model.version,
+        "task": model.task,
+        "description": model.description,
+        "channels": list(model.channels),
+        "spacing_mm": list(model.preparation.spacing_mm),
+        "labels": model.labels.to_json(),
+        "folder": str(model.folder),
+    }
+
+
+@app.command("list")
+def list_(as_json: Annotated[bool, Json] = False) -> None:
+    """List every model, built in and your own."""
+    found, problems = list_models()
+    if as_json:
+        print_json([_summary(model) for model in found])
+    else:
+        print_table(
+            ("name", "version", "task", "structures", "description"),
+            [(m.name, m.version, m.task, len(m.labels), m.description) for m in found],
+        )
+    for problem in problems:
+        messages.print(f"Left out: {problem}", markup=False)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="MODEL", help="A name from the list, or a model folder.")],
+    as_json: Annotated[bool, Json] = False,
+) -> None:
+    """Show a model's card: what it is for, how it was made, how well it does."""
+    model = find_model(name)
+    if as_json:
+        print_json({**_summary(model), "measured": dict(model.measured), "card": read_card(model)})
+        return
+    from rich.console import Console
+
+    Console().print(Markdown(read_card(model)))

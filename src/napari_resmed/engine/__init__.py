@@ -1,0 +1,1 @@
+"""One long-lived worker process that runs jobs for a face."""

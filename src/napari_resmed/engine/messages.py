@@ -1,0 +1,185 @@
+"""How values cross between a face and its worker.
+
+A message is one line of JSON. Arrays never travel in it: they lie in files of a private folder, in memory where
+the system offers that, and the message names them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from napari_resmed.labels import LabelMap, LabelSet
+from napari_resmed.volume import Volume
+
+__all__ = ["Exchange", "pack", "unpack"]
+
+_SHARED_MEMORY = Path("/dev/shm")
+_PREFIX = "napari-resmed-"
+
+
+class Exchange:
+    """A private folder for arrays under way; in shared memory while there is room, on disk otherwise.
+
+    Parameters
+    ----------
+    folders:
+        Where to put arrays, the fastest first; made anew where left out. The worker is given its face's.
+    """
+
+    def __init__(self, folders: tuple[Path, ...] = ()) -> None:
+        self.folders = folders or tuple(_new_folders())
+
+    def put(self, array: NDArray[Any]) -> str:
+        """Write an array ``(any shape, any layout)`` and return its path."""
+        place = next(
+            (folder for folder in self.folders if shutil.disk_usage(folder).free > 2 * array.nbytes + 2**20),
+            self.folders[-1],
+        )
+        path = place / f"{uuid.uuid4().hex}.npy"
+        try:
+            _write(path, array)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        return str(path)
+
+    @staticmethod
+    def take(path: str) -> NDArray[Any]:
+        """Read an array, writable, and remove its file."""
+        array = _read(Path(path))
+        Path(path).unlink(missing_ok=True)
+        return array
+
+    def sweep(self) -> None:
+        """Remove every array that lies there; only while nothing is under way."""
+        for folder in self.folders:
+            for path in folder.glob("*.npy"):
+                path.unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Remove the folders and what is in them."""
+        for folder in self.folders:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+# numpy's own save and load hold Python's lock while they work, and with it the face's window: half a second for a
+# large CT. Plain reads and writes of the bytes do not.
+
+
+def _write(path: Path, array: NDArray[Any]) -> None:
+    header = {"descr": array.dtype.str, "fortran_order": False, "shape": array.shape}
+    with path.open("wb", buffering=0) as file:
+        np.lib.format.write_array_header_2_0(file, header)
+        for part in array if array.ndim > 1 else (array,):
+            left = memoryview(np.ascontiguousarray(part).data).cast("B")
+            while left:
+                left = left[file.write(left) :]
+
+
+def _read(path: Path) -> NDArray[Any]:
+    with path.open("rb", buffering=0) as file:
+        version = np.lib.format.read_magic(file)
+        if version != (2, 0):
+            raise ValueError(f"found an array of version {version}, expected (2, 0)")
+        shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+        if dtype.hasobject:
+            raise ValueError("found an array of objects, expected numbers")
+        array = np.empty(shape, dtype)
+        left = memoryview(array.reshape(-1).data).cast("B")
+        while left:
+            count = file.readinto(left)
+            if not count:
+                raise EOFError("the array ends early")
+            left = left[count:]
+    return array
+
+
+def _new_folders() -> list[Path]:
+    places = [_SHARED_MEMORY] if os.access(_SHARED_MEMORY, os.W_OK) else []
+    places.append(Path(tempfile.gettempdir()))
+    for place in places:
+        _sweep_dead(place)
+    return [Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=place)) for place in places]
+
+
+def _sweep_dead(place: Path) -> None:
+    """Remove what faces left behind that were killed together with their workers: it may hold images."""
+    for folder in place.glob(f"{_PREFIX}*"):
+        owner = folder.name.removeprefix(_PREFIX).split("-")[0]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def pack(value: Any, exchange: Exchange) -> Any:
+    """A value as JSON can hold it; arrays and volumes go through the exchange.
+
+    Raises
+    ------
+    TypeError
+        If a value has no place in a message.
+    """
+    if isinstance(value, Volume):
+        packed = {
+            "data": exchange.put(value.data),
+            "affine": value.affine.tolist(),
+            "axes": value.axes,
+            "modality": value.modality,
+            "name": value.name,
+            "meta": pack(dict(value.meta), exchange),
+        }
+        if isinstance(value, LabelMap):
+            packed["labels"] = value.labels.to_json()
+        return {"__volume__": packed}
+    if isinstance(value, np.ndarray):
+        return {"__array__": exchange.put(value)}
+    if isinstance(value, np.generic):
+        return value.item()
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: pack(getattr(value, field.name), exchange) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): pack(item, exchange) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [pack(item, exchange) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    raise TypeError(f"a message cannot hold a {type(value).__name__}")
+
+
+def unpack(value: Any) -> Any:
+    """What :func:`pack` packed; dataclasses come back as dictionaries of their fields."""
+    if isinstance(value, dict):
+        if "__volume__" in value:
+            return _volume(value["__volume__"])
+        if "__array__" in value:
+            return Exchange.take(value["__array__"])
+        return {key: unpack(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [unpack(item) for item in value]
+    return value
+
+
+def _volume(packed: dict[str, Any]) -> Volume:
+    common = {
+        "data": Exchange.take(packed["data"]),
+        "affine": np.array(packed["affine"]),
+        "axes": packed["axes"],
+        "modality": packed["modality"],
+        "name": packed["name"],
+        "meta": unpack(packed["meta"]),
+    }
+    if "labels" in packed:
+        return LabelMap(**common, labels=LabelSet.from_json(packed["labels"]))
+    return Volume(**common)

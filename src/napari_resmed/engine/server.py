@@ -1,0 +1,124 @@
+"""The worker process: takes jobs on standard input, answers with events on standard output.
+
+Run by :class:`napari_resmed.engine.client.Engine` as ``python -m napari_resmed.engine.server FOLDER...``. All
+jobs run on the main thread, one after the other, so that what a library caches per thread stays warm. It ends
+when its face does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import Any, TextIO
+
+from napari_resmed.engine.messages import Exchange, pack, unpack
+from napari_resmed.errors import ResMedError
+from napari_resmed.events import Event, Failed, Finished, to_message
+
+__all__ = ["main"]
+
+# The person's window comes first when both want the processor.
+NICENESS = 5
+
+
+class Server:
+    """The worker's side of the conversation."""
+
+    def __init__(self, out: TextIO, exchange: Exchange) -> None:
+        self._out = out
+        self._exchange = exchange
+        self._requests: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._cancelled: set[int] = set()
+        self._asked: dict[int, str] = {}
+
+    def listen(self, lines: TextIO) -> None:
+        """Sort what the face sends; its end is the worker's end, whatever it is doing."""
+        try:
+            for line in lines:
+                message = json.loads(line)
+                if "cancel" in message:
+                    self._cancelled.add(message["cancel"])
+                elif "ask" in message:
+                    self._asked[message["ask"]] = message["what"]
+                else:
+                    self._requests.put(message)
+        finally:  # a line cut off by the face's death is its end too
+            self._exchange.clear()
+            os._exit(0)
+
+    def run(self) -> None:
+        """Work off the jobs, for ever."""
+        while True:
+            request = self._requests.get()
+            ticket = request["ticket"]
+            self._send(ticket, self._work(ticket, request["job"], request["parameters"]))
+
+    def _send(self, ticket: int, event: Event) -> None:
+        message = {"ticket": ticket, **pack(to_message(event), self._exchange)}
+        self._out.write(json.dumps(message) + "\n")
+        self._out.flush()
+
+    def _work(self, ticket: int, job: str, packed: dict[str, Any]) -> Event:
+        """Run one job to its last event, which is returned; the ones before are sent."""
+        begin = time.perf_counter()
+        try:
+            parameters = unpack(packed)
+            if ticket in self._cancelled:
+                return _cancelled()
+            from napari_resmed.jobs import find_job
+
+            steps = find_job(job)(**parameters)
+            event = None
+            while True:
+                try:
+                    # What was asked of the job goes in where it next pauses; a job has to begin before it can be asked.
+                    event = next(steps) if event is None else steps.send(self._asked.pop(ticket, None))
+                except StopIteration as end:
+                    return self._finished(end.value, time.perf_counter() - begin)
+                if ticket in self._cancelled:
+                    steps.close()
+                    return _cancelled()
+                self._send(ticket, event)
+        except ResMedError as problem:
+            return Failed(str(problem), "input" if problem.exit_code == 2 else "work", traceback.format_exc())
+        except MemoryError:
+            return Failed("out of memory; close other programs or choose a smaller region", "work")
+        except Exception as problem:
+            name = type(problem).__name__
+            return Failed(f"something unexpected went wrong ({name}); please report it", "work", traceback.format_exc())
+
+    def _finished(self, result: Any, seconds: float) -> Event:
+        try:
+            # Packed here, where a full disk can still be told; packing twice changes nothing.
+            return Finished(pack(result, self._exchange), seconds)
+        except OSError as problem:
+            return Failed(f"the result could not be handed over: {problem.strerror or problem}", "work")
+
+
+def _cancelled() -> Failed:
+    return Failed("cancelled", "cancelled")
+
+
+def main() -> None:
+    """Start the worker."""
+    # Libraries print; only events may reach the face, so they get a pipe of their own.
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    server = Server(out, Exchange(tuple(Path(folder) for folder in sys.argv[1:])))
+    threading.Thread(target=server.listen, args=(sys.stdin,), daemon=True).start()
+    try:
+        server.run()
+    except (BrokenPipeError, KeyboardInterrupt):
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""Tables that people write: any separator, any spelling of yes."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from napari_resmed.errors import InputError
+
+__all__ = ["YES_OR_NO", "first_column", "is_yes", "read_rows", "several", "split_of"]
+
+_YES = ("yes", "y", "true", "x")
+_NO = ("no", "n", "false", "")
+YES_OR_NO = (*_YES, *_NO)
+_SPLITS = (("train", "train"), ("val", "validation"), ("test", "test"))
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file, by column; names of columns and entries without blanks around them.
+
+    The separator is a comma, a tab or a semicolon, whichever the first line has.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, has no rows, or two columns of one name.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as problem:
+        raise InputError(f"{path.name} cannot be read: {(problem.strerror or 'unknown reason').lower()}") from problem
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:  # spreadsheets on Windows
+        text = data.decode("cp1252", "replace")
+    lines = [line for line in text.splitlines() if line.strip()]
+    separator = next((mark for mark in ",\t;" if lines and mark in lines[0]), ",")
+    try:
+        table = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator)]
+    except csv.Error as problem:
+        raise InputError(f"{path.name} is no table that can be read ({problem}); save it as CSV again") from problem
+    if len(table) < 2:
+        raise InputError(f"{path.name} has no rows; expected a line of column names and one line per case")
+    head = table[0]
+    twice = sorted({name for name in head if name and head.count(name) > 1})
+    if twice:
+        raise InputError(f"{path.name} has two columns called {twice[0]!r}; give each its own name")
+    return [dict(zip(head, [*row, *[""] * (len(head) - len(row))], strict=False)) for row in table[1:] if any(row)]
+
+
+def first_column(rows: list[dict[str, str]], *names: str) -> str:
+    """The column that has one of these names, in any case of letters; empty where there is none."""
+    known = {column.casefold(): column for column in rows[0]}
+    return next((known[name] for name in names if name in known), "")
+
+
+def several(cell: str) -> list[str]:
+    """The parts of a cell, separated by semicolons."""
+    return [part.strip() for part in cell.split(";") if part.strip()]
+
+
+def is_yes(cell: str, source: str) -> bool:
+    """Whether a cell says yes: a word, or a number other than 0.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+    """
+    word = cell.casefold()
+    if word in YES_OR_NO:
+        return word in _YES
+    try:
+        return float(word) != 0
+    except ValueError as problem:
+        raise InputError(f"{source} has the entry {cell[:40]!r}, expected yes or no") from problem
+
+
+def split_of(cell: str) -> str:
+    """The part of a split that a word begins with (``train-pats``, ``val``, ``Testing``); empty for any other."""
+    word = cell.casefold()
+    return next((split for start, split in _SPLITS if word.startswith(start)), "")

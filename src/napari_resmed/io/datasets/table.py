@@ -1,0 +1,125 @@
+"""A table with a row per case: images, labels, and what is known of them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from napari_resmed.case import Case
+from napari_resmed.errors import InputError
+from napari_resmed.io.datasets.description import read_description
+from napari_resmed.io.datasets.folders import NAMES_FILE
+from napari_resmed.io.datasets.found import Found
+from napari_resmed.io.datasets.meaning import Meaning, read_json, read_meaning
+from napari_resmed.io.datasets.naming import case_names
+from napari_resmed.io.datasets.rows import first_column, is_yes, read_rows, several, split_of
+from napari_resmed.io.files import ENDINGS
+
+__all__ = ["find"]
+
+_NUMBERED = re.compile(r"^images?[ _-]?(\d+)$", re.IGNORECASE)
+_LABEL = ("label", "labels", "mask", "seg", "segmentation")
+_NAME = ("case", "name", "id")
+_GROUP = ("group", "patient", "subject")
+_WORDS = frozenset((*_LABEL, *_NAME, *_GROUP, "split", "annotated", "only_painted", "class"))
+
+
+def find(path: Path) -> Found:
+    """The cases of a CSV file.
+
+    Columns, in any case of letters: ``image`` (several files separated by semicolons), or ``image_1``, ``image_2``,
+    ..., or one column of files per channel under the channel's name; ``label``; and where wanted ``case``, ``split``,
+    ``patient`` (or ``group``), ``annotated`` (names or values of structures separated by semicolons; empty: all of
+    them), ``only_painted`` (yes or no). Paths are relative to the file.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, or an entry cannot be understood.
+    """
+    rows = read_rows(path)
+    label = first_column(rows, *_LABEL)
+    _refuse_classes(path, rows, label)
+    images, channels = _image_columns(rows)
+    if not images or not label:
+        raise InputError(
+            f"{path.name} has the columns {', '.join(rows[0])}; expected image (or one column of files per channel) "
+            "and label"
+        )
+    meaning = _meaning(path.parent)
+    files = [[path.parent / _path(part) for column in images for part in several(row[column])] for row in rows]
+    for number, found in enumerate(files, 2):
+        if not found:
+            raise InputError(f"{path.name} has no image in line {number}; expected a path in {images[0]!r}")
+    column = first_column(rows, *_NAME)
+    names = [row[column] for row in rows] if column else case_names([found[0] for found in files], path.parent)
+    split, group = first_column(rows, "split"), first_column(rows, *_GROUP)
+    annotated, painted = first_column(rows, "annotated"), first_column(rows, "only_painted")
+    cases = [
+        Case(
+            name.removesuffix("_0000") if len(found) > 1 and not column else name,
+            tuple(found),
+            path.parent / _path(row[label]) if row[label] else None,
+            annotated=_annotated(row[annotated], meaning, path) if annotated else None,
+            only_painted=is_yes(row[painted], f"{path.name}, only_painted") if painted else False,
+            split=split_of(row[split]) if split else "",
+            group=row[group] if group else "",
+        )
+        for name, row, found in zip(names, rows, files, strict=True)
+    ]
+    if any(not case.name for case in cases):
+        raise InputError(f"{path.name} has a row without a name in {column!r}; give every case one")
+    return Found(tuple(cases), meaning, channels)
+
+
+def _image_columns(rows: list[dict[str, str]]) -> tuple[list[str], tuple[str, ...]]:
+    """Columns with image files, in the order of the channels, and the channels' names where they have any."""
+    if column := first_column(rows, "image", "images"):
+        return [column], ()
+    numbered = sorted((int(match[1]), column) for column in rows[0] if (match := _NUMBERED.match(column)))
+    if numbered:
+        return [column for _, column in numbered], ()
+    named = [
+        column
+        for column in rows[0]
+        if column.casefold() not in _WORDS and all(_is_file(row[column]) for row in rows if row[column])
+        if any(row[column] for row in rows)
+    ]
+    return named, tuple(named)
+
+
+def _refuse_classes(path: Path, rows: list[dict[str, str]], label: str) -> None:
+    column = first_column(rows, "class") or label
+    entries = [row[column] for row in rows if row.get(column)]
+    if column and entries and not any(_is_file(entry) or "/" in entry or "\\" in entry for entry in entries):
+        raise InputError(
+            f"{path.name} gives each image a class ({column!r} is e.g. {entries[0][:40]!r}) rather than a label map; "
+            "training for classification is not possible yet, for segmentation the column label holds paths"
+        )
+
+
+def _is_file(cell: str) -> bool:
+    return all(part.lower().endswith(ENDINGS) for part in several(cell))
+
+
+def _path(cell: str) -> str:
+    return cell.replace("\\", "/")  # written on Windows
+
+
+def _meaning(folder: Path) -> Meaning | None:
+    names = folder / NAMES_FILE
+    return read_meaning(read_json(names), NAMES_FILE) if names.is_file() else read_description(folder).meaning
+
+
+def _annotated(cell: str, meaning: Meaning | None, path: Path) -> tuple[int, ...] | None:
+    parts = several(cell)
+    if not parts or [part.casefold() for part in parts] == ["all"]:
+        return None
+    if [part.casefold() for part in parts] == ["none"]:
+        return ()
+    known = {label.name.casefold(): label.value for label in meaning.labels} if meaning else {}
+    values = [known.get(part.casefold(), int(part) if part.isdigit() else 0) for part in parts]
+    if 0 in values:
+        names = ", ".join(known) or f"values, as no {NAMES_FILE} beside it gives names"
+        raise InputError(f"{path.name} has {parts[values.index(0)]!r} under annotated; expected {names}")
+    return tuple(sorted(values))

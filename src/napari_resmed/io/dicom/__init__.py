@@ -1,0 +1,8 @@
+"""DICOM: which series there are, reading one, writing one."""
+
+from __future__ import annotations
+
+from napari_resmed.io.dicom.series import Series, find_series, read_series
+from napari_resmed.io.dicom.write import write_series
+
+__all__ = ["Series", "find_series", "read_series", "write_series"]

@@ -1,0 +1,60 @@
+"""One image of a DICOM file, as far as its header goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Slice"]
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One image of a file: where it lies, how its voxels are stored, when and how it was taken.
+
+    Parameters
+    ----------
+    path, frame:
+        The file, and the frame in it; None where the file holds one image alone.
+    position, row, column:
+        Patient position of the centre of the first voxel in mm, and unit directions in which the column
+        index and the row index grow; LPS ``(x, y, z)``. Empty where the file does not say.
+    spacing_mm:
+        Between rows, between columns ``(dy, dx)``; empty where the file does not say.
+    contrast:
+        What makes another image of the same place another series: image type, echo.
+    times:
+        By which repeated images of one place are put in order, the most telling first; None is unsaid.
+    problem:
+        Why it cannot be read; empty when it can.
+    """
+
+    path: Path
+    frame: int | None = None
+    uid: str = ""
+    series_uid: str = ""
+    frame_of_reference: str = ""
+    stack: str = ""
+    modality: str = ""
+    description: str = ""
+    rows: int = 0
+    columns: int = 0
+    samples: int = 1
+    photometric: str = ""
+    bits: int = 16
+    signed: bool = False
+    slope: float = 1.0
+    intercept: float = 0.0
+    position: tuple[float, ...] = ()
+    row: tuple[float, ...] = ()
+    column: tuple[float, ...] = ()
+    spacing_mm: tuple[float, ...] = ()
+    spacing_at_detector: bool = False
+    thickness_mm: float | None = None
+    slice_gap_mm: float | None = None
+    contrast: tuple[str, ...] = ()
+    times: tuple[float | None, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    problem: str = ""

@@ -1,0 +1,172 @@
+"""NRRD and MetaImage files, through SimpleITK: LPS already, so nothing turns but the order of axes."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from napari_resmed import geometry
+from napari_resmed.errors import InputError, WorkError
+from napari_resmed.labels import LabelMap
+from napari_resmed.volume import Volume
+
+__all__ = ["SUFFIXES", "read_itk", "write_itk"]
+
+SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
+
+# Header noise, as of float32 cosines or quaternions, is written as it is; above it (0.006 degrees) a volume
+# is sheared, which readers of these formats may take for a rotation or refuse.
+SHEAR_COSINE = 1e-4
+# A fourth axis that leans into space by more than this is no time axis.
+_TIME_LEAN = 1e-6
+
+sitk.ProcessObject.SetGlobalWarningDisplay(False)  # what matters is reported as an error in our words
+
+
+def read_itk(path: Path | str) -> Volume:
+    """Read a NRRD or MetaImage file.
+
+    Returns
+    -------
+    Volume
+        A 2D image gets one z; vector pixels become channels, a fourth dimension time.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, it is no such image, damaged, cut off, or of more than four dimensions.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"found no file {path.name}, expected a NRRD or MetaImage file; check the path")
+    try:
+        image = sitk.ReadImage(str(path))
+    except RuntimeError as problem:
+        raise InputError(
+            f"{path.name} cannot be read: it, or the data file it names, is missing, cut off, damaged or no "
+            "NRRD or MetaImage; copy it again from its source"
+        ) from problem
+    dimensions = image.GetDimension()
+    if not 2 <= dimensions <= 4:
+        raise InputError(f"{path.name} has {dimensions} dimensions, expected 2, 3 or 4")
+    data = sitk.GetArrayFromImage(image)
+    axes = {2: "zyx", 3: "zyx", 4: "tzyx"}[dimensions]
+    if image.GetNumberOfComponentsPerPixel() > 1:
+        data = np.moveaxis(data, -1, dimensions - 3 if dimensions > 2 else 0)
+        axes = axes.replace("z", "cz")
+    if dimensions == 2:
+        data = np.expand_dims(data, -3)
+    if data.dtype.kind == "c":
+        raise InputError(f"{path.name} holds complex numbers, expected real ones; save the magnitude")
+    return Volume(
+        np.ascontiguousarray(data),
+        _affine(image, path.name),
+        axes,
+        modality=_modality(image),
+        name=path.stem,
+        meta={"format": path.suffix.lstrip(".").lower()},
+    )
+
+
+def write_itk(volume: Volume, path: Path | str) -> None:
+    """Write a NRRD or MetaImage file; the whole file or nothing.
+
+    Voxels keep their type (booleans become bytes, half floats single), label maps are compressed. The formats
+    with a separate data file (``.nhdr``, ``.mhd``) put it beside, under the same name.
+
+    Raises
+    ------
+    InputError
+        If the ending is unknown, the folder is missing, or the volume is sheared.
+    WorkError
+        If the file cannot be written there, e.g. because the disk is full.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"cannot write {path.name}: expected one of the endings {', '.join(SUFFIXES)}")
+    if not path.parent.is_dir():
+        raise InputError(f"cannot write {path.name}: its folder does not exist; create it first")
+    if path.is_dir():
+        raise InputError(f"cannot write {path.name}: a folder of that name is there; choose another name")
+    shear = geometry.shear_cosine(volume.affine)
+    if shear > SHEAR_COSINE:
+        degrees = float(np.degrees(np.arcsin(min(1.0, shear))))
+        raise InputError(
+            f"cannot write {path.name}: the volume is sheared by {degrees:.2g} degrees, which this format "
+            "does not hold; write NIfTI (.nii.gz) instead"
+        )
+    image = _image(volume)
+    try:
+        # A folder beside the target: a header and its data file keep their names, and move without copying.
+        folder = Path(tempfile.mkdtemp(prefix=".part-", dir=path.parent))
+    except OSError as problem:
+        raise WorkError(f"could not write {path.name}: {_reason(problem)}") from problem
+    try:
+        part = folder / path.name
+        sitk.WriteImage(image, str(part), useCompression=isinstance(volume, LabelMap))
+        # The header last: until it is there, a reader finds the old image or none.
+        for written in sorted(folder.iterdir(), key=lambda file: file == part):
+            written.replace(path.parent / written.name)
+    except OSError as problem:
+        raise WorkError(f"could not write {path.name}: {_reason(problem)}; nothing was left there") from problem
+    except RuntimeError as problem:
+        full = shutil.disk_usage(folder).free < volume.data.nbytes
+        reason = "the disk is full" if full else "the place does not take the file"
+        raise WorkError(f"could not write {path.name}: {reason}; nothing was left there") from problem
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _affine(image: Any, name: str) -> geometry.Affine:
+    """Ours from ITK's parts; a missing z is a millimetre, along the normal."""
+    size = image.GetDimension()
+    direction = np.array(image.GetDirection(), dtype=np.float64).reshape(size, size)
+    origin, spacing = list(image.GetOrigin()), list(image.GetSpacing())
+    if size == 2:
+        direction = np.block([[direction, np.zeros((2, 1))], [np.zeros((1, 2)), np.linalg.det(direction)]])
+        origin, spacing = [*origin, 0.0], [*spacing, 1.0]
+    if size == 4 and max(np.abs(direction[:3, 3]).max(), np.abs(direction[3, :3]).max()) > _TIME_LEAN:
+        raise InputError(f"{name} has four axes mixed in space, expected three of space and one of time")
+    return geometry.compose(origin[:3], spacing[2::-1], direction[:3, :3])
+
+
+def _image(volume: Volume) -> Any:
+    data: NDArray[Any] = volume.data
+    if data.dtype.kind == "b":
+        data = data.astype(np.uint8)
+    elif data.dtype == np.float16:
+        data = data.astype(np.float32)
+    elif data.dtype.kind == "f" and data.dtype.itemsize > 8:
+        data = data.astype(np.float64)
+    if "c" in volume.axes:
+        data = np.moveaxis(data, volume.axes.index("c"), -1)
+    native = data.astype(data.dtype.newbyteorder("="), copy=False)
+    image = sitk.GetImageFromArray(np.ascontiguousarray(native), isVector="c" in volume.axes)
+    size = image.GetDimension()
+    spacing = volume.spacing_mm
+    direction, origin = np.eye(size), np.zeros(size)
+    direction[:3, :3] = (volume.affine[:3, :3] / spacing)[:, ::-1]
+    origin[:3] = volume.affine[:3, 3]
+    image.SetDirection(direction.ravel().tolist())
+    image.SetOrigin(origin.tolist())
+    image.SetSpacing([*spacing[::-1], *[1.0] * (size - 3)])
+    return image
+
+
+def _modality(image: Any) -> str:
+    """Give DICOM's letters for what MetaImage calls ``MET_MOD_CT``."""
+    stated = image.GetMetaData("Modality") if image.HasMetaDataKey("Modality") else ""
+    return stated.removeprefix("MET_MOD_") if stated.startswith("MET_MOD_") and "UNK" not in stated else ""
+
+
+def _reason(problem: OSError) -> str:
+    if problem.errno == errno.ENOSPC:
+        return "the disk is full"
+    return (problem.strerror or "the place does not take the file").lower()

@@ -1,0 +1,51 @@
+"""What a model found, in the labels of a project."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from napari_resmed.errors import InputError
+from napari_resmed.labels import LabelMap, LabelSet, smallest_integer_type
+
+__all__ = ["in_labels_of"]
+
+
+def in_labels_of(project: LabelSet, found: LabelMap, model: str) -> LabelMap:
+    """A model's label map with the project's values; structures are matched by name.
+
+    Parameters
+    ----------
+    project:
+        The project's labels. Where there are none, the model's are taken as they are.
+    found:
+        What the model made.
+    model:
+        Its name, for the message.
+
+    Returns
+    -------
+    LabelMap
+        Structures that the project does not have are background.
+
+    Raises
+    ------
+    InputError
+        If the model knows none of the project's structures.
+    """
+    if not len(project):
+        return found
+    own = {label.name.strip().lower(): label for label in project}
+    values = {label.value: own.get(label.name.strip().lower()) for label in found.labels}
+    if not any(values.values()):
+        wanted = ", ".join(label.name for label in project)
+        raise InputError(
+            f"{model} knows none of the project's structures ({wanted}); choose a model that does, or name the "
+            "labels as it does"
+        )
+    table = np.zeros(int(found.data.max()) + 1, smallest_integer_type(max(project.values)))
+    for value, label in values.items():
+        if label is not None and value < len(table):
+            table[value] = label.value
+    return replace(found, data=table[found.data], labels=project)

@@ -1,0 +1,77 @@
+"""Names of cases: from file names, fit for nnU-Net, each once."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from napari_resmed.io.files import ENDINGS
+
+__all__ = ["case_names", "channels_by_name", "stem"]
+
+# More would be a series of cases numbered with four digits rather than channels of one.
+MOST_CHANNELS_OF_ONE_CASE = 4
+
+
+def stem(name: str) -> str:
+    """A file name without the ending of an image."""
+    ending = next((one for one in ENDINGS if name.lower().endswith(one)), "")
+    return name[: len(name) - len(ending)] if ending else name
+
+
+def case_names(paths: Sequence[PurePath]) -> list[str]:
+    """A name for every image.
+
+    The file's own name where it is the only one, else with the folders it lies in, else with a number.
+
+    Parameters
+    ----------
+    paths:
+        Relative to the folder that holds them all, without ending.
+    """
+    plain = [_tidy(path.name) for path in paths]
+    often = Counter(name.lower() for name in plain)
+    names: list[str] = []
+    taken: set[str] = set()
+    for path, name in zip(paths, plain, strict=True):
+        wish = name if often[name.lower()] == 1 else _tidy("_".join(path.parts))
+        free, number = wish, 2
+        # Upper and lower case are one name to Windows and macOS.
+        while free.lower() in taken:
+            free, number = f"{wish}_{number}", number + 1
+        taken.add(free.lower())
+        names.append(free)
+    return names
+
+
+def _tidy(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("_.-") or "case"
+
+
+def channels_by_name(stems: Sequence[str]) -> dict[str, tuple[int, ...]] | None:
+    """Which images are channels of one case, by nnU-Net's ``CASE_0000``, ``CASE_0001``.
+
+    Parameters
+    ----------
+    stems:
+        Paths without ending.
+
+    Returns
+    -------
+    dict or None
+        For every case the places of its channels in ``stems``; None where names do not say so throughout.
+    """
+    groups: dict[str, dict[int, int]] = {}
+    for place, name in enumerate(stems):
+        match = re.fullmatch(r"(.+)_(\d{4})", name)
+        if match is None:
+            return None
+        groups.setdefault(match[1], {})[int(match[2])] = place
+    sizes = {tuple(sorted(group)) for group in groups.values()}
+    if len(sizes) != 1 or (channels := next(iter(sizes))) != tuple(range(len(channels))):
+        return None
+    if len(groups) == 1 and len(channels) > MOST_CHANNELS_OF_ONE_CASE:
+        return None
+    return {name: tuple(group[channel] for channel in channels) for name, group in groups.items()}

@@ -1,0 +1,28 @@
+"""Tables to CSV."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from napari_resmed.io.whole_file import whole_file
+
+__all__ = ["write_table"]
+
+
+def write_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Write rows with equal keys as CSV (UTF-8, comma), the keys as the first line; whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If nothing can be written there.
+    WorkError
+        If writing fails half-way.
+    """
+    with whole_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else ["value"])
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,234 @@
+"""Segment an image with a model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import psutil
+import torch
+
+import napari_resmed
+from napari_resmed.errors import ModelError, WorkError
+from napari_resmed.events import Event, Progress, Started, Warning
+from napari_resmed.jobs.follow import follow
+from napari_resmed.labels import LabelMap
+from napari_resmed.models.catalogue import find_model
+from napari_resmed.models.model import Model
+from napari_resmed.predict.machine import choose_machine, is_out_of_memory
+from napari_resmed.predict.sliding_window import sliding_window
+from napari_resmed.predict.warm import warm_network
+from napari_resmed.prepare.grid import prepare, restore_labels, restore_map
+from napari_resmed.volume import Volume
+
+__all__ = ["Segmentation", "segment"]
+
+# Where in the whole job each part begins, for the progress bar; measured on a 1 mm head.
+_PREPARED, _PREDICTED = 0.08, 0.85
+# A field of view under this share of the model's window shows too little of the anatomy around a voxel.
+SMALL_FIELD = 0.25
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """What a segmentation gives.
+
+    Parameters
+    ----------
+    labels:
+        On the image's own grid; ``meta["made_by"]`` says how.
+    table:
+        ``value, name, voxels, volume_ml`` per structure.
+    uncertainty:
+        Entropy of the class probabilities, 0 (sure) to 1, on the image's grid; None unless asked for.
+    seconds:
+        ``load, prepare, network, restore, total``.
+    """
+
+    labels: LabelMap
+    table: list[dict[str, Any]]
+    model: str
+    device: str
+    precision: str
+    tiles: int
+    seconds: dict[str, float]
+    peak_memory_mb: float
+    uncertainty: Volume | None = None
+    made_by: dict[str, Any] = field(default_factory=dict)
+
+
+def segment(
+    image: Volume,
+    model: str,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    overlap: float = 0.5,
+    tta: bool = False,
+    uncertainty: bool = False,
+) -> Generator[Event, None, Segmentation]:
+    """Segment one image.
+
+    Parameters
+    ----------
+    image:
+        3D, one channel per channel of the model; not changed.
+    model:
+        A name from the catalogue, or a model folder.
+    device, precision:
+        See :func:`napari_resmed.predict.machine.choose_machine`.
+    overlap:
+        Share of a window that its neighbour repeats, 0 <= overlap < 1.
+    tta:
+        Also run every window mirrored, along the axes the model allows.
+    uncertainty:
+        Also give the entropy of the class probabilities as an image.
+
+    Raises
+    ------
+    InputError
+        If the image or a parameter cannot be used.
+    ModelError
+        If the model is unknown, damaged, or does not fit the image.
+    WorkError
+        If memory runs out.
+    """
+    begin = time.perf_counter()
+    chosen = find_model(model)
+    chosen.check_fits(image)
+    machine = choose_machine(device, precision)
+    if tta and not chosen.mirror_axes:
+        raise ModelError(f"the model {chosen.name} tells left from right, so mirrored passes would mislead it")
+    yield Started(f"Segmenting with {chosen.name}")
+    seconds: dict[str, float] = {}
+    clock = _Clock()
+    try:
+        yield Progress("Loading the model", 0.0)
+        network = warm_network(chosen, machine)
+        seconds["load"] = clock.lap()
+        yield Progress("Preparing the image", 0.01)
+        ready, grid = prepare(image, chosen.preparation)
+        for note in _doubts(image, chosen):
+            yield Warning(note)
+        seconds["prepare"] = clock.lap()
+        windows = sliding_window(
+            ready,
+            network,
+            machine,
+            classes=len(chosen.values),
+            patch=chosen.patch,
+            overlap=overlap,
+            mirror_axes=chosen.mirror_axes if tta else (),
+            background_classes=chosen.background_classes,
+        )
+        tiles = 0
+
+        def window_done(step: tuple[int, int]) -> Event:
+            nonlocal tiles
+            done, tiles = step
+            share = _PREPARED + (_PREDICTED - _PREPARED) * done / tiles
+            left = clock.elapsed() * (tiles - done) / done / (_PREDICTED - _PREPARED) if done else None
+            return Progress("Segmenting", share, left)
+
+        scores = yield from follow(windows, window_done)
+        seconds["network"] = clock.lap()
+        values = yield from follow(
+            restore_labels(scores, grid, chosen.values),
+            lambda done: Progress("Restoring the geometry", _PREDICTED + (0.99 - _PREDICTED) * done),
+        )
+        doubt = restore_map(_entropy(scores), grid) if uncertainty else None
+        seconds["restore"] = clock.lap()
+    except (MemoryError, RuntimeError) as problem:
+        if not is_out_of_memory(problem):
+            raise
+        wayout = "choose a smaller region" + ("" if machine.device.type == "cpu" else ", or the device cpu")
+        raise WorkError(f"out of memory on {machine.device}; close other programs or {wayout}") from problem
+    made_by = {
+        "program": f"napari-resmed {napari_resmed.__version__}",
+        "model": chosen.name,
+        "model_version": chosen.version,
+        "parameters": {
+            "device": str(machine.device),
+            "precision": machine.precision,
+            "overlap": overlap,
+            "tta": tta,
+        },
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    labels = LabelMap(
+        values,
+        image.affine,
+        "zyx",
+        image.modality,
+        f"{image.name} {chosen.name}".strip(),
+        {**_geometry_facts(image), "made_by": made_by},
+        chosen.labels,
+    )
+    seconds["total"] = time.perf_counter() - begin
+    return Segmentation(
+        labels=labels,
+        table=labels.table(),
+        model=chosen.name,
+        device=str(machine.device),
+        precision=machine.precision,
+        tiles=tiles,
+        seconds={name: round(value, 3) for name, value in seconds.items()},
+        peak_memory_mb=round(_peak_memory_mb(), 1),
+        uncertainty=None
+        if doubt is None
+        else Volume(doubt, image.affine, "zyx", image.modality, f"{image.name} uncertainty".strip(), labels.meta),
+        made_by=made_by,
+    )
+
+
+class _Clock:
+    """Seconds between laps."""
+
+    def __init__(self) -> None:
+        self._last = time.perf_counter()
+
+    def elapsed(self) -> float:
+        return time.perf_counter() - self._last
+
+    def lap(self) -> float:
+        now = time.perf_counter()
+        seconds, self._last = now - self._last, now
+        return seconds
+
+
+def _geometry_facts(image: Volume) -> dict[str, Any]:
+    """What a NIfTI header says of its coordinate system; the result shares it."""
+    return {name: image.meta[name] for name in ("qform_code", "sform_code") if name in image.meta}
+
+
+def _doubts(image: Volume, model: Model) -> Iterator[str]:
+    """What speaks against the model for this image: another modality, a tiny field of view."""
+    if image.modality and image.modality not in model.channels:
+        wanted = " or ".join(model.channels)
+        yield f"the image is {image.modality}, {model.name} was trained on {wanted}: expect a poor result"
+    extent = sorted(size * mm for size, mm in zip(image.grid_shape, image.spacing_mm, strict=True))
+    window = min(size * mm for size, mm in zip(model.patch, model.preparation.spacing_mm, strict=True))
+    if extent[0] < SMALL_FIELD * window:
+        yield (
+            f"the image covers only {extent[0]:.0f} mm along one axis, {model.name} was trained on "
+            f"{window:.0f} mm: expect a poor result"
+        )
+
+
+def _entropy(scores: torch.Tensor) -> torch.Tensor:
+    """Shannon entropy of the softmax over classes, divided by its maximum."""
+    share = torch.log_softmax(scores, 0)
+    return -(share.exp() * share).sum(0) / torch.log(torch.tensor(float(scores.shape[0])))
+
+
+def _peak_memory_mb() -> float:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return float(psutil.Process().memory_info().peak_wset / 2**20)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Linux counts in KiB, macOS in bytes.
+    return float(peak / 1024 if psutil.LINUX else peak / 2**20)

@@ -1,0 +1,87 @@
+"""Segment an image file into a label file: reading, the work, writing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+from napari_resmed.events import Event, Progress
+from napari_resmed.io import read, write
+from napari_resmed.io.provenance import write_provenance
+from napari_resmed.io.tables import write_table
+from napari_resmed.jobs.segment import segment
+
+__all__ = ["segment_file"]
+
+
+def segment_file(
+    path: Path,
+    target: Path,
+    model: str,
+    *,
+    uncertainty: Path | None = None,
+    table: Path | None = None,
+    series: str = "",
+    **options: Any,
+) -> Generator[Event, None, dict[str, Any]]:
+    """Segment one file.
+
+    Parameters
+    ----------
+    path:
+        An image file or a DICOM folder.
+    target:
+        Where the labels go; a note of how they were made goes beside it.
+    model:
+        A name from the catalogue, or a model folder.
+    uncertainty, table:
+        Where the uncertainty map and the table of volumes (CSV) go, if they are wanted.
+    series:
+        Which series of a folder that holds several.
+    options:
+        ``device, precision, overlap, tta`` of :func:`napari_resmed.jobs.segment.segment`.
+
+    Returns
+    -------
+    dict
+        What ``segment --json`` prints: ``output, model, labels, seconds, tiles, device, precision,
+        peak_memory_mb``.
+
+    Raises
+    ------
+    ResMedError
+        If the input, a place or the work is at fault; nothing half-written is left.
+    """
+    begin = time.perf_counter()
+    yield Progress(f"Reading {path.name}", 0.0)
+    image = read(path, series)
+    was_read = time.perf_counter()
+    done = yield from segment(image, model, uncertainty=uncertainty is not None, **options)
+    was_done = time.perf_counter()
+    write(done.labels, target)
+    write_provenance(target, done.labels, path)
+    if uncertainty is not None and done.uncertainty is not None:
+        write(done.uncertainty, uncertainty)
+    if table is not None:
+        write_table(done.table, table)
+    end = time.perf_counter()
+    seconds = {
+        "read": was_read - begin,
+        "prepare": done.seconds["load"] + done.seconds["prepare"],
+        "network": done.seconds["network"],
+        "restore": done.seconds["restore"],
+        "write": end - was_done,
+        "total": end - begin,
+    }
+    return {
+        "output": str(target),
+        "model": done.model,
+        "labels": done.table,
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        "tiles": done.tiles,
+        "device": done.device,
+        "precision": done.precision,
+        "peak_memory_mb": done.peak_memory_mb,
+    }

@@ -1,0 +1,424 @@
+"""Train a segmentation model on labelled cases."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import napari_resmed
+from napari_resmed.case import Dataset
+from napari_resmed.errors import InputError, WorkError
+from napari_resmed.events import Event, Metric, Preview, Progress, Started, Warning
+from napari_resmed.io.datasets import read_dataset
+from napari_resmed.jobs.follow import follow
+from napari_resmed.models.catalogue import find_model, own_models_folder
+from napari_resmed.models.model import Model
+from napari_resmed.models.save import check_model_place, save_model
+from napari_resmed.nets import build_network
+from napari_resmed.predict.machine import Machine, choose_machine, is_out_of_memory
+from napari_resmed.predict.warm import warm_network
+from napari_resmed.train.card import LICENCE, training_card
+from napari_resmed.train.fingerprint import fingerprint, usable
+from napari_resmed.train.from_viewer import join_cases
+from napari_resmed.train.loop import Checked, Stepped, Trainer
+from napari_resmed.train.make_plan import Wishes, make_plan, smaller
+from napari_resmed.train.origins import find_origins
+from napari_resmed.train.plan import Plan
+from napari_resmed.train.run_folder import RunFolder
+from napari_resmed.train.session import Session
+from napari_resmed.train.torchrun import run_ranks
+from napari_resmed.train.transfer import Origin, Transfer, transfer_weights
+
+__all__ = ["STOP", "Training", "train"]
+
+# What a runner may send into the job to end it early with the best that was reached.
+STOP = "stop"
+
+# Where in the whole job the loop begins and ends, for the progress bar.
+_PLANNED, _TRAINED = 0.05, 0.95
+# Of the minutes allowed, at most this share goes into judging the result at the end.
+JUDGING_SHARE = 0.15
+# Cases in which a trained model looks for what the new structures are to it.
+LOOKED_AT = 2
+# Events of the loop are told no more often than this: a person reads no faster, and a message costs time.
+TELL_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training gives.
+
+    Parameters
+    ----------
+    model:
+        The folder that was written.
+    best_metric:
+        Mean Dice over the structures on what was held out.
+    before, after:
+        Dice by structure on what was held out, of the model it started from (None where that could not answer) and of
+        the new one.
+    history:
+        One entry per look: ``step, seconds, loss, dice, mean_dice``.
+    plan:
+        What was decided, plain values.
+    stopped:
+        Whether it ended before its time.
+    """
+
+    name: str
+    model: str
+    best_metric: float | None
+    before: dict[str, float | None]
+    after: dict[str, float | None]
+    history: list[dict[str, Any]]
+    seconds: dict[str, float]
+    plan: dict[str, Any]
+    stopped: bool
+
+
+def train(
+    data: str | Path | Sequence[Mapping[str, Any]],
+    target: str | Path = "",
+    *,
+    name: str = "",
+    base: str = "",
+    minutes: float | None = None,
+    epochs: int | None = None,
+    care: str = "normal",
+    device: str = "auto",
+    precision: str = "auto",
+    devices: int = 1,
+    memory_mb: float | None = None,
+    plan: Mapping[str, Any] | None = None,
+    resume: bool = False,
+    seed: int = 0,
+) -> Generator[Event, str | None, Training]:
+    """Train a model, or go on training it; ``send("stop")`` ends early and keeps the best.
+
+    Parameters
+    ----------
+    data:
+        A folder or CSV of :func:`napari_resmed.io.datasets.read_dataset`; or cases from a viewer, each with the
+        fields of :class:`napari_resmed.case.Case`.
+    target:
+        The model folder to write; one in the person's own models where only a name is given.
+    name:
+        Of the model; the folder's name where empty.
+    base:
+        A model to start from: name or folder. Empty: from scratch.
+    minutes, epochs:
+        How long; ten minutes where neither is said. An epoch is one pass over the cases, of at least 50 steps.
+    care:
+        ``"bold"``, ``"normal"`` or ``"careful"``: how far the weights may move from where they start.
+    device, precision:
+        See :func:`napari_resmed.predict.machine.choose_machine`.
+    devices:
+        Processes that share each batch, one per GPU.
+    memory_mb:
+        How much prepared data may be in memory; a quarter of what the machine has free where it is not said.
+    plan:
+        Decisions that replace those made here, by name; as in :class:`napari_resmed.train.plan.Plan`.
+    resume:
+        Go on with the unfinished training of ``target``; ``data`` and the rest are then as they were.
+    seed:
+        Of every random choice.
+
+    Raises
+    ------
+    InputError
+        If the data or a parameter cannot be used.
+    ModelError
+        If the base model is unknown or damaged.
+    WorkError
+        If memory or the disk runs out; what was reached is kept and can be gone on with.
+    """
+    begin = time.perf_counter()
+    folder = _target(target, name)
+    check_model_place(folder)
+    wishes = Wishes(minutes, epochs, care, device, precision, devices, memory_mb, seed)
+    steps = _whole(data, folder, name or folder.name, base, wishes, plan, resume, begin)
+    stop: str | None = None
+    try:
+        event = next(steps)
+        while True:
+            # Whatever the job is at when it is asked: the loop, which alone can stop early, has to hear of it.
+            stop = STOP if (yield event) == STOP else stop
+            event = steps.send(stop)
+    except StopIteration as end:
+        result: Training = end.value
+        return result
+    finally:
+        steps.close()
+
+
+def _whole(
+    data: str | Path | Sequence[Mapping[str, Any]],
+    folder: Path,
+    name: str,
+    base: str,
+    wishes: Wishes,
+    changes: Mapping[str, Any] | None,
+    resume: bool,
+    begin: float,
+) -> Generator[Event, str | None, Training]:
+    run = RunFolder.beside(folder)
+    yield Started(f"Training {folder.name}")
+    if resume:
+        plan, dataset = _unfinished(run, folder)
+    else:
+        known = find_model(base) if base else None
+        plan, dataset = yield from _decide(data, folder, name, run, known, wishes, changes)
+    yield Preview("plan", plan.to_json())
+    return (yield from _carry_out(plan, dataset, run, folder, begin))
+
+
+def _target(target: str | Path, name: str) -> Path:
+    if not str(target) and not name:
+        raise InputError("the new model has no name; give it one")
+    if name and (name != Path(name).name or name.startswith((".", "_"))):
+        raise InputError(f"a model cannot be called {name!r}; choose a name without / that begins with a letter")
+    return (Path(target) if str(target) else own_models_folder() / name).absolute()
+
+
+def _unfinished(run: RunFolder, folder: Path) -> tuple[Plan, Dataset]:
+    if not run.is_unfinished:
+        where = "is finished; start from it to train on" if folder.exists() else "has no unfinished training"
+        raise InputError(f"there is nothing to resume: {folder.name} {where}")
+    return Plan.load(run.plan), run.read_dataset()
+
+
+def _decide(
+    data: str | Path | Sequence[Mapping[str, Any]],
+    folder: Path,
+    name: str,
+    run: RunFolder,
+    base: Model | None,
+    wishes: Wishes,
+    changes: Mapping[str, Any] | None,
+) -> Generator[Event, str | None, tuple[Plan, Dataset]]:
+    """Look at the data, decide everything, write it down."""
+    yield Progress("Finding the cases", 0.0)
+    if isinstance(data, str | Path):
+        dataset, notes = read_dataset(Path(data))
+    else:
+        dataset, notes = join_cases(data), ()
+    for note in notes:
+        yield Warning(note)
+    facts = yield from follow(
+        fingerprint(dataset), lambda step: Progress("Looking at the data", _PLANNED * step[0] / max(1, step[1]))
+    )
+    for left in facts.left_out:
+        yield Warning(f"{left.case} is left out: {left.reason}")
+    for note in facts.notes:
+        yield Warning(note)
+    dataset = usable(dataset, facts)
+    plan = make_plan(name, dataset, facts, base, wishes)
+    if changes:
+        plan = Plan.from_json({**plan.to_json(), **changes})
+        _check_against(dataset, plan)
+    used = {*plan.training, *plan.held_out}
+    dataset = replace(dataset, cases=tuple(case for case in dataset.cases if case.name in used))
+    set_aside = run.begin()
+    try:
+        dataset = run.keep_dataset(dataset)
+        run.keep_facts(facts.to_json())
+        moved = None
+        if base is not None:
+            moved = yield from _start_from(plan, dataset, base, run)
+        if moved is not None:
+            plan = replace(plan, reasons={**plan.reasons, "start": "; ".join(moved.notes)})
+        plan.save(run.plan)
+    except BaseException:
+        run.give_up(set_aside)
+        raise
+    if set_aside:
+        yield Warning(f"an unfinished training of {folder.name} was set aside; resume would have gone on with it")
+    for note in () if moved is None else moved.notes:
+        yield Started(note)
+    return plan, dataset
+
+
+def _check_against(dataset: Dataset, plan: Plan) -> None:
+    """Refuse what a person changed in a plan so that it no longer speaks of these data."""
+    strangers = sorted({*plan.training, *plan.held_out} - {case.name for case in dataset.cases})
+    if strangers:
+        raise InputError(f"the plan has a case {strangers[0]}, which is not there or was left out")
+    if plan.labels.values != dataset.labels.values:
+        found, expected = (", ".join(map(str, labels.values)) for labels in (plan.labels, dataset.labels))
+        raise InputError(f"the plan's labels are the values {found}, expected those of the data, {expected}")
+    if len(plan.channels) != len(dataset.channels):
+        raise InputError(
+            f"the plan has the channels {', '.join(plan.channels)}, the data have {', '.join(dataset.channels)}"
+        )
+
+
+def _start_from(plan: Plan, dataset: Dataset, base: Model, run: RunFolder) -> Generator[Event, str | None, Transfer]:
+    """Write down the weights training begins with."""
+    machine = choose_machine(plan.device, plan.precision)
+    names = [label.name for label in plan.labels]
+    origins: dict[str, Origin] = {}
+    if len(plan.channels) == len(base.channels):
+        session = Session(plan, dataset, run)
+        origins = yield from follow(
+            find_origins(base, warm_network(base, machine), machine, session.some_cases(LOOKED_AT), names),
+            lambda _: Progress(f"Looking with {base.name}", _PLANNED),
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(plan.seed)
+        network = build_network(plan.network, plan.arguments)
+    weights = warm_network(base, Machine(torch.device("cpu"), "fp32")).state_dict()
+    moved = transfer_weights(network, base, weights, names, plan.channels, origins)
+    try:
+        torch.save(network.state_dict(), run.base)
+    except (OSError, RuntimeError) as problem:  # torch tells a full disk in its own words
+        raise WorkError(f"could not write {run.base}: the disk may be full") from problem
+    return moved
+
+
+def _carry_out(
+    plan: Plan, dataset: Dataset, run: RunFolder, folder: Path, begin: float
+) -> Generator[Event, str | None, Training]:
+    """From the plan to the model folder."""
+    names = [label.name for label in plan.labels]
+    while True:
+        yield Progress("Preparing the cases", _PLANNED)
+        session = Session(plan, dataset, run)
+        trainer = session.trainer(None)
+        try:
+            if not trainer.load():
+                yield from _get_ready(session, trainer, begin)
+            trainer.schedule = plan.schedule(trainer.state.allowed_seconds)
+            stopped = yield from _loop(trainer, session, names)
+            if plan.devices > 1:
+                trainer.load()  # what the processes reached
+            return (yield from _finish(session, trainer, folder, begin, stopped))
+        except (MemoryError, RuntimeError) as problem:
+            if not is_out_of_memory(problem):
+                raise
+            less = smaller(plan)
+            if less is None:
+                raise WorkError(
+                    f"out of memory on {session.machine.device}, even with the smallest patch; close other programs "
+                    "and resume"
+                ) from problem
+        # Outside of the handler, whose traceback holds on to the memory.
+        plan = less
+        del trainer, session
+        plan.save(run.plan)
+        size = "×".join(str(edge) for edge in plan.patch)
+        yield Warning(f"memory ran out; training goes on with {plan.batch} patches of {size} voxels a step")
+
+
+def _get_ready(session: Session, trainer: Trainer, begin: float) -> Generator[Event, str | None, None]:
+    """Judge what it starts from, and share out the time."""
+    lap = time.perf_counter()
+    watched, session.watched = session.watched, 1
+    yield from follow(session.check(trainer.average), lambda _: Progress("Preparing the cases", _PLANNED))
+    a_case = time.perf_counter() - lap
+    session.watched = watched
+    if session.plan.base:
+        trainer.state.before = yield from follow(
+            session.judge(trainer.average), lambda _: Progress("Judging what it starts from", _PLANNED)
+        )
+    minutes = session.plan.minutes
+    if minutes is not None:
+        judging = min(JUDGING_SHARE * minutes * 60, 1.2 * a_case * len(session.held_out))
+        trainer.state.allowed_seconds = max(1.0, minutes * 60 - (time.perf_counter() - begin) - judging)
+
+
+def _loop(trainer: Trainer, session: Session, names: Sequence[str]) -> Generator[Event, str | None, bool]:
+    """Train until the schedule's end or until asked to stop; whether it was asked."""
+    told, last = -math.inf, None
+    losses: list[float] = []
+    if session.plan.devices > 1:
+        trainer.save()
+        steps = run_ranks(session.run, session.plan.devices)
+    else:
+        steps = trainer.run()
+    try:
+        for step in steps:
+            events: list[Event] = []
+            if isinstance(step, Checked):
+                events += _told(step, names)
+                if session.look is not None:
+                    events.append(Preview("held-out slice", vars(session.look)))
+            elif isinstance(step, Stepped):
+                if not math.isfinite(step.loss):
+                    raise WorkError("training went astray (its loss is no number); try again more carefully")
+                losses.append(step.loss)
+                last = step
+            now = time.perf_counter()
+            if last is not None and now - told > TELL_SECONDS:
+                told = now
+                if losses:
+                    events.append(Metric("training loss", sum(losses) / len(losses), last.step))
+                    losses.clear()
+                what = "Looking at what was held out" if step is None else "Training"
+                done = _PLANNED + (_TRAINED - _PLANNED) * last.progress
+                events.append(Progress(what, done, last.seconds_left))
+            for event in events:
+                if (yield event) == STOP:
+                    return True
+    finally:
+        steps.close()
+    return False
+
+
+def _told(look: Checked, names: Sequence[str]) -> Iterator[Event]:
+    yield Metric("mean Dice", look.mean, look.step)
+    for name, value in zip(names, look.dice, strict=True):
+        if value is not None:
+            yield Metric(f"Dice {name}", value, look.step)
+
+
+def _finish(
+    session: Session, trainer: Trainer, folder: Path, begin: float, stopped: bool
+) -> Generator[Event, str | None, Training]:
+    """Judge the best weights, write the model, clear up."""
+    plan, state = session.plan, trainer.state
+    names = [label.name for label in plan.labels]
+    if not trainer.best_weights:  # stopped before the first look
+        trainer.keep_as_best()
+    best = session.network()
+    best.load_state_dict(trainer.best_weights)
+    dice = yield from follow(session.judge(best), lambda _: Progress("Judging the result", _TRAINED))
+    after = dict(zip(names, dice, strict=True))
+    before = dict(zip(names, state.before or [None] * len(names), strict=True))
+    measured = [value for value in dice if value is not None]
+    mean = sum(measured) / len(measured) if measured else None
+    seconds = time.perf_counter() - begin
+    facts = {
+        "program": f"napari-resmed {napari_resmed.__version__}",
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "plan": plan.without_names(),
+        "history": state.history,
+        "fingerprint": session.run.facts_without_names(),
+    }
+    model = plan.model(
+        description=f"{', '.join(names)}; trained by its user.",
+        measured={"held-out Dice": {"mean": mean, **after}},
+        training=facts,
+    )
+    yield Progress("Writing the model", 0.99)
+    card = training_card(plan, before, after, state.history, seconds)
+    save_model(model, trainer.best_weights, folder, card=card, licence=LICENCE)
+    if not stopped:
+        session.run.remove()
+    return Training(
+        name=plan.name,
+        model=str(folder),
+        best_metric=mean,
+        before=before,
+        after=after,
+        history=state.history,
+        seconds={"loop": round(state.seconds, 1), "total": round(seconds, 1)},
+        plan=plan.to_json(),
+        stopped=stopped,
+    )

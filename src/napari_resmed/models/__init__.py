@@ -1,0 +1,1 @@
+"""Models as folders: save, load, list."""

@@ -1,0 +1,165 @@
+"""A model as a value: everything but its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from napari_resmed.errors import ModelError
+from napari_resmed.labels import LabelSet
+from napari_resmed.prepare.preparation import Preparation
+from napari_resmed.volume import Volume
+
+__all__ = ["FORMAT", "Model"]
+
+# Version of our part of metadata.json; raised when an older program could no longer read it.
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a model is, what it needs and what it answers.
+
+    Parameters
+    ----------
+    name, version, description:
+        For lists.
+    network, arguments:
+        A name of :data:`napari_resmed.nets.NETWORKS`, and what it is built from.
+    preparation:
+        How an image is made ready.
+    patch:
+        Window ``(z, y, x)`` in voxels of the network's grid.
+    labels:
+        The structures, in the order of the network's classes; see ``background_classes``.
+    channels:
+        What each input channel is, e.g. ``("MR",)``.
+    background_classes:
+        The first so many classes of the network are background, the ``k``-th label is class ``k`` after them. A network
+        that was trained on from another keeps the structures it no longer answers as such classes.
+    mirror_axes:
+        Axes ``(0 z, 1 y, 2 x)`` along which a mirrored image gives the mirrored answer.
+    measured:
+        Figures on named cases, as in the card.
+    training:
+        Plan, history, fingerprint of the data.
+    folder:
+        Where it was loaded from; None for one that was not saved yet.
+
+    Raises
+    ------
+    ModelError
+        If the parts contradict each other.
+    """
+
+    name: str
+    network: str
+    arguments: Mapping[str, Any]
+    preparation: Preparation
+    patch: tuple[int, int, int]
+    labels: LabelSet
+    channels: tuple[str, ...] = ("image",)
+    version: str = "0.1.0"
+    description: str = ""
+    task: str = "segmentation"
+    mirror_axes: tuple[int, ...] = ()
+    measured: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    folder: Path | None = None
+    background_classes: int = 1
+
+    def __post_init__(self) -> None:
+        if min(self.patch) < 1 or not len(self.labels) or not self.channels or self.background_classes < 1:
+            raise ModelError(f"the model {self.name} says nothing of patch, labels, channels or background")
+        # All our networks are built from these two; a description that contradicts them would fail in torch's words.
+        for key, number in (("in_channels", len(self.channels)), ("out_channels", len(self.class_values))):
+            if self.arguments.get(key, number) != number:
+                raise ModelError(
+                    f"the model {self.name} contradicts itself: its network has {key} {self.arguments[key]}, "
+                    f"its description {number}"
+                )
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """Label values, background first."""
+        return (0, *self.labels.values)
+
+    @property
+    def class_values(self) -> tuple[int, ...]:
+        """Label value of every class of the network."""
+        return (0,) * self.background_classes + self.labels.values
+
+    def check_fits(self, volume: Volume) -> None:
+        """Refuse an image this model cannot take.
+
+        Raises
+        ------
+        ModelError
+            If the image is 2D, has a time axis, or another number of channels.
+        """
+        if "t" in volume.axes:
+            raise ModelError(
+                f"the image has {volume.frames} time points, the model {self.name} takes one: save the one you "
+                "want as an image of its own"
+            )
+        if 1 in volume.grid_shape:
+            flat = "×".join(str(size) for size in volume.grid_shape)
+            raise ModelError(f"the image is 2D ({flat}), the model {self.name} needs a 3D volume")
+        if volume.channels != len(self.channels):
+            wanted = f"{len(self.channels)} ({', '.join(self.channels)})"
+            raise ModelError(f"the image has {volume.channels} channels, the model {self.name} takes {wanted}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Our part of ``metadata.json``."""
+        return {
+            "format": FORMAT,
+            "name": self.name,
+            "task": self.task,
+            "network": {"name": self.network, "arguments": dict(self.arguments)},
+            "preparation": self.preparation.to_json(),
+            "patch": list(self.patch),
+            "labels": self.labels.to_json(),
+            "channels": list(self.channels),
+            "background_classes": self.background_classes,
+            "mirror_axes": list(self.mirror_axes),
+            "measured": dict(self.measured),
+            "training": dict(self.training),
+        }
+
+    @classmethod
+    def from_json(cls, metadata: Mapping[str, Any], folder: Path | None = None) -> Model:
+        """Read a whole ``metadata.json``.
+
+        Raises
+        ------
+        ModelError
+            If it was not written by this program, or is incomplete.
+        """
+        ours = metadata.get("resmed")
+        if not isinstance(ours, Mapping):
+            raise ModelError("metadata.json has no 'resmed' part: not a model of this program; import it first")
+        if ours.get("format") != FORMAT:
+            raise ModelError(f"the model has format {ours.get('format')}, expected {FORMAT}; update this program")
+        try:
+            z, y, x = (int(size) for size in ours["patch"])
+            return cls(
+                name=str(ours["name"]),
+                network=str(ours["network"]["name"]),
+                arguments=dict(ours["network"]["arguments"]),
+                preparation=Preparation.from_json(ours["preparation"]),
+                patch=(z, y, x),
+                labels=LabelSet.from_json(ours["labels"]),
+                channels=tuple(str(name) for name in ours["channels"]),
+                version=str(metadata["version"]),
+                description=str(metadata.get("description", "")),
+                task=str(ours["task"]),
+                mirror_axes=tuple(int(axis) for axis in ours["mirror_axes"]),
+                measured=dict(ours.get("measured", {})),
+                training=dict(ours.get("training", {})),
+                folder=folder,
+                background_classes=int(ours.get("background_classes", 1)),
+            )
+        except (KeyError, TypeError, ValueError) as problem:
+            raise ModelError(f"metadata.json is incomplete or wrong at {problem}") from problem

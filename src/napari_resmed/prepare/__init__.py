@@ -1,0 +1,1 @@
+"""One description of preprocessing, used alike by training and prediction, and its inverse."""

@@ -1,0 +1,80 @@
+"""The card of a model that a person trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from napari_resmed.train.plan import Plan
+
+__all__ = ["LICENCE", "training_card"]
+
+LICENCE = (
+    "This model was trained by its user on the user's own data. Whoever shares it decides its licence, and has to\n"
+    "respect that of the data it was trained on.\n"
+)
+
+
+def training_card(
+    plan: Plan,
+    before: Mapping[str, float | None],
+    after: Mapping[str, float | None],
+    history: Sequence[Mapping[str, Any]],
+    seconds: float,
+) -> str:
+    """Model card in Markdown: data, figures, limits.
+
+    Parameters
+    ----------
+    plan:
+        What was decided.
+    before, after:
+        Dice by structure on what was held out.
+    history:
+        The looks at the held-out part.
+    seconds:
+        How long training took.
+    """
+    held = f"{len(plan.held_out)} cases" if plan.held_out else "a block of slices of each"
+    size = "×".join(str(edge) for edge in plan.patch)
+    spacing = "×".join(f"{mm:g}" for mm in plan.preparation.spacing_mm)
+    rows = [f"| {name} | {_figure(before.get(name))} | {_figure(value)} |" for name, value in after.items()]
+    lines = [
+        f"# {plan.name}",
+        "",
+        "Research only, not for diagnosis.",
+        "",
+        "## What it does",
+        "",
+        f"Finds {', '.join(label.name for label in plan.labels)} in {', '.join(plan.channels)} volumes.",
+        "",
+        "## Data",
+        "",
+        f"Trained on {len(plan.training)} cases of its user; {held} held out; {len(plan.left_out)} cases left out as "
+        "unusable. The training's plan and history stand in `configs/metadata.json`.",
+        "",
+        "## Figures",
+        "",
+        f"Dice on what was held out, which also chose the best of {len(history)} stages and so flatters a little:",
+        "",
+        "| structure | before | after |",
+        "| --- | --- | --- |",
+        *rows,
+        "",
+        "## How",
+        "",
+        f"{plan.network}, patches of {size} voxels at {spacing} mm (z, y, x), {plan.batch} a step"
+        + (f", started from {plan.base}" if plan.base else ", from scratch")
+        + f"; {seconds / 60:.1f} minutes.",
+        "",
+        "## Limits",
+        "",
+        "It knows scanners, protocols and patients like those it was trained on. Look at what it makes of others "
+        "before relying on it.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

@@ -1,0 +1,128 @@
+"""Random spatial transforms: rotation, scale, shear, shift, mirroring, bending."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+__all__ = ["Deformation", "normal", "random_coordinates", "uniform"]
+
+Three = tuple[float, float, float]
+
+# Places per control point of the finest field at which the fields are added.
+NODES_PER_CONTROL = 2
+
+
+@dataclass(frozen=True)
+class Deformation:
+    """Ranges of the random spatial transform; every value is a maximum or a standard deviation."""
+
+    rotation_deg: float = 20.0
+    scale: float = 0.15
+    shear: float = 0.08
+    shift_mm: float = 20.0
+    # (distance of the control points in mm, standard deviation of their displacement in mm):
+    # a coarse field changes the shape of the head, a fine one the shape of a structure.
+    elastic: tuple[tuple[float, float], ...] = ((60.0, 4.0), (20.0, 1.2))
+    mirror: bool = True
+
+
+def uniform(low: float, high: float, generator: torch.Generator) -> float:
+    """One number between two."""
+    return low + (high - low) * torch.rand((), generator=generator).item()
+
+
+def normal(std: float, generator: torch.Generator) -> float:
+    """One number of a normal distribution around 0."""
+    return std * torch.randn((), generator=generator).item()
+
+
+def random_coordinates(
+    shape: tuple[int, int, int],
+    spacing_mm: Three,
+    source_spacing_mm: Three,
+    centre: Three,
+    ranges: Deformation,
+    generator: torch.Generator,
+) -> list[Tensor]:
+    """Where a randomly deformed patch takes its voxels from.
+
+    Parameters
+    ----------
+    shape, spacing_mm:
+        The patch's grid ``(z, y, x)``.
+    source_spacing_mm:
+        Voxel edges of what it is cut from.
+    centre:
+        Index ``(z, y, x)`` in the source that comes to lie in the patch's middle, but for the shift.
+    ranges:
+        How far to rotate, scale, shear, shift and bend; mirroring is along x.
+    generator:
+        Source of every random choice.
+
+    Returns
+    -------
+    list of Tensor
+        Three float32 tensors of the given shape: index in the source along z, y, x; it may lie outside.
+    """
+    matrix = _random_matrix(ranges, generator)
+    shift_mm = [uniform(-ranges.shift_mm, ranges.shift_mm, generator) for _ in range(3)]
+    # Rotating is done in mm: on a grid of unequal edges it would shear otherwise.
+    matrix = matrix * torch.tensor(spacing_mm)[None, :] / torch.tensor(source_spacing_mm)[:, None]
+    axes = [torch.arange(n, dtype=torch.float32) - (n - 1) / 2 for n in shape]
+    bend = _elastic(shape, spacing_mm, ranges, generator)
+    source = []
+    for row in range(3):
+        z, y, x = (matrix[row, k] * axes[k] for k in range(3))
+        start = centre[row] + shift_mm[row] / source_spacing_mm[row]
+        coordinate = z[:, None, None] + y[None, :, None] + (x + start)[None, None, :]
+        if bend is not None:
+            coordinate.add_(bend[row], alpha=1 / source_spacing_mm[row])
+        source.append(coordinate)
+    return source
+
+
+def _random_matrix(ranges: Deformation, generator: torch.Generator) -> Tensor:
+    matrix = _rotation([math.radians(normal(ranges.rotation_deg / 2, generator)) for _ in range(3)])
+    scale = torch.tensor([1 + uniform(-ranges.scale, ranges.scale, generator) for _ in range(3)])
+    shear = torch.eye(3)
+    for i in range(3):
+        for j in range(3):
+            if i != j:
+                shear[i, j] = normal(ranges.shear / 2, generator)
+    matrix = matrix @ shear @ torch.diag(scale)
+    if ranges.mirror and uniform(0, 1, generator) < 0.5:
+        matrix = matrix @ torch.diag(torch.tensor([1.0, 1.0, -1.0]))
+    return matrix
+
+
+def _rotation(angles_rad: list[float]) -> Tensor:
+    matrix = torch.eye(3)
+    for axis, angle in enumerate(angles_rad):
+        turn = torch.eye(3)
+        i, j = [k for k in range(3) if k != axis]
+        turn[i, i] = turn[j, j] = math.cos(angle)
+        turn[i, j], turn[j, i] = -math.sin(angle), math.sin(angle)
+        matrix = turn @ matrix
+    return matrix
+
+
+def _elastic(
+    shape: tuple[int, int, int], spacing_mm: Three, ranges: Deformation, generator: torch.Generator
+) -> Tensor | None:
+    """A smooth displacement in mm, ``(3, z, y, x)``; None where nothing bends."""
+    if not ranges.elastic:
+        return None
+    # The fields are added on a coarse grid and made fine once: that costs half of making each fine.
+    finest_mm = min(distance for distance, _ in ranges.elastic) / NODES_PER_CONTROL
+    nodes = [min(n, max(4, round(n * mm / finest_mm) + 1)) for n, mm in zip(shape, spacing_mm, strict=True)]
+    total = torch.zeros((1, 3, *nodes))
+    for distance_mm, std_mm in ranges.elastic:
+        points = [max(4, round(n * mm / distance_mm) + 3) for n, mm in zip(shape, spacing_mm, strict=True)]
+        control = torch.randn((1, 3, *points), generator=generator) * uniform(0, std_mm, generator)
+        total += F.interpolate(control, size=nodes, mode="trilinear", align_corners=True)
+    return F.interpolate(total, size=shape, mode="trilinear", align_corners=True)[0]

@@ -1,0 +1,95 @@
+"""Cases as a viewer sends them, made into a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from napari_resmed.case import Case, Dataset
+from napari_resmed.errors import InputError
+from napari_resmed.labels import Label, LabelMap, LabelSet
+from napari_resmed.volume import Volume
+
+__all__ = ["join_cases"]
+
+BACKGROUND = "background"
+
+
+def join_cases(cases: Sequence[Mapping[str, Any]]) -> Dataset:
+    """Images and painted labels as a dataset; the label called "background" is what was painted as such.
+
+    Parameters
+    ----------
+    cases:
+        Each with ``name, images, labels`` and, as far as they apply, the other fields of
+        :class:`napari_resmed.case.Case`.
+
+    Raises
+    ------
+    InputError
+        If there is no case, one lacks its image or labels, two differ in the number of channels, or a value has two
+        names.
+    """
+    if not cases:
+        raise InputError("there is nothing to learn from: choose an image and the labels painted over it")
+    made: list[Case] = []
+    known: dict[int, Label] = {}
+    background: int | None = None
+    for entry in cases:
+        images, labels = tuple(entry.get("images") or ()), entry.get("labels")
+        name = str(entry.get("name") or f"case {len(made) + 1}")
+        if not images or not all(isinstance(image, Volume) for image in images):
+            raise InputError(f"{name} has labels and no image; choose the image they were painted over")
+        if not isinstance(labels, LabelMap):
+            raise InputError(f"{name} has no labels; paint some in a Labels layer over it")
+        for label in labels.labels.completed(value for value, count in labels.counts().items() if count):
+            if label.name.casefold().strip() == BACKGROUND:
+                if background not in (None, label.value):
+                    raise InputError(
+                        f"background is label {background} in one case and {label.value} in {name}; give it one value"
+                    )
+                background = label.value
+            elif known.setdefault(label.value, label).name != label.name:
+                raise InputError(
+                    f"label {label.value} is called {known[label.value].name!r} in one case and {label.name!r} in "
+                    f"{name}; give it one name"
+                )
+        slices = tuple((int(axis), int(index)) for axis, index in entry.get("complete_slices") or ())
+        annotated = entry.get("annotated")
+        made.append(
+            Case(
+                name,
+                images,
+                labels,
+                annotated=None if annotated is None else tuple(int(value) for value in annotated),
+                only_painted=bool(entry.get("only_painted")),
+                complete_slices=slices,
+                split=str(entry.get("split") or ""),
+                group=str(entry.get("group") or ""),
+            )
+        )
+    channels = {_channels(case): case.name for case in made}
+    if len(channels) > 1:
+        (few, one), (many, other) = sorted(channels.items())[:2]
+        raise InputError(f"{one} has {few} channels and {other} has {many}; every case needs the same images")
+    if background in known:
+        raise InputError(f"label {background} is background in one case and {known[background].name!r} in another")
+    structures = [label for label in known.values() if label.value != background]
+    return Dataset(tuple(made), LabelSet(tuple(structures)), _names(made[0]), background)
+
+
+def _channels(case: Case) -> int:
+    return sum(image.channels for image in case.images if isinstance(image, Volume))
+
+
+def _names(case: Case) -> tuple[str, ...]:
+    """What each channel is: its modality where that tells them apart, else its place."""
+    images = [image for image in case.images if isinstance(image, Volume)]
+    if len(images) == 1 and images[0].channels == 1:
+        return (images[0].modality or "image",)
+    if len(images) == 1:
+        return tuple(f"channel {number + 1}" for number in range(images[0].channels))
+    named = [image.modality for image in images]
+    if len(set(named)) == len(named) and all(named):
+        return tuple(named)
+    return tuple(f"image {number + 1}" for number in range(len(images)))

@@ -1,0 +1,135 @@
+"""How good a network is on cases it does not learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from napari_resmed.predict.machine import Machine
+from napari_resmed.predict.sliding_window import sliding_window
+from napari_resmed.prepare.grid import UNKNOWN
+from napari_resmed.train.loss import merge_unknown
+from napari_resmed.train.store import Prepared
+
+__all__ = ["Look", "case_dice", "dice_per_case", "known_box", "look_at", "mean_dice"]
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """One slice of a held-out case, as the network sees it now.
+
+    Parameters
+    ----------
+    case:
+        Its name.
+    image:
+        float32 ``(y, x)`` in 0..1, first channel, on the network's grid.
+    truth, answer:
+        Classes ``(y, x)``; the truth is :data:`UNKNOWN` where nothing is known.
+    spacing_mm:
+        Pixel edges ``(y, x)``.
+    """
+
+    case: str
+    image: NDArray[np.float32]
+    truth: NDArray[np.int16]
+    answer: NDArray[np.int16]
+    spacing_mm: tuple[float, float]
+
+
+def dice_per_case(
+    network: nn.Module,
+    cases: Sequence[Callable[[], Prepared]],
+    machine: Machine,
+    patch: tuple[int, int, int],
+    background_classes: int = 1,
+) -> Generator[tuple[int, NDArray[np.int16], Prepared] | None, None, list[list[float | None]]]:
+    """Dice of every structure in every case; None where it does not occur or nobody looked for it.
+
+    Yields
+    ------
+    None or (number, answer, case)
+        None between two windows; after each case its number, its classes ``(z, y, x)`` and itself.
+    """
+    rows = []
+    for number, load in enumerate(cases):
+        case = load()
+        box = known_box(case.target, patch)
+        image = torch.from_numpy(case.image[(slice(None), *box)].astype(np.float32))
+        classes = len(case.annotated)
+        windows = sliding_window(
+            image, network, machine, classes=classes, patch=patch, background_classes=background_classes
+        )
+        while True:
+            try:
+                next(windows)
+            except StopIteration as end:
+                scores = end.value
+                break
+            yield None
+        scores = merge_unknown(scores[None], torch.from_numpy(case.annotated)[None])[0]
+        answer = np.zeros(case.target.shape, np.int16)
+        answer[box] = scores.argmax(0).numpy()
+        rows.append(case_dice(answer, case))
+        yield number, answer, case
+    return rows
+
+
+def case_dice(answer: NDArray[Any], case: Prepared) -> list[float | None]:
+    """Dice of every structure of a case, over its known voxels."""
+    known = case.target != UNKNOWN
+    row: list[float | None] = []
+    for number in range(1, len(case.annotated)):
+        truth = case.target == number
+        size = int(truth.sum())
+        if not size or not case.annotated[number]:
+            row.append(None)
+            continue
+        found = (answer == number) & known
+        row.append(2 * int((found & truth).sum()) / (size + int(found.sum())))
+    return row
+
+
+def mean_dice(rows: Sequence[Sequence[float | None]]) -> list[float | None]:
+    """Mean over the cases in which each structure occurs; None where it occurs in none."""
+    means: list[float | None] = []
+    for column in zip(*rows, strict=True):
+        values = [value for value in column if value is not None]
+        means.append(sum(values) / len(values) if values else None)
+    return means
+
+
+def look_at(name: str, answer: NDArray[np.int16], case: Prepared, spacing_mm: Sequence[float]) -> Look:
+    """The slice of a case across z that holds the most of its structures."""
+    truth = case.target
+    z = int(np.argmax((truth > 0).sum((1, 2))))
+    return Look(
+        name,
+        case.image[0, z].astype(np.float32),
+        truth[z].astype(np.int16),
+        answer[z],
+        (float(spacing_mm[1]), float(spacing_mm[2])),
+    )
+
+
+def known_box(target: NDArray[Any], patch: tuple[int, int, int]) -> tuple[slice, slice, slice]:
+    """What has to be predicted: the known voxels, with half a window around them to see them in place."""
+    known = target != UNKNOWN
+    box = []
+    for axis in range(3):
+        here = np.flatnonzero(known.any(axis=tuple(k for k in range(3) if k != axis)))
+        first, last = (int(here[0]), int(here[-1])) if len(here) else (0, target.shape[axis] - 1)
+        margin = patch[axis] // 4
+        start, stop = max(0, first - margin), min(target.shape[axis], last + 1 + margin)
+        short = min(patch[axis], target.shape[axis]) - (stop - start)
+        if short > 0:  # never less than a window: the network was trained on whole ones
+            start = max(0, min(start - short // 2, target.shape[axis] - patch[axis]))
+            stop = min(target.shape[axis], start + patch[axis])
+        box.append(slice(start, stop))
+    return box[0], box[1], box[2]

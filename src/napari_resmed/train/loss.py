@@ -1,0 +1,110 @@
+"""What training minimises: Dice and cross-entropy over the voxels that are known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from napari_resmed.prepare.grid import UNKNOWN
+
+__all__ = ["dice_and_cross_entropy", "merge_unknown", "supervised"]
+
+# A score that no softmax lets through, in half precision too.
+NEVER = -1e4
+# Added to numerator and denominator of Dice: a structure of a few voxels must not swing the loss.
+SMOOTH = 1.0
+
+
+def merge_unknown(scores: Tensor, annotated: Tensor) -> Tensor:
+    """Class scores of a case in which some structures were not looked for.
+
+    Where a case's labels say background, any structure that nobody looked for may lie there. So its probability
+    counts as background's, and it is never expected by itself: the marginal loss of Shi et al., "Marginal loss and
+    exclusion loss for partially supervised multi-organ segmentation", Medical Image Analysis 2021 (arXiv 2007.03868).
+
+    Parameters
+    ----------
+    scores:
+        ``(batch, class, z, y, x)``; class 0 is background.
+    annotated:
+        bool ``(batch, class)``; background's entry is not read.
+
+    Returns
+    -------
+    Tensor
+        Scores of the same shape, whose softmax is the merged distribution.
+    """
+    if bool(annotated[:, 1:].all()):
+        return scores
+    known = annotated.clone()
+    known[:, 0] = True
+    known = known[:, :, None, None, None]
+    background = known.clone()
+    background[:, 1:] = ~known[:, 1:]  # background, and whatever nobody looked for
+    merged = torch.logsumexp(scores.masked_fill(~background, NEVER), 1, keepdim=True)
+    rest = scores[:, 1:].masked_fill(~known[:, 1:], NEVER)
+    return torch.cat([merged, rest], 1)
+
+
+def dice_and_cross_entropy(scores: Tensor, target: Tensor, annotated: Tensor) -> Tensor:
+    """Mean cross-entropy plus one minus the mean soft Dice, over known voxels and annotated structures.
+
+    Soft Dice is Milletari's (V-Net, 3DV 2016) without the squares, per patch and structure; the sum of the two is
+    nnU-Net's loss (Isensee et al., Nature Methods 2021). Every patch counts alike, so a batch that is split over
+    several devices has the same loss.
+
+    Parameters
+    ----------
+    scores:
+        ``(batch, class, z, y, x)``.
+    target:
+        Whole numbers ``(batch, z, y, x)``; :data:`napari_resmed.prepare.grid.UNKNOWN` where nothing is known.
+    annotated:
+        bool ``(batch, class)``: what was looked for in each patch's case.
+
+    Returns
+    -------
+    Tensor
+        A scalar, float32.
+    """
+    scores = merge_unknown(scores.float(), annotated)
+    batch, classes = scores.shape[:2]
+    known = (target != UNKNOWN).flatten(1)
+    index = target.clamp_min(0).long().flatten(1)
+    log_share = torch.log_softmax(scores, 1).flatten(2)
+    surprise = -log_share.gather(1, index[:, None])[:, 0]
+    cross_entropy = ((surprise * known).sum(1) / known.sum(1).clamp_min(1)).mean()
+
+    share = log_share.exp() * known[:, None]
+    sums = share.sum(2)[:, 1:]
+    hit = share.gather(1, index[:, None])[:, 0]
+    empty = torch.zeros((batch, classes), device=scores.device)
+    both = empty.scatter_add(1, index, hit)[:, 1:]
+    sizes = empty.scatter_add(1, index, known.float())[:, 1:]
+    dice = (2 * both + SMOOTH) / (sums + sizes + SMOOTH)
+    counted = annotated[:, 1:].float()
+    return cross_entropy + 1 - ((dice * counted).sum(1) / counted.sum(1).clamp_min(1)).mean()
+
+
+def supervised(answers: Tensor | Sequence[Tensor], target: Tensor, annotated: Tensor) -> Tensor:
+    """The loss of every output of a network with deep supervision, coarser ones at half the weight of the finer.
+
+    Parameters
+    ----------
+    answers:
+        Scores ``(batch, class, z, y, x)``, or several of them from fine to coarse.
+    target, annotated:
+        As in :func:`dice_and_cross_entropy`, on the finest grid.
+    """
+    if isinstance(answers, Tensor):
+        return dice_and_cross_entropy(answers, target, annotated)
+    total, weights = torch.zeros((), device=target.device), 0.0
+    for depth, answer in enumerate(answers):
+        weight = 0.5**depth
+        small = interpolate(target[:, None].float(), size=answer.shape[2:], mode="nearest")[:, 0].to(target.dtype)
+        total = total + weight * dice_and_cross_entropy(answer, small, annotated)
+        weights += weight
+    return total / weights

@@ -1,0 +1,320 @@
+"""From a data set's figures, the machine and the time allowed to a plan; every decision with its reason."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import psutil
+
+from napari_resmed.case import Dataset
+from napari_resmed.errors import InputError
+from napari_resmed.models.model import Model
+from napari_resmed.predict.machine import choose_machine
+from napari_resmed.prepare.preparation import Preparation
+from napari_resmed.prepare.resample import resampled_size
+from napari_resmed.train.augmentation import Augmentation
+from napari_resmed.train.deformation import Deformation
+from napari_resmed.train.fingerprint import Fingerprint
+from napari_resmed.train.plan import Plan, edge_multiples
+from napari_resmed.train.sides import tells_sides
+from napari_resmed.train.split import split_cases
+from napari_resmed.train.transfer import background_classes
+
+__all__ = ["CARE", "Wishes", "make_plan", "smaller", "step_multiple"]
+
+Shape = tuple[int, int, int]
+Three = tuple[float, float, float]
+
+# How far the weights may move: the learning rate from scratch, and from a trained network.
+CARE = {"bold": (5e-3, 3e-3), "normal": (3e-3, 1e-3), "careful": (1e-3, 3e-4)}
+DEFAULT_MINUTES = 10.0
+# An epoch has at least so many steps; over few cases, a pass says little.
+LEAST_STEPS_AN_EPOCH = 50
+# With many cases an epoch would take hours; nnU-Net's has as many steps.
+MOST_STEPS_BETWEEN_LOOKS = 250
+# Voxels of a patch, both patches of a step together: what takes about a second on two cores, and what fills a GPU.
+MOST_VOXELS = {"cpu": 2 * 96**3, "gpu": 2 * 160**3}
+# Fewer steps than this teach too little: patches shrink until the minutes allow so many.
+LEAST_STEPS = 700
+# From a trained network fewer are needed, and more of the surroundings in a patch keep what it knows.
+LEAST_STEPS_TUNING = 250
+# What two cores of a present processor get through, in voxels of the patch a second; only the plan's size hangs on it.
+VOXELS_A_SECOND = {"cpu": 1.2e6, "gpu": 4e7}
+# An image of more patches than this is looked at coarser: the network would never see most of it.
+MOST_PATCHES = {"cpu": 20, "gpu": 200}
+# A structure is not made thinner than this by looking coarser.
+LEAST_VOXELS_ACROSS = 4
+# Hounsfield units: air is -1000, and nothing but CT is so far below zero in every image.
+CT_MINIMUM = -500.0
+LEAST_PATCH = 32
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the person asked for; see :func:`napari_resmed.jobs.train.train`."""
+
+    minutes: float | None = None
+    epochs: int | None = None
+    care: str = "normal"
+    device: str = "auto"
+    precision: str = "auto"
+    devices: int = 1
+    memory_mb: float | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.minutes is not None and self.epochs is not None:
+            raise InputError("found both minutes and epochs; say how long in one of them")
+        if self.minutes is not None and not 0 < self.minutes < math.inf:
+            raise InputError(f"found {self.minutes} minutes, expected more than 0")
+        if self.epochs is not None and self.epochs < 1:
+            raise InputError(f"found {self.epochs} epochs, expected at least 1")
+        if self.care not in CARE:
+            raise InputError(f"found the care {self.care!r}, expected {', '.join(CARE)}")
+        if self.devices < 1:
+            raise InputError(f"found {self.devices} devices, expected at least 1")
+        if self.seed < 0:
+            raise InputError(f"found the seed {self.seed}, expected 0 or more")
+        if self.memory_mb is not None and not self.memory_mb > 0:
+            raise InputError(f"found {self.memory_mb} MB of memory, expected more than 0")
+
+
+def make_plan(name: str, dataset: Dataset, facts: Fingerprint, base: Model | None, wishes: Wishes) -> Plan:
+    """Decide everything.
+
+    Parameters
+    ----------
+    name:
+        Of the model.
+    dataset, facts:
+        The usable cases, and what is known of them.
+    base:
+        The model to start from, or None.
+    wishes:
+        What the person asked for.
+
+    Raises
+    ------
+    InputError
+        If the images are single slices, or the device is not there.
+    """
+    if facts.dimensions == 2:
+        raise InputError("the images are single slices (2D); training a segmentation needs volumes of several slices")
+    machine = choose_machine(wishes.device, wishes.precision)
+    kind = "cpu" if machine.device.type == "cpu" else "gpu"
+    reasons: dict[str, str] = {}
+    minutes = None if wishes.epochs is not None else wishes.minutes or DEFAULT_MINUTES
+    most = _most_voxels(kind, minutes, LEAST_STEPS if base is None else LEAST_STEPS_TUNING, reasons)
+    if base is None:
+        preparation = _preparation(facts, kind, most, reasons)
+        sizes = _network_sizes(facts, preparation.spacing_mm)
+        patch = _patch(sizes, preparation.spacing_mm, most // 2, (8, 8, 8), reasons)
+        network, arguments = _network(patch, preparation.spacing_mm, kind, reasons)
+    else:
+        preparation = _base_preparation(base, len(dataset.channels))
+        network, arguments = base.network, dict(base.arguments)
+        z, y, x = map(min, base.patch, _network_sizes(facts, preparation.spacing_mm))
+        multiples = edge_multiples(network, arguments)
+        patch = _patch((z, y, x), preparation.spacing_mm, most // 2, multiples, reasons)
+        reasons["network"] = f"that of {base.name}, and its spacing and intensities"
+    names = [label.name for label in dataset.labels]
+    background = 1 if base is None else background_classes(base, names)
+    arguments |= {"in_channels": len(dataset.channels), "out_channels": background + len(names)}
+    batch = max(2, wishes.devices * math.ceil(2 / wishes.devices))
+    split = split_cases(
+        [case.name for case in facts.cases],
+        [case.patient for case in dataset.cases if case.name in {fact.name for fact in facts.cases}],
+        [case.split for case in dataset.cases if case.name in {fact.name for fact in facts.cases}],
+        wishes.seed,
+        structures={case.name: [v for v, n in case.voxels.items() if v and n] for case in facts.cases},
+    )
+    reasons["held_out"] = (
+        f"{len(split.validation)} of {len(facts.cases)} cases tell how good the model is and are not learnt from"
+        if split.validation
+        else "there is a single patient: a block of slices of each image is held out, and tells how good the model is"
+    )
+    sides = tells_sides(dataset, facts)
+    reasons["mirror_axes"] = (
+        "left and right are labelled, so images are never mirrored" if sides else "left and right are not labelled"
+    )
+    an_epoch = max(LEAST_STEPS_AN_EPOCH, math.ceil(len(split.train) / batch))
+    scratch, tuned = CARE[wishes.care]
+    return Plan(
+        name=name,
+        labels=dataset.labels,
+        channels=dataset.channels,
+        network=network,
+        arguments=arguments,
+        preparation=preparation,
+        patch=patch,
+        batch=batch,
+        background_classes=background,
+        training=split.train,
+        held_out=split.validation,
+        left_out=tuple((case.case, case.reason) for case in facts.left_out),
+        augmentation=_augmentation(patch, preparation.spacing_mm, mirror=not sides),
+        mirror_axes=() if sides else (2,),
+        minutes=minutes,
+        steps=None if wishes.epochs is None else wishes.epochs * an_epoch,
+        learning_rate=scratch if base is None else tuned,
+        check_every=min(an_epoch, MOST_STEPS_BETWEEN_LOOKS),
+        memory_mb=wishes.memory_mb or _quarter_of_free_memory(),
+        device=wishes.device,
+        precision=wishes.precision,
+        devices=wishes.devices,
+        seed=wishes.seed,
+        base="" if base is None else base.name,
+        reasons=reasons,
+    )
+
+
+def smaller(plan: Plan) -> Plan | None:
+    """The plan with less memory for a step: half the batch, then a smaller patch; None where it can be no smaller."""
+    if plan.batch > plan.devices:
+        return replace(plan, batch=max(1, plan.batch // 2 // plan.devices) * plan.devices)
+    multiple = step_multiple(plan.network, plan.arguments)
+    longest = max(range(3), key=lambda axis: plan.patch[axis])
+    size = plan.patch[longest] * 3 // 4 // multiple * multiple
+    patch = list(plan.patch)
+    patch[longest] = size
+    multiples = edge_multiples(plan.network, plan.arguments)
+    if size < max(multiple, LEAST_PATCH // 2) or _is_a_single_voxel(patch, multiples):
+        return None
+    return replace(plan, patch=(patch[0], patch[1], patch[2]))
+
+
+def step_multiple(network: str, arguments: Mapping[str, Any]) -> int:
+    """What a patch's edges have to be divisible by: the network halves them so often."""
+    return max(edge_multiples(network, arguments))
+
+
+def _most_voxels(kind: str, minutes: float | None, steps: int, reasons: dict[str, str]) -> int:
+    most = MOST_VOXELS[kind]
+    if minutes is None:
+        return most
+    allowed = int(minutes * 60 * 0.8 / steps * VOXELS_A_SECOND[kind])
+    if allowed < most:
+        reasons["patch"] = f"small enough for about {steps} steps in {minutes:g} minutes"
+    return max(2 * LEAST_PATCH**3, min(most, allowed))
+
+
+def _network_sizes(facts: Fingerprint, spacing_mm: Three) -> Shape:
+    z, y, x = (
+        resampled_size(size, old, new)
+        for size, old, new in zip(facts.median_shape, facts.spacing_mm, spacing_mm, strict=True)
+    )
+    return z, y, x
+
+
+def _patch(sizes: Shape, spacing_mm: Three, most: int, multiples: Shape, reasons: dict[str, str]) -> Shape:
+    """As much of the image as may be, cut where it is longest in mm, edges divisible by ``multiples``."""
+    patch = [math.ceil(size / multiple) * multiple for size, multiple in zip(sizes, multiples, strict=True)]
+    while math.prod(patch) > most:
+        cuttable = [axis for axis in range(3) if patch[axis] > max(multiples[axis], LEAST_PATCH)]
+        if not cuttable:
+            break
+        longest = max(cuttable, key=lambda axis: patch[axis] * spacing_mm[axis])
+        patch[longest] -= multiples[longest]
+    if _is_a_single_voxel(patch, multiples):
+        longest = max(range(3), key=lambda axis: sizes[axis] * spacing_mm[axis])
+        patch[longest] *= 2
+    whole = all(window >= size for window, size in zip(patch, sizes, strict=True))
+    reasons["patch"] = "the whole image" if whole else reasons.get("patch", "what a step of about a second allows")
+    return patch[0], patch[1], patch[2]
+
+
+def _is_a_single_voxel(patch: Sequence[int], multiples: Shape) -> bool:
+    """Whether that is all that is left of the patch at the network's deepest level, where nothing can be normalised."""
+    return all(size <= multiple for size, multiple in zip(patch, multiples, strict=True))
+
+
+def _preparation(facts: Fingerprint, kind: str, most: int, reasons: dict[str, str]) -> Preparation:
+    spacing = [float(mm) for mm in facts.spacing_mm]
+    limit = MOST_PATCHES[kind] * most / 2
+    extents = [edge for case in facts.cases for edges in case.extent_mm.values() for edge in (min(edges),)]
+    coarsest = sorted(extents)[len(extents) // 10] / LEAST_VOXELS_ACROSS if extents else math.inf
+    why = "the median of the cases"
+    while math.prod(max(1.0, size / mm) for size, mm in zip(facts.median_size_mm, spacing, strict=True)) > limit:
+        target = min(spacing) * 1.1
+        if target > coarsest:
+            why = "coarser than the cases, as far as the thinnest structures allow"
+            break
+        spacing = [max(mm, target) for mm in spacing]
+        why = "coarser than the cases, so that a step sees a fair part of an image"
+    reasons["spacing"] = why
+    windows = tuple(_ct_window(facts, number) for number in range(len(facts.channels)))
+    if any(windows):
+        reasons["intensities"] = "CT: a fixed window of Hounsfield units around what the structures have"
+    z, y, x = (round(mm, 3) for mm in spacing)
+    return Preparation((z, y, x), windows=windows if any(windows) else ())
+
+
+def _ct_window(facts: Fingerprint, number: int) -> tuple[float, float] | None:
+    names = [channel.name.upper() for channel in facts.channels]
+    modalities = {case.modality for case in facts.cases if case.modality}
+    looks = all(case.image[number].minimum <= CT_MINIMUM for case in facts.cases)
+    # Where channels are told apart by name, as CT and PET are, a case's modality speaks of one of them.
+    is_ct = names[number] == "CT" if "CT" in names else modalities == {"CT"} or (not modalities and looks)
+    if not is_ct:
+        return None
+    inside = facts.channels[number].foreground or facts.channels[number].image
+    margin = max(50.0, 0.1 * (inside.p99_5 - inside.p00_5))
+    return round(inside.p00_5 - margin), round(inside.p99_5 + margin)
+
+
+def _base_preparation(base: Model, channels: int) -> Preparation:
+    windows = base.preparation.windows
+    if not windows or len(windows) == channels:
+        return base.preparation
+    return replace(base.preparation, windows=tuple(windows[min(k, len(windows) - 1)] for k in range(channels)))
+
+
+def _network(patch: Shape, spacing_mm: Three, kind: str, reasons: dict[str, str]) -> tuple[str, dict[str, Any]]:
+    """A residual U-Net that halves the patch while four voxels are left, thick slices later than fine ones."""
+    sizes, spacing = list(patch), list(spacing_mm)
+    strides: list[list[int]] = []
+    most = 5 if kind == "gpu" else 4
+    while len(strides) < most:
+        finest = min(spacing)
+        # An axis of thick slices waits until the others are as coarse (nnU-Net's rule).
+        stride = [
+            2 if size >= 8 and size % 2 == 0 and mm < 2 * finest else 1 for size, mm in zip(sizes, spacing, strict=True)
+        ]
+        if max(stride) == 1:
+            break
+        strides.append(stride)
+        sizes = [size // k for size, k in zip(sizes, stride, strict=True)]
+        spacing = [mm * k for mm, k in zip(spacing, stride, strict=True)]
+    widths = [min(320, 32 * 2**level) for level in range(len(strides) + 1)]
+    reasons["network"] = f"a residual U-Net of {len(widths)} levels, {widths[0]} to {widths[-1]} features"
+    return "UNet", {
+        "spatial_dims": 3,
+        "channels": widths,
+        "strides": [stride[0] if len(set(stride)) == 1 else stride for stride in strides],
+        "num_res_units": 2,
+        "norm": "instance",
+        "act": "relu",  # prelu, MONAI's default, costs a seventh of the step on a CPU
+    }
+
+
+def _augmentation(patch: Shape, spacing_mm: Three, mirror: bool) -> Augmentation:
+    """Bends and shifts in proportion to what a patch shows."""
+    shortest = min(size * mm for size, mm in zip(patch, spacing_mm, strict=True))
+    coarse = max(2 * max(spacing_mm), shortest / 2)
+    return Augmentation(
+        Deformation(
+            rotation_deg=20,
+            scale=0.15,
+            shear=0.05,
+            shift_mm=round(0.1 * shortest, 2),
+            elastic=((round(coarse, 2), round(coarse / 10, 2)), (round(coarse / 2, 2), round(coarse / 28, 2))),
+            mirror=mirror,
+        )
+    )
+
+
+def _quarter_of_free_memory() -> float:
+    return float(round(max(256.0, psutil.virtual_memory().available / 4 / 2**20)))

@@ -1,0 +1,48 @@
+"""One of the processes of a training on several devices; torchrun starts it with the run folder.
+
+Standard output of the first is a line of JSON for everything its loop tells.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from napari_resmed.predict.machine import choose_machine
+from napari_resmed.train.loop import Checked, Stepped
+from napari_resmed.train.plan import Plan
+from napari_resmed.train.run_folder import RunFolder
+from napari_resmed.train.session import Session
+from napari_resmed.train.together import Together
+
+__all__ = ["main"]
+
+
+def main(folder: str) -> None:
+    """Train until the schedule's end, or until the run folder's ``stop`` appears."""
+    # Libraries print; only what the loop tells may reach the one who reads.
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    run = RunFolder(Path(folder))
+    plan = Plan.load(run.plan)
+    if choose_machine(plan.device).device.type == "cuda":
+        plan = replace(plan, device=f"cuda:{os.environ['LOCAL_RANK']}")
+    together = Together(choose_machine(plan.device, plan.precision).device)
+    session = Session(plan, run.read_dataset(), run, together.rank, together.ranks)
+    trainer = session.trainer(None, together)
+    trainer.load()
+    trainer.schedule = plan.schedule(trainer.state.allowed_seconds)
+    trainer.stop_asked = run.stop.exists
+    for step in trainer.run():
+        if together.rank == 0:
+            told = {type(step).__name__: asdict(step)} if isinstance(step, Stepped | Checked) else {}
+            out.write(json.dumps(told) + "\n")
+            out.flush()
+    together.part()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

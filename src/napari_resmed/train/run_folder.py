@@ -1,0 +1,211 @@
+"""Where an unfinished training lies: all it needs to go on after a stop, a crash or a power cut."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from napari_resmed.case import Case, Dataset
+from napari_resmed.errors import InputError, WorkError
+from napari_resmed.io import write
+from napari_resmed.io.whole_file import reason, whole_file
+from napari_resmed.labels import LabelMap, LabelSet
+from napari_resmed.volume import Volume
+
+__all__ = ["RunFolder"]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A folder beside the model that is being made.
+
+    ``plan.json`` and ``dataset.json`` say what is done with which files, ``cases/`` holds what came from a viewer
+    and not from files, ``prepared/`` the cases on the network's grid, ``checkpoint.pt`` where the loop is.
+    """
+
+    path: Path
+
+    @classmethod
+    def beside(cls, model: Path) -> RunFolder:
+        """The one that belongs to a model folder."""
+        return cls(model.parent / f".{model.name}.training")
+
+    @property
+    def plan(self) -> Path:
+        """The decisions."""
+        return self.path / "plan.json"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Weights, optimiser, schedule, history."""
+        return self.path / "checkpoint.pt"
+
+    @property
+    def prepared(self) -> Path:
+        """Cases on the network's grid."""
+        return self.path / "prepared"
+
+    @property
+    def base(self) -> Path:
+        """The weights training began with."""
+        return self.path / "base.pt"
+
+    @property
+    def stop(self) -> Path:
+        """Its being there asks processes that train together to stop."""
+        return self.path / "stop"
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether there is something to go on with."""
+        return self.plan.is_file() and (self.path / "dataset.json").is_file()
+
+    def begin(self) -> bool:
+        """Make it, empty; an unfinished one that lay there is kept as ``.old``. Returns whether there was one.
+
+        Raises
+        ------
+        WorkError
+            If it cannot be made.
+        """
+        set_aside = False
+        try:
+            if self.path.exists():
+                set_aside = self.checkpoint.is_file()
+                if set_aside:
+                    shutil.rmtree(self._old, ignore_errors=True)
+                    self.path.rename(self._old)
+                else:
+                    shutil.rmtree(self.path)
+            self.path.mkdir(parents=True)
+        except OSError as problem:
+            raise WorkError(f"could not make {self.path}: {reason(problem)}") from problem
+        return set_aside
+
+    def give_up(self, set_aside: bool) -> None:
+        """Undo :meth:`begin`, which returned ``set_aside``."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        if set_aside:
+            with suppress(OSError):
+                self._old.rename(self.path)
+
+    def remove(self) -> None:
+        """Everything, and what was set aside."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        shutil.rmtree(self._old, ignore_errors=True)
+
+    @property
+    def _old(self) -> Path:
+        return self.path.with_name(self.path.name + ".old")
+
+    def keep_dataset(self, dataset: Dataset) -> Dataset:
+        """Write down what is learnt from; images and labels that are no files yet become files here.
+
+        Returns
+        -------
+        Dataset
+            The same, with files only.
+        """
+        cases = tuple(self._with_files(number, case) for number, case in enumerate(dataset.cases))
+        kept = replace(dataset, cases=cases)
+        with whole_file(self.path / "dataset.json") as part:
+            part.write_text(json.dumps(_plain(kept), ensure_ascii=False), encoding="utf-8")
+        return kept
+
+    def read_dataset(self) -> Dataset:
+        """What :meth:`keep_dataset` wrote.
+
+        Raises
+        ------
+        InputError
+            If it is damaged.
+        """
+        try:
+            return _dataset(json.loads((self.path / "dataset.json").read_text(encoding="utf-8")))
+        except (OSError, KeyError, TypeError, ValueError) as problem:
+            raise InputError(f"the unfinished training in {self.path} is damaged; start it anew") from problem
+
+    def keep_facts(self, facts: Mapping[str, Any]) -> None:
+        """Write down the data set's fingerprint."""
+        with whole_file(self.path / "fingerprint.json") as part:
+            part.write_text(json.dumps(facts, ensure_ascii=False), encoding="utf-8")
+
+    def facts_without_names(self) -> dict[str, Any]:
+        """The fingerprint as a model may carry it: file names can be patients' names."""
+        try:
+            facts: dict[str, Any] = json.loads((self.path / "fingerprint.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        kept = {name: value for name, value in facts.items() if name not in ("name", "cases", "left_out", "notes")}
+        return {**kept, "cases": len(facts.get("cases", ())), "left_out": len(facts.get("left_out", ()))}
+
+    def _with_files(self, number: int, case: Case) -> Case:
+        folder = self.path / "cases"
+        folder.mkdir(exist_ok=True)
+        images = []
+        for channel, image in enumerate(case.images):
+            if isinstance(image, Volume):
+                path = folder / f"{number:05d}_{channel:04d}.nii"
+                write(image, path)
+                images.append(path)
+            else:
+                images.append(image.resolve())
+        labels = case.labels
+        if isinstance(labels, LabelMap):
+            path = folder / f"{number:05d}_labels.nii.gz"
+            write(labels, path)
+            labels = path
+        elif labels is not None:
+            labels = labels.resolve()
+        return replace(case, images=tuple(images), labels=labels)
+
+
+def _plain(dataset: Dataset) -> dict[str, Any]:
+    return {
+        "name": dataset.name,
+        "labels": dataset.labels.to_json(),
+        "channels": list(dataset.channels),
+        "background": dataset.background,
+        "ignored": dataset.ignored,
+        "cases": [
+            {
+                "name": case.name,
+                "images": [str(image) for image in case.images],
+                "labels": None if case.labels is None else str(case.labels),
+                "annotated": None if case.annotated is None else list(case.annotated),
+                "only_painted": case.only_painted,
+                "complete_slices": [list(place) for place in case.complete_slices],
+                "split": case.split,
+                "group": case.group,
+            }
+            for case in dataset.cases
+        ],
+    }
+
+
+def _dataset(values: Mapping[str, Any]) -> Dataset:
+    return Dataset(
+        cases=tuple(
+            Case(
+                name=case["name"],
+                images=tuple(Path(image) for image in case["images"]),
+                labels=None if case["labels"] is None else Path(case["labels"]),
+                annotated=None if case["annotated"] is None else tuple(case["annotated"]),
+                only_painted=case["only_painted"],
+                complete_slices=tuple((int(axis), int(index)) for axis, index in case["complete_slices"]),
+                split=case["split"],
+                group=case["group"],
+            )
+            for case in values["cases"]
+        ),
+        labels=LabelSet.from_json(values["labels"]),
+        channels=tuple(values["channels"]),
+        background=values["background"],
+        ignored=values["ignored"],
+        name=values["name"],
+    )

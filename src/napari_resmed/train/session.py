@@ -1,0 +1,129 @@
+"""A training under way: plan, prepared cases, network and loop together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import partial
+
+import torch
+from torch import nn
+
+from napari_resmed.case import Dataset
+from napari_resmed.nets import build_network
+from napari_resmed.predict.machine import Machine, choose_machine
+from napari_resmed.train.held_out import Look, dice_per_case, look_at, mean_dice
+from napari_resmed.train.loop import Trainer
+from napari_resmed.train.patches import Batch, draw_batch
+from napari_resmed.train.plan import Plan
+from napari_resmed.train.run_folder import RunFolder
+from napari_resmed.train.store import Prepared, Store, hold_out_block
+from napari_resmed.train.together import Together
+
+__all__ = ["Session"]
+
+# Held-out cases that are looked at while training, where nothing was measured that allows more.
+WATCHED = 8
+# Split cases that are kept as such, beside the store's budget; one is the rule.
+SPLIT_KEPT = 4
+
+
+class Session:
+    """Everything one process of a training needs, made from its run folder.
+
+    Parameters
+    ----------
+    plan, dataset, run:
+        As they stand in the run folder.
+    rank, ranks:
+        Which of how many processes that share each batch.
+    """
+
+    def __init__(self, plan: Plan, dataset: Dataset, run: RunFolder, rank: int = 0, ranks: int = 1) -> None:
+        self.plan = plan
+        self.run = run
+        self.machine: Machine = choose_machine(plan.device, plan.precision)
+        self.store = Store(dataset, plan.preparation, run.prepared, plan.memory_mb / ranks)
+        self.look: Look | None = None
+        self._part = slice(rank, None, ranks)
+        numbers = {name: number for number, name in enumerate(self.store.names)}
+        self._learning = [numbers[name] for name in plan.training]
+        self._split: dict[int, tuple[Prepared, Prepared]] = {}
+        self.held_out: list[tuple[str, Callable[[], Prepared]]]
+        if plan.held_out:
+            self.held_out = [(name, partial(self.store.__getitem__, numbers[name])) for name in plan.held_out]
+        else:
+            self.held_out = [(self.store.names[n], partial(self._half, n, 1)) for n in self._learning]
+        self.watched = min(WATCHED, len(self.held_out))
+
+    def network(self) -> nn.Module:
+        """The network as training begins with it, on the machine's device."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.plan.seed)
+            network = build_network(self.plan.network, self.plan.arguments)
+        if self.run.base.is_file():
+            network.load_state_dict(torch.load(self.run.base, weights_only=True))
+        return network.to(self.machine.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload,no-any-return]
+
+    def some_cases(self, count: int) -> Iterator[Prepared]:
+        """The first few that are learnt from."""
+        return (self._case(number) for number in self._learning[:count])
+
+    def batch(self, step: int) -> Batch:
+        """The patches of a step that fall to this process."""
+        plan = self.plan
+        return draw_batch(self._case, self._learning, plan.sampling, plan.augmentation, plan.seed, step, self._part)
+
+    def check(self, network: nn.Module) -> Generator[None, None, list[float | None]]:
+        """Dice by structure on the watched part of what is held out; also takes the picture to show."""
+        return mean_dice((yield from self._judge(network, self.held_out[: self.watched])))
+
+    def judge(self, network: nn.Module) -> Generator[None, None, list[float | None]]:
+        """Dice by structure on all that is held out."""
+        return mean_dice((yield from self._judge(network, self.held_out)))
+
+    def trainer(self, seconds: float | None, together: Together | None = None) -> Trainer:
+        """The loop, at its beginning."""
+        on_cpu = self.machine.device.type == "cpu"
+        return Trainer(
+            self.network(),
+            self.batch,
+            self.check,
+            self.plan.schedule(seconds),
+            self.machine,
+            self.run.checkpoint,
+            # On a CPU a thread beside the network's own would cost it more than it saves (measured: a third).
+            workers=0 if on_cpu else 8,
+            together=together,
+            background_classes=self.plan.background_classes,
+        )
+
+    def _case(self, number: int) -> Prepared:
+        return self.store[number] if self.plan.held_out else self._half(number, 0)
+
+    def _half(self, number: int, which: int) -> Prepared:
+        """What is learnt from (0) or held out (1) of a case that is split, as there is a single patient."""
+        halves = self._split.get(number)
+        if halves is None:
+            halves = hold_out_block(self.store[number])
+            if len(self._split) >= SPLIT_KEPT:
+                self._split.clear()
+            self._split[number] = halves
+        return halves[which]
+
+    def _judge(
+        self, network: nn.Module, cases: Sequence[tuple[str, Callable[[], Prepared]]]
+    ) -> Generator[None, None, list[list[float | None]]]:
+        network.eval()
+        steps = dice_per_case(
+            network, [load for _, load in cases], self.machine, self.plan.patch, self.plan.background_classes
+        )
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                rows: list[list[float | None]] = end.value
+                return rows
+            if step is not None and step[0] == 0:
+                number, answer, case = step
+                self.look = look_at(cases[number][0], answer, case, self.plan.preparation.spacing_mm)
+            yield

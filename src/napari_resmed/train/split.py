@@ -1,0 +1,178 @@
+"""Which cases are held out: never a patient on both sides, every structure on the held-out side where possible."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_resmed.errors import InputError
+
+__all__ = ["SHARE", "Split", "folds", "split_cases"]
+
+# What nnU-Net's five folds hold out.
+SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Split:
+    """Names of the cases that are learnt from, and of those that are held out to tell how well that goes.
+
+    ``validation`` is empty where there is a single patient: then a part of the image has to be held out.
+    """
+
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+
+
+def split_cases(
+    names: Sequence[str],
+    groups: Sequence[str] = (),
+    given: Sequence[str] = (),
+    seed: int = 0,
+    share: float = SHARE,
+    structures: Mapping[str, Sequence[int]] | None = None,
+) -> Split:
+    """Hold out some patients.
+
+    What was decided stays decided: cases given to validation are all that is held out, cases given to test are in
+    neither part. Where nobody decided, a share of the undecided patients is drawn; where all were given to training,
+    of those, as something is always held out.
+
+    Parameters
+    ----------
+    names:
+        Cases, each once.
+    groups:
+        The patient of each, as ``case.patient``; empty: every case is a patient of its own.
+    given:
+        The split of each, one of :data:`napari_resmed.case.SPLITS`; empty: nobody decided.
+    seed:
+        The same split for the same cases and seed, in whatever order the cases come.
+    share:
+        Of the patients to hold out, at least one.
+    structures:
+        By case, the structures that were annotated and are there. Each that two or more patients have is brought into
+        both parts where that is possible, by exchanging patients or holding out one more.
+
+    Returns
+    -------
+    Split
+        Names in the order given.
+
+    Raises
+    ------
+    InputError
+        If one patient's cases were given to different parts, or lengths or share do not fit.
+    """
+    patients = _patients(names, groups)
+    decided = dict(zip(names, given or [""] * len(names), strict=True))
+    if not 0 < share < 1:
+        raise InputError(f"found a held-out share of {share}, expected more than 0 and less than 1")
+    of_patient = {patient: _decided(cases, decided) for patient, cases in patients.items()}
+    learning = [patient for patient, part in of_patient.items() if part in ("", "train")]
+    held = [patient for patient, part in of_patient.items() if part == "validation"]
+    if not held and len(learning) > 1:
+        undecided = [patient for patient in learning if not of_patient[patient]]
+        held = _draw(undecided or learning, learning, patients, seed, share, structures or {})
+    kept = {name for patient in learning if patient not in held for name in patients[patient]}
+    out = {name for patient in held for name in patients[patient]}
+    return Split(tuple(name for name in names if name in kept), tuple(name for name in names if name in out))
+
+
+def folds(names: Sequence[str], groups: Sequence[str] = (), k: int = 5, seed: int = 0) -> tuple[Split, ...]:
+    """Hold out every patient once, in ``k`` parts of nearly equal numbers of cases.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than ``k`` patients, or ``k`` is less than 2.
+    """
+    patients = _patients(names, groups)
+    if not 2 <= k <= len(patients):
+        raise InputError(
+            f"found {len(patients)} patients for {k} folds; expected at least 2 folds and a patient for each"
+        )
+    parts: list[list[str]] = [[] for _ in range(k)]
+    for patient in sorted(_shuffled(list(patients), seed), key=lambda patient: -len(patients[patient])):
+        min(parts, key=len).extend(patients[patient])
+    return tuple(
+        Split(tuple(name for name in names if name not in part), tuple(name for name in names if name in part))
+        for part in map(set, parts)
+    )
+
+
+def _patients(names: Sequence[str], groups: Sequence[str]) -> dict[str, list[str]]:
+    if len(set(names)) < len(names) or (groups and len(groups) != len(names)):
+        raise InputError(
+            f"found {len(names)} cases with {len(set(names))} names and {len(groups)} groups; expected one each"
+        )
+    patients: dict[str, list[str]] = {}
+    for name, group in zip(names, groups or names, strict=True):
+        patients.setdefault(group or name, []).append(name)
+    return patients
+
+
+def _decided(cases: Sequence[str], decided: Mapping[str, str]) -> str:
+    """Where a patient belongs; undecided cases follow the patient's decided ones."""
+    parts = {decided[name] for name in cases} - {""}
+    if len(parts) > 1:
+        told, given = ", ".join(cases[:2]), " and ".join(sorted(parts))
+        raise InputError(f"cases of one patient ({told}) were given to {given}; choose one of them")
+    return parts.pop() if parts else ""
+
+
+def _draw(
+    undecided: Sequence[str],
+    learning: Sequence[str],
+    patients: Mapping[str, Sequence[str]],
+    seed: int,
+    share: float,
+    structures: Mapping[str, Sequence[int]],
+) -> list[str]:
+    """Patients to hold out: by lot, then corrected for structures that fell on one side; one learning patient stays."""
+    most = len(learning) - 1
+    wanted = min(len(undecided), most, max(1, round(share * len(learning))))
+    lot = _shuffled(undecided, seed)
+    shown = {patient: {v for name in patients[patient] for v in structures.get(name, ())} for patient in learning}
+    left = Counter(value for patient in learning for value in shown[patient])
+
+    def may_go(patient: str) -> bool:
+        return all(left[value] > 1 for value in shown[patient])
+
+    held: list[str] = []
+    for patient in lot:
+        if len(held) < wanted and may_go(patient):
+            held.append(patient)
+            left.subtract(shown[patient])
+    if not held:  # every patient is the only one with something
+        return lot[:wanted]
+    for value in sorted(left, key=lambda value: (left[value], value)):
+        if any(value in shown[patient] for patient in held):
+            continue
+        coming = next((patient for patient in lot if value in shown[patient] and may_go(patient)), None)
+        if coming is None:
+            continue
+        going = next((p for p in reversed(held) if _is_spare(p, held, shown)), None)
+        if going is None and len(held) == most:
+            continue
+        if going is not None:
+            held.remove(going)
+            left.update(shown[going])
+        held.append(coming)
+        left.subtract(shown[coming])
+    return held
+
+
+def _is_spare(patient: str, held: Sequence[str], shown: Mapping[str, set[int]]) -> bool:
+    """Whether the others that are held out show all that this one does."""
+    others = set().union(*(shown[other] for other in held if other != patient))
+    return shown[patient] <= others
+
+
+def _shuffled(patients: Sequence[str], seed: int) -> list[str]:
+    """In an order that hangs on the names and the seed alone."""
+    ordered = sorted(patients)
+    return [ordered[place] for place in np.random.default_rng(seed).permutation(len(ordered))]

@@ -1,0 +1,258 @@
+"""Cases made ready for training: prepared once, kept on disk, in memory as far as the budget goes."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_resmed.case import Case, Dataset
+from napari_resmed.errors import InputError, WorkError
+from napari_resmed.io.datasets import load_case
+from napari_resmed.io.whole_file import reason
+from napari_resmed.labels import LabelMap
+from napari_resmed.prepare.grid import UNKNOWN, prepare, prepare_target
+from napari_resmed.prepare.preparation import Preparation
+from napari_resmed.train.case_facts import known_voxels
+
+__all__ = ["Prepared", "Store", "classes_of", "hold_out_block"]
+
+# Places of a structure that are remembered for sampling; more would not make patches more varied.
+PLACES = 2000
+# Share of the known slices of an only case that is held out.
+BLOCK_SHARE = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """One case on the network's grid.
+
+    Parameters
+    ----------
+    image:
+        float16 ``(c, z, y, x)`` in 0..1.
+    target:
+        int8 or int16 ``(z, y, x)``: 0 background, 1.. structures, :data:`UNKNOWN`.
+    annotated:
+        bool ``(class,)``: what was looked for; the first entry stands for background and is True.
+    places:
+        For every class that occurs, up to 2000 of its voxels, int16 ``(n, 3)``.
+    """
+
+    image: NDArray[np.float16]
+    target: NDArray[np.signedinteger[Any]]
+    annotated: NDArray[np.bool_]
+    places: dict[int, NDArray[np.int16]]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory it takes."""
+        return self.image.nbytes + self.target.nbytes + sum(array.nbytes for array in self.places.values())
+
+
+class Store:
+    """The prepared cases of one training; thread-safe.
+
+    Parameters
+    ----------
+    dataset:
+        What is learnt from.
+    preparation:
+        The model's.
+    folder:
+        Where prepared cases are kept; what lies there is used again, unless it is damaged or made for something else.
+    memory_mb:
+        How much of them may be in memory at a time. At least one case is, however large.
+    """
+
+    def __init__(self, dataset: Dataset, preparation: Preparation, folder: Path, memory_mb: float) -> None:
+        self.dataset = dataset
+        self.names = tuple(case.name for case in dataset.cases)
+        self._preparation = preparation
+        self._folder = folder
+        self._made_for = json.dumps([preparation.to_json(), dataset.labels.values, dataset.background, dataset.ignored])
+        self._budget = memory_mb * 2**20
+        self._kept: OrderedDict[int, Prepared] = OrderedDict()
+        self._lock = threading.Lock()
+        self._making = [threading.Lock() for _ in dataset.cases]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def bytes_in_memory(self) -> int:
+        """What is kept now."""
+        with self._lock:
+            return sum(case.nbytes for case in self._kept.values())
+
+    def __getitem__(self, number: int) -> Prepared:
+        with self._lock:
+            if number in self._kept:
+                self._kept.move_to_end(number)
+                return self._kept[number]
+        with self._making[number]:  # two threads that want the same new case make it once
+            path = self._folder / f"{number:05d}.npz"
+            prepared = _load(path, self._made_for) or self._make(number, path)
+            with self._lock:
+                self._kept[number] = prepared
+                total = sum(case.nbytes for case in self._kept.values())
+                while total > self._budget and len(self._kept) > 1:
+                    total -= self._kept.popitem(last=False)[1].nbytes
+            return prepared
+
+    def _make(self, number: int, path: Path) -> Prepared:
+        case = self.dataset.cases[number]
+        try:
+            prepared = prepare_case(case, self.dataset, self._preparation)
+        except InputError as problem:
+            raise InputError(f"{case.name} can no longer be used: {problem}") from problem
+        try:
+            _save(prepared, path, self._made_for)
+        except OSError as problem:
+            raise WorkError(
+                f"could not keep prepared cases in {self._folder}: {reason(problem)}; make room on the disk"
+            ) from problem
+        return prepared
+
+
+def prepare_case(case: Case, dataset: Dataset, preparation: Preparation) -> Prepared:
+    """Bring one case to the network's grid.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read or used.
+    """
+    volume, labels = load_case(case, dataset)
+    image, grid = prepare(volume, preparation)
+    classes = classes_of(case, dataset, labels)
+    count = 1 + len(dataset.labels)
+    target: NDArray[np.signedinteger[Any]] = prepare_target(classes, grid, count)
+    if count < 127:
+        target = target.astype(np.int8)
+    annotated = np.array([True, *(case.annotated is None or v in case.annotated for v in dataset.labels.values)])
+    return Prepared(image.numpy().astype(np.float16), target, annotated, _places(target))
+
+
+def classes_of(case: Case, dataset: Dataset, labels: LabelMap) -> NDArray[np.int16]:
+    """What every voxel of a case's labels teaches: 0 background, 1.. structures, :data:`UNKNOWN`.
+
+    Returns
+    -------
+    NDArray
+        int16, of the labels' shape ``(z, y, x)``.
+    """
+    known = known_voxels(labels, case, dataset)
+    classes = np.where(known, 0, UNKNOWN).astype(np.int16)
+    for number, value in enumerate(dataset.labels.values, 1):
+        classes[known & (labels.data == value)] = number
+    return classes
+
+
+def hold_out_block(prepared: Prepared) -> tuple[Prepared, Prepared]:
+    """Split an only case into what is learnt from and what is held out: a block of its slices.
+
+    Slices are counted along the axis on which the fewest know anything (painted slices), along z where everything is
+    known. About a fifth of those with structures is held out, beyond the middle: not the end, where structures are
+    unlike the rest, nor the very middle, which training needs the most. Elsewhere where a structure would be held out
+    altogether, or would be missing in what is held out.
+
+    Returns
+    -------
+    training, held_out
+        The same image; in each target the other's voxels are unknown.
+
+    Raises
+    ------
+    InputError
+        If so little is painted that nothing can be held out.
+    """
+    target = prepared.target
+    axis, slices, counts = _slices_to_split(target)
+    many = max(1, round(BLOCK_SHARE * len(slices)))
+    wish = min(len(slices) - many, round(0.6 * len(slices)))
+    whole = counts.sum(1)
+
+    def flaws(start: int) -> tuple[int, int, int]:
+        inside = counts[:, slices[start] : slices[start + many - 1] + 1].sum(1)
+        return int((inside == whole).sum()), int((inside == 0).sum()), abs(start - wish)
+
+    start = min(range(len(slices) - many + 1), key=flaws)
+    inside = np.zeros(target.shape, bool)
+    inside[(slice(None),) * axis + (slice(slices[start], slices[start + many - 1] + 1),)] = True
+    parts = []
+    for keep in (~inside, inside):
+        part = np.where(keep, target, UNKNOWN).astype(target.dtype)
+        parts.append(Prepared(prepared.image, part, prepared.annotated, _places(part)))
+    return parts[0], parts[1]
+
+
+def _slices_to_split(target: NDArray[Any]) -> tuple[int, NDArray[np.intp], NDArray[np.intp]]:
+    """Axis, the slices with structures on it, and voxels by structure and slice."""
+    known = target != UNKNOWN
+    knowing = [int(known.any(axis=tuple(k for k in range(3) if k != axis)).sum()) for axis in range(3)]
+    axes = [0, 1, 2] if known.all() else sorted(range(3), key=lambda axis: knowing[axis])
+    for axis in axes:
+        size, classes = target.shape[axis], int(target.max()) + 1
+        place = np.arange(size).reshape([-1 if k == axis else 1 for k in range(3)])
+        index = (place * classes + target)[known]
+        counts = np.bincount(index, minlength=size * classes).reshape(size, classes).T
+        if counts[1:].any():
+            counts = counts[1:]
+        counts = counts[counts.any(1)]
+        slices = np.flatnonzero(counts.any(0))
+        if len(slices) > 1:
+            return axis, slices, counts
+    raise InputError("too little is painted to hold a part of it out; paint structures on at least two slices")
+
+
+def _places(target: NDArray[Any]) -> dict[int, NDArray[np.int16]]:
+    found = {}
+    flat = target.reshape(-1)
+    partly = bool((flat == UNKNOWN).any())
+    for number in np.unique(flat).tolist():
+        # Background is everywhere, so any place will do, unless most of the case is unknown.
+        if number == UNKNOWN or (number == 0 and not partly):
+            continue
+        here = np.flatnonzero(flat == number)
+        if len(here) > PLACES:
+            here = np.random.default_rng(number).choice(here, PLACES, replace=False)
+        found[int(number)] = np.stack(np.unravel_index(here, target.shape), 1).astype(np.int16)
+    return found
+
+
+def _save(prepared: Prepared, path: Path, made_for: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    arrays: dict[str, Any] = {f"places_{number}": array for number, array in prepared.places.items()}
+    arrays |= {"image": prepared.image, "target": prepared.target, "annotated": prepared.annotated}
+    try:
+        with part.open("wb") as file:
+            np.savez(file, made_for=np.array(made_for), **arrays)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _load(path: Path, made_for: str) -> Prepared | None:
+    """A kept case; None where there is none that can be used."""
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if str(file["made_for"]) != made_for:
+                return None
+            kept = [name for name in file.files if name.startswith("places_")]
+            places = {int(name.removeprefix("places_")): file[name] for name in kept}
+            return Prepared(file["image"], file["target"], file["annotated"], places)
+    except MemoryError:
+        raise
+    except Exception:  # a power cut leaves any bytes, and those make numpy raise anything
+        return None

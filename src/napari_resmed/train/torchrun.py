@@ -1,0 +1,69 @@
+"""Starting the processes of a training on several devices, and hearing what their loop tells."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import suppress
+
+from napari_resmed.errors import WorkError
+from napari_resmed.train.loop import Checked, Stepped
+from napari_resmed.train.run_folder import RunFolder
+
+__all__ = ["run_ranks"]
+
+# A step and a checkpoint are done within this; processes that have not stopped by then are ended.
+STOP_SECONDS = 20.0
+
+
+def run_ranks(run: RunFolder, devices: int) -> Generator[Stepped | Checked | None, None, None]:
+    """Train in ``devices`` processes; closing the generator stops them, with a checkpoint left behind.
+
+    Yields
+    ------
+    Stepped, Checked or None
+        As :meth:`napari_resmed.train.loop.Trainer.run` does.
+
+    Raises
+    ------
+    WorkError
+        If one of them fails.
+    """
+    run.stop.unlink(missing_ok=True)
+    command = [sys.executable, "-P", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(devices)]
+    log = run.path / "processes.log"
+    with log.open("wb") as said:
+        process = subprocess.Popen(
+            [*command, "-m", "napari_resmed.train.rank", str(run.path)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            encoding="utf-8",
+        )
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            try:
+                told = json.loads(line)
+            except ValueError:
+                continue  # a line cut off by the process' death
+            if "Stepped" in told:
+                yield Stepped(**told["Stepped"])
+            elif "Checked" in told:
+                yield Checked(**{**told["Checked"], "dice": tuple(told["Checked"]["dice"])})
+            else:
+                yield None
+        if process.wait():
+            raise WorkError(f"training on {devices} devices failed; {log} says why, and --resume goes on")
+    finally:
+        if process.poll() is None:
+            run.stop.touch()
+            with suppress(subprocess.TimeoutExpired):
+                # What they still tell has to be taken, or they would wait to be heard.
+                process.communicate(timeout=STOP_SECONDS)
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
+        run.stop.unlink(missing_ok=True)

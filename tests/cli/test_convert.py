@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_resmed.io import read
+from tests.cli.conftest import Run
+
+
+class TestConvert:
+    @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.nrrd", "a.mha"])
+    def test_same_voxels_in_the_same_place(self, name: str, run: Run, images: Path, tmp_path: Path) -> None:
+        done = run("convert", images / "good.nii.gz", name)
+        assert (done.code, done.out) == (0, "")
+        assert done.err.strip() == f"Wrote {name}"
+        before, after = read(images / "good.nii.gz"), read(tmp_path / name)
+        assert np.array_equal(before.data, after.data)
+        assert before.same_grid(after)
+
+    def test_json(self, run: Run, images: Path) -> None:
+        done = run("convert", images / "good.nii.gz", "a.nii", "--json")
+        assert done.json == {"output": "a.nii", "shape": [20, 24, 28], "axes": "zyx", "dtype": "float32"}
+        assert done.err == ""
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("source", "target", "reason"),
+        [
+            ("good.nii.gz", "a.png", "found the ending '.png', expected .nii.gz, .nii, .nrrd, .mha, or a folder"),
+            ("good.nii.gz", "none/a.nii", "the folder none does not exist; create it first"),
+            ("truncated.nii.gz", "a.nii", "truncated or damaged"),
+            ("notes.txt", "a.nii", "is not a medical image"),
+            ("empty", "a.nii", "DICOM"),
+        ],
+    )
+    def test_leave_nothing(self, source: str, target: str, reason: str, run: Run, images: Path, tmp_path: Path) -> None:
+        assert reason in run("convert", images / source, target).refused(2)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_the_image_itself(self, run: Run, images: Path, tmp_path: Path) -> None:
+        path = Path(shutil.copy(images / "good.nii.gz", tmp_path))
+        before = path.read_bytes()
+        assert "is the image itself; choose another name" in run("convert", path, path).refused(2)
+        assert path.read_bytes() == before
+
+    def test_a_full_disk(self, run: Run, images: Path, tiny_disk: Path) -> None:
+        (tiny_disk / "filler").write_bytes(b"x" * 50_000)
+        assert "the disk is full; nothing was left there" in run(
+            "convert", images / "good.nii.gz", tiny_disk / "a.nii"
+        ).refused(1)
+        assert [file.name for file in tiny_disk.iterdir()] == ["filler"]

@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_resmed.errors import InputError
+from napari_resmed.io import read, write
+from napari_resmed.io.dicom.write import write_series
+from napari_resmed.io.project import (
+    Project,
+    State,
+    add_images,
+    create_project,
+    find_project_of,
+    list_cases,
+    open_project,
+    read_images,
+    read_index,
+    read_label_set,
+    suggest_folder,
+)
+from napari_resmed.labels import LabelMap
+from napari_resmed.volume import Volume
+from tests.io.project.conftest import PLACE, description, finish, make_image, what_nnunet_sees
+
+
+def contents(folder: Path) -> dict[str, tuple[str, int]]:
+    """Every file with what is in it and when it was last changed."""
+    return {
+        str(path.relative_to(folder)): (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+class TestCreate:
+    def test_every_image_is_a_case_that_is_not_started(self, project: Project) -> None:
+        assert [(case.name, case.state) for case in list_cases(project)] == [
+            (name, State.NOT_STARTED) for name in ("a", "b_b", "c", "d")
+        ]
+
+    def test_images_are_the_same_voxels_at_the_same_place(self, project: Project) -> None:
+        for seed, case in enumerate(list_cases(project)):
+            (image,) = read_images(project, case.name)
+            assert np.array_equal(image.data, make_image(seed).data)
+            assert image.same_grid(make_image(seed))
+            assert image.name == case.name
+
+    def test_the_folder_of_images_is_not_touched(self, images: Path, tmp_path: Path) -> None:
+        before = contents(images)
+        finish(create_project(images, tmp_path / "p"))
+        assert contents(images) == before
+
+    def test_what_has_the_right_form_takes_no_room(self, images: Path, project: Project) -> None:
+        linked = project.layout.images("a", State.NOT_STARTED)[0]
+        assert linked.samefile(images / "a.nii.gz")
+
+    def test_nnunet_is_not_shown_what_is_not_accepted(self, project: Project) -> None:
+        assert what_nnunet_sees(project.folder) == []
+
+    def test_progress_ends_at_one(self, images: Path, tmp_path: Path) -> None:
+        done = [step.done for step in create_project(images, tmp_path / "p")]
+        assert done == sorted(done)
+        assert done[-1] == 1
+        assert len(done) == 4
+
+    def test_stopped_half_way_nothing_is_left(self, images: Path, tmp_path: Path) -> None:
+        steps = create_project(images, tmp_path / "p")
+        next(steps)
+        steps.close()
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["scans"]
+
+    def test_sources_are_noted_relative(self, project: Project) -> None:
+        index = read_index(project.folder)
+        assert index.source == "../scans"
+        assert index.cases["c"].source == "../scans/c.nrrd"
+
+    def test_channels_by_name(self, tmp_path: Path) -> None:
+        folder = tmp_path / "two"
+        folder.mkdir()
+        for case in range(3):
+            for channel in range(2):
+                write(make_image(10 * case + channel), folder / f"p{case}_{channel:04d}.nii.gz")
+        project = finish(create_project(folder, tmp_path / "p"))
+        assert [case.name for case in list_cases(project)] == ["p0", "p1", "p2"]
+        first, second = read_images(project, "p1")
+        assert np.array_equal(first.data, make_image(10).data)
+        assert np.array_equal(second.data, make_image(11).data)
+        assert len(project.channels) == 2
+
+    def test_colour_channels_become_files(self, tmp_path: Path) -> None:
+        folder = tmp_path / "colour"
+        folder.mkdir()
+        data = np.random.default_rng(0).integers(0, 255, (3, 4, 5, 6)).astype(np.uint8)
+        write(Volume(data, PLACE, "czyx"), folder / "x.nii.gz")
+        project = finish(create_project(folder, tmp_path / "p"))
+        assert [image.data.tolist() for image in read_images(project, "x")] == [one.tolist() for one in data]
+
+    def test_names_of_files_in_folders_are_made_apart(self, tmp_path: Path) -> None:
+        folder = tmp_path / "bids"
+        for subject in ("sub-01", "sub-02"):
+            (folder / subject).mkdir(parents=True)
+            write(make_image(), folder / subject / "T1.nii.gz")
+        write(make_image(), folder / "other.nii.gz")
+        project = finish(create_project(folder, tmp_path / "p"))
+        assert [case.name for case in list_cases(project)] == ["other", "sub-01_T1", "sub-02_T1"]
+
+    def test_dicom_folders_are_named_by_what_they_show(self, tmp_path: Path) -> None:
+        folder = tmp_path / "dicom"
+        for number, patient in enumerate(("DOE_JOHN", "ROE_JANE")):
+            data = np.arange(number, 60 + number).reshape(3, 4, 5).astype(np.int16)
+            folder.mkdir(exist_ok=True)
+            write_series(
+                Volume(data, np.diag([3.0, 3, 3, 1])[[2, 1, 0, 3]], "zyx", "CT", "t1 mprage"), folder / patient
+            )
+        project = finish(create_project(folder, tmp_path / "p"))
+        names = [case.name for case in list_cases(project)]
+        assert len(names) == 2
+        everything = (
+            "".join(str(path) for path in project.folder.rglob("*")) + (project.folder / "resmed.json").read_text()
+        )
+        assert "DOE" not in everything
+        assert "JANE" not in everything
+
+
+class TestLeftOut:
+    def test_what_cannot_be_used_is_listed_with_the_reason(self, images: Path, tmp_path: Path) -> None:
+        holes = make_image().data.copy()
+        holes[0, 0, 0] = np.nan
+        write(make_image().with_data(holes), images / "holes.nii.gz")
+        labels = np.zeros((6, 7, 8), np.uint8)
+        labels[2:4] = 1
+        write(LabelMap(labels, PLACE), images / "seg.nii.gz")
+        write(Volume(np.zeros((4, 6, 7, 8)), PLACE, "tzyx"), images / "movie.nii.gz")
+        (images / "broken.nii.gz").write_bytes(b"no")
+        project = finish(create_project(images, tmp_path / "p"))
+        assert len(list_cases(project)) == 4
+        left_out = dict(read_index(project.folder).left_out)
+        assert "NaN" in left_out["holes"]
+        assert "labels" in left_out["seg"]
+        assert "4 time points" in left_out["movie"]
+        assert "broken.nii.gz" in left_out["broken"]
+
+    def test_nothing_usable_is_one_sentence_and_no_project(self, tmp_path: Path) -> None:
+        folder = tmp_path / "bad"
+        folder.mkdir()
+        (folder / "x.nii.gz").write_bytes(b"no")
+        with pytest.raises(InputError, match="none of the 1 images can be used: x.nii.gz"):
+            finish(create_project(folder, tmp_path / "p"))
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["bad"]
+
+    def test_no_images_at_all(self, tmp_path: Path) -> None:
+        (tmp_path / "empty").mkdir()
+        with pytest.raises(InputError, match="holds no image"):
+            finish(create_project(tmp_path / "empty", tmp_path / "p"))
+
+    def test_a_place_that_is_taken(self, images: Path, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="there already"):
+            finish(create_project(images, images))
+
+    def test_a_place_where_nothing_can_be_written(self, images: Path, locked_disk: Path) -> None:
+        with pytest.raises(InputError, match="cannot make the project .* writing is not allowed there"):
+            finish(create_project(images, locked_disk / "p"))
+
+
+class TestWithLabels:
+    @pytest.fixture
+    def pair(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "pair"
+        (folder / "images").mkdir(parents=True)
+        (folder / "labels").mkdir()
+        for seed in range(3):
+            write(make_image(seed), folder / "images" / f"x{seed}.nii.gz")
+        return folder
+
+    def test_labelled_cases_are_accepted(self, pair: Path, tmp_path: Path) -> None:
+        data = np.zeros((6, 7, 8), np.uint8)
+        data[2, 2:4] = 2
+        write(LabelMap(data, PLACE), pair / "labels" / "x1.nii.gz")
+        project = finish(create_project(pair, tmp_path / "p"))
+        states = {case.name: case.state for case in list_cases(project)}
+        assert states == {"x0": State.NOT_STARTED, "x1": State.ACCEPTED, "x2": State.NOT_STARTED}
+        assert what_nnunet_sees(project.folder) == ["x1"]
+        assert np.array_equal(read(project.folder / "labelsTr" / "x1.nii.gz").data, data)
+        assert description(project.folder)["labels"] == {"background": 0, "unused 1": 1, "label 2": 2}
+        assert read_label_set(project).values == (2,)
+
+    def test_labels_on_another_grid_are_left_out_and_their_image_is_not(self, pair: Path, tmp_path: Path) -> None:
+        write(LabelMap(np.ones((6, 7, 9), np.uint8), PLACE), pair / "labels" / "x1.nii.gz")
+        project = finish(create_project(pair, tmp_path / "p"))
+        assert {case.state for case in list_cases(project)} == {State.NOT_STARTED}
+        assert "another grid (6×7×9 voxels, the image has 6×7×8)" in dict(read_index(project.folder).left_out)["x1"]
+
+
+class TestPlace:
+    def test_beside_the_images_under_a_name_that_nnunet_takes(self, tmp_path: Path) -> None:
+        (tmp_path / "liver" / "images").mkdir(parents=True)
+        assert suggest_folder(tmp_path / "liver" / "images") == tmp_path / "Dataset501_liver"
+        (tmp_path / "Dataset501_x").mkdir()
+        assert suggest_folder(tmp_path / "liver" / "images") == tmp_path / "Dataset502_liver"
+        (tmp_path / "liver" / "labels").mkdir()
+        assert suggest_folder(tmp_path / "liver") == tmp_path / "Dataset502_liver"
+
+    def test_a_project_is_found_again_by_its_images(self, images: Path, tmp_path: Path) -> None:
+        assert find_project_of(images) is None
+        place = suggest_folder(images)
+        finish(create_project(images, place))
+        assert find_project_of(images) == place
+
+
+class TestAdd:
+    def test_new_images_come_in_and_known_ones_are_passed_over(self, images: Path, project: Project) -> None:
+        write(make_image(9), images / "e.nii.gz")
+        assert finish(add_images(project, images)) == ()
+        assert [case.name for case in list_cases(project)] == ["a", "b_b", "c", "d", "e"]
+        assert np.array_equal(read_images(project, "e")[0].data, make_image(9).data)
+
+    def test_a_name_that_is_taken_gets_a_number(self, project: Project, tmp_path: Path) -> None:
+        more = tmp_path / "more"
+        more.mkdir()
+        write(make_image(7), more / "A.nii.gz")
+        finish(add_images(project, more))
+        assert "A_2" in [case.name for case in list_cases(project)]
+
+    def test_another_number_of_channels_is_left_out(self, project: Project, tmp_path: Path) -> None:
+        more = tmp_path / "more"
+        more.mkdir()
+        write(Volume(np.ones((3, 4, 5, 6), np.uint8), PLACE, "czyx"), more / "rgb.nii.gz")
+        ((name, why),) = finish(add_images(project, more))
+        assert name == "rgb"
+        assert "3 channels, the other cases have 1" in why
+
+
+class TestRealImages:
+    def test_hippocampus(self, shared_data: Path, tmp_path: Path) -> None:
+        project = finish(create_project(shared_data / "hippocampus", tmp_path / "p"))
+        cases = list_cases(project)
+        assert len(cases) == 127
+        assert len(what_nnunet_sees(project.folder)) == sum(case.state is State.ACCEPTED for case in cases) > 120
+        assert json.loads((project.folder / "resmed.json").read_text())["format"] == 1
+
+    def test_a_project_opens_as_it_was(self, shared_data: Path, tmp_path: Path) -> None:
+        made = finish(create_project(shared_data / "hippocampus" / "images", tmp_path / "p"))
+        before = (made.folder / "resmed.json").read_bytes()
+        again = open_project(made.folder)
+        assert list_cases(again) == list_cases(made)
+        assert (made.folder / "resmed.json").read_bytes() == before

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_resmed.errors import InputError
+from napari_resmed.io.project import in_labels_of
+from napari_resmed.labels import Label, LabelMap, LabelSet
+
+GREY = (9, 9, 9)
+FOUND = LabelMap(
+    np.array([[[0, 1, 2, 5]]], np.uint8),
+    np.eye(4),
+    labels=LabelSet((Label(1, "spleen", GREY), Label(2, "liver", GREY), Label(5, "kidney", GREY))),
+)
+
+
+class TestMatching:
+    def test_by_name_not_by_number(self) -> None:
+        project = LabelSet((Label(1, "Liver", GREY), Label(300, "spleen ", GREY)))
+        assert in_labels_of(project, FOUND, "m").data.tolist() == [[[0, 300, 1, 0]]]
+        assert in_labels_of(project, FOUND, "m").labels == project
+
+    def test_a_project_without_labels_takes_the_models(self) -> None:
+        assert in_labels_of(LabelSet(), FOUND, "m") is FOUND
+
+    def test_a_model_of_something_else(self) -> None:
+        with pytest.raises(InputError, match=r"m knows none of the project's structures \(lesion\)"):
+            in_labels_of(LabelSet((Label(1, "lesion", GREY),)), FOUND, "m")

@@ -1,0 +1,273 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_resmed import geometry
+from napari_resmed.errors import InputError, ResMedError, WorkError
+from napari_resmed.events import Event, Progress, Started, Warning
+from napari_resmed.jobs import find_job
+from napari_resmed.jobs.segment import Segmentation, segment
+from napari_resmed.labels import LabelMap
+from napari_resmed.volume import Volume
+from tests.affines import AXIS_ORDERS, axis_order_name, make_affine
+from tests.small_models import BAND_EDGES, BANDS, describe, random_weights, save
+
+pytestmark = pytest.mark.usefixtures("own_models")
+
+EXACT = {"device": "cpu", "precision": "fp32"}
+
+
+def run(image: Volume, model: str = "bands", **options: Any) -> tuple[list[Event], Segmentation]:
+    steps: Generator[Event, None, Segmentation] = segment(image, model, **{**EXACT, **options})
+    events = []
+    while True:
+        try:
+            events.append(next(steps))
+        except StopIteration as end:
+            return events, end.value
+
+
+def refusal(image: Volume, model: str = "bands", **options: Any) -> str:
+    with pytest.raises(InputError) as caught:
+        run(image, model, **options)
+    return str(caught.value)
+
+
+def waves(shape: tuple[int, int, int]) -> np.ndarray:
+    z, y, x = np.mgrid[tuple(slice(n) for n in shape)]
+    return (np.sin(z / 6) + np.cos(y / 7) + np.sin(x / 5 + z / 9)).astype(np.float32)
+
+
+def bands_of(data: np.ndarray) -> np.ndarray:
+    """What the model ``bands`` must answer at equal spacing: the voxels sorted by brightness."""
+    share = (data - data.min()) / (data.max() - data.min())
+    return np.array(BANDS.values)[np.digitize(share, BAND_EDGES) - 1] * (share >= BAND_EDGES[0])
+
+
+IMAGE = Volume(waves((20, 30, 40)), make_affine(origin_mm=(-10, 20, 30)), modality="MR", name="waves")
+
+
+class TestAnswer:
+    def test_is_known_voxel_by_voxel(self) -> None:
+        _, done = run(IMAGE)
+        wrong = (done.labels.data != bands_of(IMAGE.data)).sum()
+        assert wrong <= 2  # voxels within float32 rounding of an edge
+        assert set(np.unique(done.labels.data)) == {0, 1, 2, 300}
+
+    @pytest.mark.parametrize("case", AXIS_ORDERS[::5], ids=axis_order_name)
+    def test_in_every_axis_order(self, case: tuple) -> None:
+        image = Volume(waves((18, 20, 22)), make_affine(*case, degrees=(12, -8, 5)))
+        _, done = run(image)
+        assert (done.labels.data != bands_of(image.data)).sum() <= 2
+
+    def test_through_another_spacing(self) -> None:
+        image = Volume(waves((30, 36, 40)), make_affine((1, 0, 2), (1, -1, -1), spacing_mm=(1.1, 1.4, 0.8)))
+        _, done = run(image, "bands-2mm")
+        # Blurred to 2 mm and back: what differs lies at the borders of the bands.
+        assert (done.labels.data == bands_of(image.data)).mean() > 0.9
+
+    def test_of_a_real_image_is_on_its_grid(self, shared_data: Path) -> None:
+        from napari_resmed.io import read
+
+        whole = read(shared_data / "brain_mri/FLAIR_oblique.nii.gz")
+        # Its first corner: the same place, and quick.
+        image = whole.with_data(whole.data[:40, :64, :64])
+        _, done = run(image, "bands-2mm")
+        assert done.labels.same_grid(image)
+        assert geometry.tilt_degrees(done.labels.affine) > 1
+
+
+class TestResult:
+    def test_has_the_images_own_grid(self) -> None:
+        image = Volume(waves((9, 14, 11)), make_affine((0, 2, 1), (-1, 1, -1), spacing_mm=(3, 1, 2), shear=(0.1, 0, 0)))
+        _, done = run(image)
+        assert np.array_equal(done.labels.affine, image.affine)
+        assert done.labels.shape == image.shape
+        assert done.labels.data.flags.c_contiguous
+
+    def test_has_the_smallest_type(self) -> None:
+        assert run(IMAGE)[1].labels.data.dtype == np.uint16
+
+    def test_has_names_colours_and_codes(self) -> None:
+        _, done = run(IMAGE)
+        assert done.labels.labels == BANDS
+        assert done.table == done.labels.table()
+        assert [row["name"] for row in done.table] == ["dark", "middle", "bright"]
+        assert sum(row["voxels"] for row in done.table) == (done.labels.data > 0).sum()
+
+    def test_says_how_it_was_made(self) -> None:
+        _, done = run(IMAGE, overlap=0.25)
+        made_by = done.labels.meta["made_by"]
+        assert made_by == done.made_by
+        assert made_by["program"].startswith("napari-resmed ")
+        assert (made_by["model"], made_by["model_version"]) == ("bands", "0.1.0")
+        assert made_by["parameters"] == {"device": "cpu", "precision": "fp32", "overlap": 0.25, "tta": False}
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", made_by["time"])
+        assert done.labels.modality == "MR"
+
+    def test_gives_figures(self) -> None:
+        _, done = run(IMAGE)
+        assert done.seconds.keys() == {"load", "prepare", "network", "restore", "total"}
+        assert done.seconds["total"] >= max(done.seconds.values())
+        assert done.tiles == 2 * 3 * 4
+        assert done.peak_memory_mb > 50
+        assert (done.device, done.precision, done.model) == ("cpu", "fp32", "bands")
+
+    def test_leaves_the_image_alone(self) -> None:
+        data = waves((12, 12, 12))
+        before = data.copy()
+        data.setflags(write=False)
+        run(Volume(data, make_affine()), uncertainty=True)
+        assert np.array_equal(data, before)
+
+    def test_a_label_map_can_be_an_image(self) -> None:
+        data = np.zeros((20, 20, 20), np.uint8)
+        data[5:15, 5:15, 5:15] = 3
+        _, done = run(LabelMap(data, make_affine()), uncertainty=True)
+        assert np.array_equal(done.labels.data, np.where(data == 3, 300, 0))
+        assert done.uncertainty is not None
+        assert not isinstance(done.uncertainty, LabelMap)
+
+
+class TestEvents:
+    def test_begin_with_started(self) -> None:
+        events, _ = run(IMAGE)
+        assert events[0] == Started("Segmenting with bands")
+        assert all(isinstance(event, Progress) for event in events[1:])
+
+    def test_progress_grows_from_0_to_1(self) -> None:
+        events, _ = run(IMAGE)
+        steps = [event for event in events if isinstance(event, Progress)]
+        shares = [step.done for step in steps]
+        assert shares == sorted(shares)
+        assert 0 <= shares[0] < 0.05
+        assert 0.95 < shares[-1] <= 1
+        assert len({step.what for step in steps}) == 4
+
+    def test_time_left_is_told_once_there_is_something_to_go_by(self) -> None:
+        events, _ = run(IMAGE)
+        windows = [event for event in events if isinstance(event, Progress) and event.what == "Segmenting"]
+        assert windows[0].seconds_left is None
+        assert all(step.seconds_left is not None and step.seconds_left >= 0 for step in windows[1:])
+
+    def test_a_thin_image_is_warned_of(self) -> None:
+        events, done = run(Volume(waves((3, 30, 30)), make_affine()))
+        (note,) = [event.message for event in events if isinstance(event, Warning)]
+        assert note == "the image covers only 3 mm along one axis, bands was trained on 16 mm: expect a poor result"
+        assert done.labels.shape == (3, 30, 30)
+
+    def test_closing_stops_it(self) -> None:
+        steps = segment(IMAGE, "bands", **EXACT)
+        for _ in range(6):
+            next(steps)
+        steps.close()
+        with pytest.raises(StopIteration):
+            next(steps)
+
+
+class TestUncertainty:
+    def test_is_0_to_1_on_the_images_grid(self) -> None:
+        image = Volume(waves((20, 21, 22)), make_affine((2, 0, 1), (1, -1, 1), spacing_mm=(1.3, 1, 1.7)))
+        _, done = run(image, "bands-2mm", uncertainty=True)
+        doubt = done.uncertainty
+        assert doubt is not None
+        assert doubt.same_grid(image)
+        assert doubt.data.dtype == np.float32
+        assert doubt.data.min() >= 0
+        assert doubt.data.max() <= 1
+
+    def test_is_high_where_bands_meet(self) -> None:
+        _, done = run(IMAGE, uncertainty=True)
+        assert done.uncertainty is not None
+        share = (IMAGE.data - IMAGE.data.min()) / np.ptp(IMAGE.data)
+        edge = np.min([np.abs(share - edge) for edge in BAND_EDGES], axis=0)
+        assert done.uncertainty.data[edge < 0.01].min() > done.uncertainty.data[edge > 0.12].max()
+
+    def test_is_left_out_unless_asked_for(self) -> None:
+        assert run(IMAGE)[1].uncertainty is None
+
+    def test_of_a_model_that_knows_nothing_is_1(self, models_folder: Path, tmp_path: Path) -> None:
+        weights = {name: 0 * value for name, value in random_weights(dict(describe().arguments)).items()}
+        save(describe("blank"), tmp_path, weights)
+        _, done = run(IMAGE, str(tmp_path / "blank"), uncertainty=True)
+        assert done.uncertainty is not None
+        assert np.allclose(done.uncertainty.data, 1, atol=1e-6)
+        assert done.uncertainty.data.max() <= 1
+
+
+class TestMirroredPasses:
+    def test_change_nothing_for_a_model_that_sees_voxels(self) -> None:
+        assert np.array_equal(run(IMAGE)[1].labels.data, run(IMAGE, tta=True)[1].labels.data)
+
+    def test_are_noted(self) -> None:
+        assert run(IMAGE, tta=True)[1].made_by["parameters"]["tta"] is True
+
+    def test_are_refused_where_they_would_mislead(self) -> None:
+        assert "tells left from right" in refusal(IMAGE, "bands-2mm", tta=True)
+
+
+class TestRefusals:
+    def test_a_2d_image(self) -> None:
+        assert (
+            refusal(IMAGE.with_data(IMAGE.data[:1])) == "the image is 2D (1×30×40), the model bands needs a 3D volume"
+        )
+
+    def test_wrong_channels(self) -> None:
+        colour = Volume(np.stack([IMAGE.data] * 3), IMAGE.affine, "czyx")
+        assert "has 3 channels, the model bands takes 1 (MR)" in refusal(colour)
+
+    def test_time(self) -> None:
+        assert "has 5 time points" in refusal(Volume(np.stack([IMAGE.data] * 5), IMAGE.affine))
+
+    @pytest.mark.parametrize("bad", [np.nan, np.inf])
+    def test_what_is_not_finite(self, bad: float) -> None:
+        data = IMAGE.data.copy()
+        data[3, 4, 5] = bad
+        assert "1 voxels that are NaN or infinite" in refusal(IMAGE.with_data(data))
+
+    def test_a_constant_image(self) -> None:
+        assert "has the value 7 everywhere" in refusal(IMAGE.with_data(np.full(IMAGE.shape, 7)))
+
+    def test_an_unknown_model(self) -> None:
+        message = refusal(IMAGE, "liver")
+        assert message.startswith("there is no model 'liver'; expected a model folder or one of: ")
+        assert "bands" in message
+
+    @pytest.mark.parametrize("overlap", [-0.5, 1.0, 7.0])
+    def test_an_impossible_overlap(self, overlap: float) -> None:
+        assert refusal(IMAGE, overlap=overlap) == f"the overlap is {overlap}, expected 0 or more and less than 1"
+
+    def test_an_unknown_precision_or_device(self) -> None:
+        assert "the precision is 'fp64'" in refusal(IMAGE, precision="fp64")
+        assert "the device is 'gpu'" in refusal(IMAGE, device="gpu")
+
+    def test_every_refusal_is_one_line(self) -> None:
+        for options in ({"model": "x"}, {"overlap": 3}, {"precision": "x"}, {"device": "x"}):
+            with pytest.raises(ResMedError) as caught:
+                run(IMAGE, **options)
+            assert "\n" not in str(caught.value)
+
+
+class TestMemory:
+    def test_too_little_of_it_is_told(self, tmp_path: Path) -> None:
+        # Class scores of a petabyte: torch's own allocator refuses, in its own words.
+        model = describe("vast", patch=(16, 16, 16))
+        save(model, tmp_path)
+        vast = Volume(np.broadcast_to(np.float32(0), (8, 8, 8)), make_affine(spacing_mm=(20_000, 20_000, 20_000)))
+        data = np.zeros((8, 8, 8), np.float32)
+        data[0] = 1
+        with pytest.raises(WorkError, match="out of memory"):
+            run(vast.with_data(data), str(tmp_path / "vast"))
+
+
+class TestFindJob:
+    def test_by_name(self) -> None:
+        assert find_job("segment") is segment
+        with pytest.raises(KeyError):
+            find_job("fly")

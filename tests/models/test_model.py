@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_resmed.errors import InputError, ModelError
+from napari_resmed.models.model import FORMAT, Model
+from napari_resmed.volume import Volume
+from tests.affines import make_affine
+from tests.small_models import describe
+
+TWO_CHANNELS = describe(channels=("T1", "T2"), arguments={**describe().arguments, "in_channels": 2})
+
+
+def metadata(model: Model | None = None) -> dict[str, Any]:
+    model = model or describe()
+    return {"version": model.version, "description": model.description, "resmed": model.to_json()}
+
+
+def volume(shape: tuple[int, ...], axes: str = "") -> Volume:
+    return Volume(np.zeros(shape, np.float32), make_affine(), axes)
+
+
+class TestRoundTrip:
+    def test_through_json(self) -> None:
+        model = describe(spacing_mm=(3, 2, 1), mirror_axes=(2,))
+        assert Model.from_json(json.loads(json.dumps(metadata(model)))) == model
+
+    def test_class_values_begin_with_background(self) -> None:
+        assert describe().values == (0, 1, 2, 300)
+
+
+class TestDamagedMetadata:
+    def test_another_programs(self) -> None:
+        with pytest.raises(ModelError, match="not a model of this program; import it first"):
+            Model.from_json({"version": "1.0"})
+
+    @pytest.mark.parametrize("found", [FORMAT + 1, None, "1"])
+    def test_a_later_format(self, found: object) -> None:
+        values = metadata()
+        values["resmed"]["format"] = found
+        with pytest.raises(ModelError, match=f"has format {found}, expected {FORMAT}; update this program"):
+            Model.from_json(values)
+
+    @pytest.mark.parametrize(
+        "key", ["name", "task", "network", "preparation", "patch", "labels", "channels", "mirror_axes"]
+    )
+    def test_what_is_missing(self, key: str) -> None:
+        values = metadata()
+        del values["resmed"][key]
+        with pytest.raises(ModelError, match=key):
+            Model.from_json(values)
+
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        [
+            ("patch", [16, 16]),
+            ("patch", [16, 16, 0]),
+            ("patch", "big"),
+            ("labels", []),
+            ("labels", [{"value": 1}]),
+            ("labels", [{"value": 1, "name": "a"}, {"value": 1, "name": "b"}]),
+            ("labels", 3),
+            ("channels", []),
+            ("network", "UNet"),
+            ("network", {"name": "UNet"}),
+            ("network", {"name": "UNet", "arguments": 5}),
+            ("preparation", None),
+            ("mirror_axes", 3),
+            ("measured", 7),
+        ],
+    )
+    def test_what_makes_no_sense(self, key: str, value: object) -> None:
+        values = copy.deepcopy(metadata())
+        values["resmed"][key] = value
+        with pytest.raises(InputError, match=r"metadata|model|label"):
+            Model.from_json(values)
+
+
+class TestContradictions:
+    @pytest.mark.parametrize(("key", "described"), [("in_channels", 1), ("out_channels", 4)])
+    def test_a_network_of_another_size(self, key: str, described: int) -> None:
+        with pytest.raises(
+            ModelError, match=f"contradicts itself: its network has {key} 7, its description {described}"
+        ):
+            describe(arguments={**describe().arguments, key: 7})
+
+    def test_in_a_file(self) -> None:
+        values = metadata()
+        values["resmed"]["channels"] = ["T1", "T2"]
+        with pytest.raises(ModelError, match="network has in_channels 1, its description 2"):
+            Model.from_json(values)
+
+
+class TestCheckFits:
+    def test_a_volume_with_its_channels(self) -> None:
+        describe().check_fits(volume((5, 6, 7)))
+        TWO_CHANNELS.check_fits(volume((2, 5, 6, 7), "czyx"))
+
+    @pytest.mark.parametrize("shape", [(1, 64, 64), (64, 64, 1)])
+    def test_a_flat_image(self, shape: tuple[int, ...]) -> None:
+        with pytest.raises(ModelError, match=r"the image is 2D \(.*\), the model bands needs a 3D volume"):
+            describe().check_fits(volume(shape))
+
+    def test_another_number_of_channels(self) -> None:
+        with pytest.raises(ModelError, match=r"has 3 channels, the model bands takes 1 \(MR\)"):
+            describe().check_fits(volume((3, 5, 6, 7), "czyx"))
+        with pytest.raises(ModelError, match=r"has 1 channels, the model bands takes 2 \(T1, T2\)"):
+            TWO_CHANNELS.check_fits(volume((5, 6, 7)))
+
+    def test_time(self) -> None:
+        with pytest.raises(ModelError, match="has 4 time points, the model bands takes one: save the one you want"):
+            describe().check_fits(volume((4, 5, 6, 7), "tzyx"))

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from monai.inferers.utils import sliding_window_inference
+from torch import Tensor, nn
+
+from napari_resmed.errors import InputError
+from napari_resmed.nets import build_network
+from napari_resmed.predict.machine import Machine
+from napari_resmed.predict.sliding_window import sliding_window, window_places
+
+CPU = Machine(torch.device("cpu"), "fp32")
+PATCH = (16, 24, 16)
+
+
+def finish(steps: Generator[Any, None, Any]) -> tuple[list[Any], Any]:
+    told = []
+    while True:
+        try:
+            told.append(next(steps))
+        except StopIteration as end:
+            return told, end.value
+
+
+def picture(shape: tuple[int, ...], seed: int = 0) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture(scope="module")
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    arguments = {"spatial_dims": 3, "in_channels": 2, "out_channels": 3, "channels": [4, 8], "strides": [2]}
+    return build_network("UNet", arguments).eval()
+
+
+class TestAgainstMonai:
+    @pytest.mark.parametrize(
+        "shape",
+        [(16, 24, 16), (33, 30, 40), (17, 25, 17), (9, 60, 16), (5, 7, 3), (1, 24, 40)],
+        ids=lambda shape: "x".join(map(str, shape)),
+    )
+    @pytest.mark.parametrize("overlap", [0.5, 0.25, 0.0])
+    def test_same_scores(self, shape: tuple[int, int, int], overlap: float, network: nn.Module) -> None:
+        image = picture((2, *shape))
+        _, scores = finish(sliding_window(image, network, CPU, classes=3, patch=PATCH, overlap=overlap))
+        with torch.inference_mode():
+            theirs = sliding_window_inference(image[None], PATCH, 1, network, overlap, mode="gaussian")[0]
+        assert scores.shape == (3, *shape)
+        assert torch.allclose(scores, theirs, rtol=1e-4, atol=1e-5)
+
+    def test_same_scores_in_bf16(self, network: nn.Module) -> None:
+        image = picture((2, 20, 30, 20))
+        half = Machine(torch.device("cpu"), "bf16")
+        _, scores = finish(sliding_window(image, network, half, classes=3, patch=PATCH))
+        _, whole = finish(sliding_window(image, network, CPU, classes=3, patch=PATCH))
+        assert scores.dtype == torch.float32
+        # bf16 has 8 bits: a few parts in a thousand a layer.
+        assert torch.allclose(scores, whole, atol=0.05 * whole.abs().max().item())
+        assert not torch.equal(scores, whole)
+
+
+class TestMirrored:
+    def test_is_the_mean_over_the_mirror_images(self, network: nn.Module) -> None:
+        image = picture((2, *PATCH))
+        _, scores = finish(sliding_window(image, network, CPU, classes=3, patch=PATCH, mirror_axes=(0, 2)))
+        with torch.inference_mode():
+            plain = network(image[None])[0]
+            turned = [network(image.flip(1 + axis)[None])[0].flip(1 + axis) for axis in (0, 2)]
+        assert torch.allclose(scores, (plain + turned[0] + turned[1]) / 3, atol=1e-5)
+
+    def test_a_mirrored_image_gives_the_mirrored_answer(self, network: nn.Module) -> None:
+        # 32 is whole steps of half a window, so that the windows' places are mirrored too.
+        image = picture((2, 30, 40, 32))
+        answers = [
+            finish(sliding_window(each, network, CPU, classes=3, patch=PATCH, mirror_axes=(2,)))[1]
+            for each in (image, image.flip(3))
+        ]
+        assert torch.allclose(answers[0], answers[1].flip(3), atol=1e-4)
+
+
+class TestSteps:
+    def test_counts_every_window(self, network: nn.Module) -> None:
+        told, _ = finish(sliding_window(picture((2, 40, 24, 16)), network, CPU, classes=3, patch=PATCH))
+        assert told == [(k, 4) for k in range(5)]
+
+    def test_closing_stops_between_two_windows(self) -> None:
+        calls = []
+
+        class Counting(nn.Module):
+            def forward(self, window: Tensor) -> Tensor:
+                calls.append(1)
+                return window[:, :1]
+
+        steps = sliding_window(picture((1, 64, 64, 64)), Counting(), CPU, classes=1, patch=(16, 16, 16))
+        for _ in range(4):
+            next(steps)
+        steps.close()
+        assert len(calls) == 3
+        with pytest.raises(StopIteration):
+            next(steps)
+
+    def test_the_image_is_not_changed(self, network: nn.Module) -> None:
+        image = picture((2, 20, 30, 20))
+        before = image.clone()
+        finish(sliding_window(image, network, CPU, classes=3, patch=PATCH, mirror_axes=(0, 1, 2)))
+        assert torch.equal(image, before)
+
+
+class TestWindowPlaces:
+    @given(
+        st.tuples(*[st.integers(0, 30)] * 3),
+        st.tuples(*[st.integers(1, 12)] * 3),
+        st.floats(0, 0.95),
+    )
+    def test_cover_every_voxel_and_stay_inside(self, more: tuple, patch: tuple, overlap: float) -> None:
+        shape = tuple(size + extra for size, extra in zip(patch, more, strict=True))
+        seen = torch.zeros(shape)
+        for place in window_places(shape, patch, overlap):
+            seen[place] += 1
+            assert tuple(part.stop - part.start for part in place) == patch
+            assert all(part.start >= 0 and part.stop <= size for part, size in zip(place, shape, strict=True))
+        assert seen.min() >= 1
+
+    @pytest.mark.parametrize("overlap", [-0.1, 1.0, 2.0, float("nan")])
+    def test_an_impossible_overlap(self, overlap: float) -> None:
+        with pytest.raises(InputError, match="expected 0 or more and less than 1"):
+            window_places((32, 32, 32), (16, 16, 16), overlap)

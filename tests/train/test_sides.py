@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_resmed.case import Case, Dataset
+from napari_resmed.labels import Label, LabelMap, LabelSet
+from napari_resmed.train.sides import tells_sides
+from napari_resmed.volume import Volume
+from tests.affines import AXIS_ORDERS, axis_order_name, make_affine
+from tests.train.cases import look
+
+
+def named(*names: str) -> LabelSet:
+    return LabelSet(tuple(Label(value, name, (1, 1, 1)) for value, name in enumerate(names, 1)))
+
+
+def pair(seed: int, axis: int = 2, swap: bool = False, affine: np.ndarray | None = None) -> Case:
+    """Two balls that lie beside each other along an axis, in noise."""
+    rng = np.random.default_rng(seed)
+    index = np.stack(np.meshgrid(*[np.arange(24)] * 3, indexing="ij"), -1)
+    labels = np.zeros((24, 24, 24), np.uint8)
+    for value, off in ((1, -6), (2, 6)):
+        middle = np.full(3, 11.5) + rng.uniform(-1, 1, 3)
+        middle[axis] += -off if swap else off
+        labels[np.linalg.norm(index - middle, axis=-1) < 4] = value
+    affine = make_affine() if affine is None else affine
+    image = Volume((rng.normal(0, 1, labels.shape) + 10 * (labels > 0)).astype(np.float32), affine)
+    return Case(f"case{seed}", (image,), LabelMap(labels, affine))
+
+
+def tells(*cases: Case, labels: LabelSet | None = None) -> bool:
+    dataset = Dataset(cases, labels or named("label 1", "label 2"))
+    return tells_sides(dataset, look(dataset))
+
+
+class TestByName:
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "left kidney", "Kidney Left", "kidney_l", "LEFT_LUNG", "LeftParotid", "parotidRight", "KidneyR", "LKidney",
+            "Organ_RLung", "lh-hippocampus", "rh.caudate", "ctx-lh-insula", "Niere links", "ren dexter", "lobe (r)",
+        ],
+    )  # fmt: skip
+    def test_says_it(self, name: str) -> None:
+        assert tells(pair(0, axis=0), labels=named(name, "other"))
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "liver",
+            "rectum",
+            "larynx",
+            "lesion",
+            "anterior",
+            "LV",
+            "RNA",
+            "brightness",
+            "cleft palate",
+            "Leftover",
+            "T1",
+        ],
+    )
+    def test_does_not(self, name: str) -> None:
+        assert not tells(pair(0, axis=0), labels=named(name, "other"))
+
+
+class TestByLooking:
+    @pytest.mark.parametrize("order", AXIS_ORDERS[::5], ids=axis_order_name)
+    def test_two_beside_each_other_in_every_case(self, order: tuple) -> None:
+        affine = make_affine(*order)
+        along_x = int(np.argmax(np.abs(affine[0, :3])))
+        assert tells(*(pair(seed, axis=along_x, affine=affine) for seed in range(3)))
+
+    @pytest.mark.parametrize("axis", [0, 1])
+    def test_not_where_one_is_above_or_behind(self, axis: int) -> None:
+        assert not tells(*(pair(seed, axis=axis) for seed in range(3)))
+
+    def test_not_where_they_change_places(self) -> None:
+        assert not tells(pair(0), pair(1, swap=True), pair(2))
+
+    def test_a_single_structure_has_no_pair(self) -> None:
+        made = pair(0)
+        one = made.labels.with_data(made.labels.data == 1)  # type: ignore[union-attr]
+        dataset = Dataset((Case("a", made.images, LabelMap(one.data, one.affine)),), named("label 1"))
+        assert not tells_sides(dataset, look(dataset))
