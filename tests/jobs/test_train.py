@@ -173,7 +173,7 @@ class TestTheModelFolder:
         assert len(files) == 5
         for path in files:
             written = path.read_bytes()
-            for secret in (b"Mueller", b"Mustermann", str(tmp_path).encode(), b"1950"):
+            for secret in (b"Mueller", b"Mustermann", str(tmp_path).encode(), b"1950-"):
                 assert secret not in written, path.name
 
     def test_says_how_it_was_made(self, whole: tuple[Path, list[Event], Training]) -> None:
