@@ -1,0 +1,92 @@
+"""Reading a NIfTI file, whole or its header alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from napari_resmed import geometry
+from napari_resmed.errors import InputError
+from napari_resmed.io.kind import settle_kind
+from napari_resmed.io.nifti.header import Header, open_nifti
+from napari_resmed.io.nifti.place import place, time_step
+from napari_resmed.io.nifti.voxels import arrange, arrange_shape, read_voxels
+from napari_resmed.labels import LabelSet
+from napari_resmed.volume import Volume
+
+__all__ = ["INTENT_LABEL", "is_nifti", "read_nifti", "says_labels"]
+
+_SUFFIXES = (".nii", ".nii.gz", ".hdr", ".img", ".img.gz", ".hdr.gz")
+INTENT_LABEL = 1002
+
+
+def is_nifti(path: Path) -> bool:
+    """Whether the name is that of a NIfTI file."""
+    return path.name.lower().endswith(_SUFFIXES)
+
+
+def read_nifti(path: Path, *, magnitude: bool = False) -> Volume:
+    """Read a NIfTI-1 or NIfTI-2 file.
+
+    Parameters
+    ----------
+    path:
+        ``.nii``, ``.nii.gz`` or one of a ``.hdr``/``.img`` pair. What is compressed is told by content, not name.
+    magnitude:
+        Of complex numbers, take the magnitude; without it they are refused.
+
+    Returns
+    -------
+    Volume
+        Stored voxels with scaling applied, no resampling; a :class:`LabelMap` where the file says or shows
+        that it is one. Axes: the fourth NIfTI dimension is time, the fifth channels; colour becomes channels and
+        says so as ``meta["colour"]``, ``"RGB"`` or ``"RGBA"``.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, truncated, damaged, no NIfTI, complex-valued, or has no usable place in the patient.
+    """
+    if not path.exists():
+        raise InputError(f"{path} does not exist")
+    with open_nifti(path) as (header, source):
+        affine, meta = _describe(header, path)
+        arrange_shape(header, path.name)
+        data, axes = arrange(header, read_voxels(header, source, magnitude), path.name)
+    if header.stored.kind == "c":
+        meta["part"] = "magnitude"
+    volume = Volume(data, affine, axes, name=_stem(path), meta=meta)
+    return settle_kind(volume, path, LabelSet(header.labels), says_labels(header))
+
+
+def says_labels(header: Header) -> bool:
+    """Whether the header declares that the voxels are labels."""
+    return bool(header.labels) or int(header.fields["intent_code"]) == INTENT_LABEL
+
+
+def _stem(path: Path) -> str:
+    name = path.name[:-3] if path.name.lower().endswith(".gz") else path.name
+    return name.rsplit(".", 1)[0]
+
+
+def _describe(header: Header, path: Path) -> tuple[geometry.Affine, dict[str, Any]]:
+    """Place and facts."""
+    fields = header.fields
+    try:
+        affine, notes = place(header)
+    except InputError as problem:
+        raise InputError(f"{path.name}: {problem}") from problem
+    meta: dict[str, Any] = {
+        "format": "NIfTI",
+        "qform_code": int(fields["qform_code"]),
+        "sform_code": int(fields["sform_code"]),
+        "warnings": [*header.notes, *notes],
+    }
+    if "t" in arrange_shape(header, path.name)[1] and (step := time_step(header)):
+        meta["time_step_s"] = step
+    if header.stored.names:
+        meta["colour"] = "".join(header.stored.names)
+    description = bytes(fields["descrip"]).split(b"\0")[0].decode("latin-1").strip()
+    if description and not header.labels:
+        meta["description"] = description
+    return affine, meta
