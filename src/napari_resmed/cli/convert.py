@@ -18,11 +18,12 @@ def convert(
     path: Annotated[Path, typer.Argument(help="An image file, or a folder of DICOM files.")],
     out: Annotated[Path, typer.Argument(help=".nii.gz, .nii, .nrrd, .mha, or a new folder for DICOM.")],
     series: Annotated[str, typer.Option(help="Which series of a folder; `info` lists them.")] = "",
+    magnitude: Annotated[bool, typer.Option("--magnitude", help="Of complex numbers, take the magnitude.")] = False,
     as_json: Annotated[bool, Json] = False,
 ) -> None:
     """Write an image in another format, with the same voxels in the same place."""
     check_not_input(out, [path])
-    volume = read(path, series)
+    volume = read(path, series, magnitude=magnitude)
     for warning in volume.meta.get("warnings", ()):
         messages.print(f"Warning: {warning}", markup=False)
     write(volume, out)

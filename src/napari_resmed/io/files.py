@@ -6,20 +6,40 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from napari_resmed.errors import InputError
+from napari_resmed.io import afni, mgh
 from napari_resmed.io.dicom import find_series, read_series
 from napari_resmed.io.dicom.write import write_series
 from napari_resmed.io.itk import SUFFIXES as ITK_SUFFIXES
-from napari_resmed.io.itk import read_itk, write_itk
+from napari_resmed.io.itk import open_itk, write_itk
 from napari_resmed.io.kind import settle_kind
-from napari_resmed.io.nifti import is_nifti, read_nifti, write_nifti
+from napari_resmed.io.nifti import is_nifti, peek_nifti, read_nifti, write_nifti
+from napari_resmed.io.peek import Peek
+from napari_resmed.io.stored_image import StoredImage
 from napari_resmed.io.whole_file import check_place
 from napari_resmed.volume import Volume
 
-__all__ = ["ENDINGS", "ITK_SUFFIXES", "check_not_input", "check_target", "is_dicom", "is_readable", "read", "write"]
+__all__ = [
+    "ENDINGS",
+    "ITK_SUFFIXES",
+    "check_not_input",
+    "check_target",
+    "is_dicom",
+    "is_image_name",
+    "is_readable",
+    "peek",
+    "read",
+    "write",
+]
 
 _DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 # What an image file's name may end in; the longest of those that fit stands first.
-ENDINGS = (".nii.gz", ".img.gz", ".hdr.gz", ".nii", ".img", ".hdr", *ITK_SUFFIXES, *_DICOM_SUFFIXES)
+ENDINGS = (
+    *(".nii.gz", ".img.gz", ".hdr.gz", ".nii", ".img", ".hdr"),
+    *ITK_SUFFIXES,
+    *mgh.SUFFIXES,
+    *reversed(afni.SUFFIXES),
+    *_DICOM_SUFFIXES,
+)
 WRITABLE_FILES = ".nii.gz, .nii, .nrrd, .mha"
 WRITABLE = f"{WRITABLE_FILES}, or a folder name without suffix for DICOM"
 
@@ -34,12 +54,17 @@ def is_dicom(path: Path) -> bool:
         return False
 
 
+def is_image_name(path: Path) -> bool:
+    """Whether the name is that of an image file that can be read, other than DICOM."""
+    return is_nifti(path) or path.name.lower().endswith((*ITK_SUFFIXES, *mgh.SUFFIXES, *afni.SUFFIXES))
+
+
 def is_readable(path: Path) -> bool:
     """Whether the name is that of an image file that can be read, or the file is DICOM."""
-    return is_nifti(path) or path.suffix.lower() in ITK_SUFFIXES or is_dicom(path)
+    return is_image_name(path) or is_dicom(path)
 
 
-def read(path: Path | str, series: str = "") -> Volume:
+def read(path: Path | str, series: str = "", *, magnitude: bool = False) -> Volume:
     """Read one image.
 
     Parameters
@@ -48,6 +73,8 @@ def read(path: Path | str, series: str = "") -> Volume:
         An image file, or a folder of DICOM files.
     series:
         Which series of a folder, as ``id`` from :func:`find_images`; may be left out where there is one.
+    magnitude:
+        Of complex numbers, take the magnitude; without it they are refused.
 
     Returns
     -------
@@ -63,12 +90,14 @@ def read(path: Path | str, series: str = "") -> Volume:
     if not path.exists():
         raise InputError(f"{path} does not exist")
     if path.is_file() and is_nifti(path):
-        return read_nifti(path)
-    if path.is_file() and path.suffix.lower() in ITK_SUFFIXES:
-        return settle_kind(read_itk(path), path)
+        return read_nifti(path, magnitude=magnitude)
+    if path.is_file() and (stored := _open_stored(path)):
+        return settle_kind(stored.read(), path)
+    if path.is_file() and path.name.lower().endswith(afni.SUFFIXES):
+        return settle_kind(afni.read_afni(path), path)
     if path.is_file() and not is_dicom(path):
         raise InputError(
-            f"{path.name} is not a medical image that can be read; expected NIfTI, NRRD, MetaImage or DICOM"
+            f"{path.name} is not a medical image that can be read; expected NIfTI, NRRD, MetaImage, MGH, AFNI or DICOM"
         )
     found = find_series(path)
     if series:
@@ -84,6 +113,28 @@ def read(path: Path | str, series: str = "") -> Volume:
         more = f" and {len(readable) - 5} more" if len(readable) > 5 else ""
         raise InputError(f"{path.name} holds {len(readable)} series: {names}{more}; choose one with --series")
     return read_series(readable[0])
+
+
+def peek(path: Path) -> Peek | None:
+    """What an image file holds, reading its header and few voxels; None where all of it must be read.
+
+    Raises
+    ------
+    InputError
+        As :func:`read`, as far as it shows up to there.
+    """
+    if is_nifti(path):
+        return peek_nifti(path)
+    stored = _open_stored(path)
+    return stored.peek() if stored else None
+
+
+def _open_stored(path: Path) -> StoredImage | None:
+    """The formats that are a header and voxels, and no more."""
+    name = path.name.lower()
+    if name.endswith(ITK_SUFFIXES):
+        return open_itk(path)
+    return mgh.open_mgh(path) if name.endswith(mgh.SUFFIXES) else None
 
 
 def check_not_input(target: Path, inputs: Iterable[Path]) -> None:

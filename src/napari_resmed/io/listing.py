@@ -7,13 +7,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from napari_resmed import geometry
 from napari_resmed.errors import InputError
 from napari_resmed.io.dicom import Series, find_series
-from napari_resmed.io.files import ITK_SUFFIXES, is_dicom, read
-from napari_resmed.io.nifti import is_nifti
+from napari_resmed.io.files import is_dicom, is_image_name, peek, read
 from napari_resmed.labels import LabelMap
 
 __all__ = ["Entry", "find_images"]
+
+# Of formats in pairs, the file of the voxels.
+_SECOND_HALVES = (".img", ".img.gz", ".brik", ".brik.gz")
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,8 @@ def find_images(path: Path | str) -> list[Entry]:
     files = [file for file in sorted(path.rglob("*")) if file.is_file() and not file.name.startswith(".")]
     entries: list[Entry] = []
     for file in files:
-        if is_nifti(file) or file.suffix.lower() in ITK_SUFFIXES:
-            if file.name.lower().endswith((".img", ".img.gz")):
+        if is_image_name(file):
+            if file.name.lower().endswith(_SECOND_HALVES):
                 continue  # its header stands for the pair
             try:
                 entries += _describe_file(file)
@@ -67,13 +70,30 @@ def find_images(path: Path | str) -> list[Entry]:
     if any(is_dicom(file) for file in files):
         entries += [_describe_series(series, path) for series in find_series(path)]
     if not entries:
-        raise InputError(f"{path} holds no image; expected NIfTI, NRRD, MetaImage or DICOM files")
+        raise InputError(f"{path} holds no image; expected NIfTI, NRRD, MetaImage, MGH, AFNI or DICOM files")
     return entries
 
 
 def _describe_file(path: Path) -> list[Entry]:
-    if path.is_file() and not is_nifti(path) and path.suffix.lower() not in ITK_SUFFIXES and is_dicom(path):
+    if path.is_file() and not is_image_name(path) and is_dicom(path):
         return [_describe_series(series, path) for series in find_series(path)]
+    seen = peek(path) if is_image_name(path) else None
+    if seen and seen.surely_image:
+        return [
+            Entry(
+                id=path.name,
+                path=str(path),
+                kind="image",
+                modality=seen.modality,
+                shape=seen.shape,
+                spacing_mm=tuple(round(value, 6) for value in geometry.spacing(seen.affine)),
+                affine=seen.affine.tolist(),
+                axes=seen.axes,
+                dtype=str(seen.dtype),
+                description=str(seen.meta.get("description", "")),
+                warnings=tuple(seen.meta.get("warnings", ())),
+            )
+        ]
     volume = read(path)
     return [
         Entry(

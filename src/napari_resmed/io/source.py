@@ -26,7 +26,7 @@ try:
     _GzipFile: Any = igzip.IGzipFile
     _new_inflate: Any = isal_zlib.decompressobj
     _FAST = True
-    _DAMAGE: tuple[type[Exception], ...] = (EOFError, zlib.error, OSError, isal_zlib.error)
+    _DAMAGE: Any = (EOFError, zlib.error, OSError, isal_zlib.error)
 except ImportError:  # no wheel for this machine: the same result, more slowly
     _GzipFile = gzip.GzipFile
     _new_inflate = zlib.decompressobj
@@ -41,6 +41,8 @@ ENCODINGS = ("raw", "gzip", "zlib", "bzip2")
 _MOST_INFLATED = {"raw": 1, "gzip": 1032, "zlib": 1032, "bzip2": 25_000}
 # Large enough that calls cost nothing, small enough to stay in the processor's cache.
 _CHUNK = 1 << 20
+# Header and end of a gzip file.
+_GZIP_LEAST = 18
 # As small as zlib's first level makes them, in a fraction of the time.
 _LEVEL = 2 if _FAST else 1
 
@@ -58,13 +60,17 @@ class Source:
         One of :data:`ENCODINGS`.
     stored:
         Bytes in the file from where the stream began.
+    stated:
+        What the end of a gzip file says of its size, modulo 2^32 (RFC 1952, 2.3.1); None where there is no such end.
     """
 
-    def __init__(self, path: Path, stream: IO[bytes], encoding: str, stored: int) -> None:
+    def __init__(self, path: Path, stream: IO[bytes], encoding: str, stored: int, stated: int | None = None) -> None:
         self.name = path.name
         self.encoding = encoding
         self._stream = stream
         self._left = stored * _MOST_INFLATED[encoding]
+        self._stated = stated
+        self._used = 0
 
     def read(self, count: int) -> bytes:
         """Up to ``count`` bytes; fewer only where the file ends.
@@ -81,6 +87,7 @@ class Source:
                 count -= len(part)
         result = b"".join(parts)
         self._left -= len(result)
+        self._used += len(result)
         return result
 
     def skip(self, count: int) -> None:
@@ -111,6 +118,15 @@ class Source:
                 f"{self.name} is truncated or damaged: its header says {count:,} bytes of voxels, the file holds "
                 f"{'' if self.encoding == 'raw' else 'at most '}{self._left:,}; copy it again from its source"
             )
+
+    def looks_whole(self, size: int, longest: int, footer: int = 0) -> bool:
+        """Whether, by what its end says, the file holds so many more bytes; parameters as of :meth:`finish`.
+
+        A cheap look that a file which was cut off does not pass, nor one of several parts that may be whole.
+        """
+        if self._stated is None:
+            return True
+        return (self._stated - self._used - size) % 2**32 < max(size // longest, footer, 1)
 
     def array(
         self,
@@ -148,27 +164,42 @@ class Source:
         for start in range(0, size, step):
             stop = min(size, start + step)
             piece = buffer[: stop - start] if convert else flat[start:stop]
-            self._fill(memoryview(piece.view(np.uint8)))
+            self._fill(piece.view(np.uint8).data)
             if native != stored:
                 piece.byteswap(inplace=True)
             if convert:
                 flat[start:stop] = convert(piece)
         return array
 
-    def rest(self, most: int) -> int:
-        """How many bytes are left; not counted further than a little over ``most``.
+    def finish(self, size: int, longest: int, footer: int = 0) -> None:
+        """Read to the end, which is what checks a compressed file's checksum.
 
-        Reading to the end is also what checks a compressed file's checksum.
+        A header whose sizes were changed leaves a part of the voxels over: at least one layer of them. Less than
+        that is what some programs put behind the voxels.
+
+        Parameters
+        ----------
+        size:
+            Bytes of voxels that were read.
+        longest:
+            The most voxels along any axis.
+        footer:
+            Bytes that the format itself may put behind the voxels.
 
         Raises
         ------
         InputError
-            If what is compressed is damaged.
+            If what is compressed is damaged, or the file holds more than its header says.
         """
+        most = max(size // longest, footer, 1)
         count = 0
-        while count <= most and (part := self.read(_CHUNK)):
+        while count < most and (part := self.read(_CHUNK)):
             count += len(part)
-        return count
+        if count >= most:
+            raise InputError(
+                f"{self.name} holds more than its header says: {size:,} bytes of voxels and more behind them; its "
+                "header is damaged, copy it again from its source"
+            )
 
     def _fill(self, target: memoryview) -> None:
         done = 0
@@ -179,6 +210,7 @@ class Source:
                     raise EOFError
                 done += got
         self._left -= done
+        self._used += done
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -223,13 +255,20 @@ def open_source(path: Path, encoding: str = "raw", start: int = 0, length: int |
         if length is not None:
             stored = min(stored, max(0, length))
         stream: Any = file if length is None else _Part(file, stored)
+        stated = None
         if encoding == "gzip":
-            stream = _GzipFile(fileobj=stream, mode="rb")
+            if length is None and stored > _GZIP_LEAST:
+                file.seek(-4, io.SEEK_END)
+                stated = int.from_bytes(file.read(4), "little")
+                file.seek(start)
+            file_like = _GzipFile(fileobj=stream, mode="rb")
+            # GzipFile itself has no readinto but the one that copies; the buffer behind it fills arrays directly.
+            stream = getattr(file_like, "_buffer", file_like)
         elif encoding == "bzip2":
             stream = bz2.BZ2File(stream)
         elif encoding == "zlib":
             stream = io.BufferedReader(_Inflated(stream), _CHUNK)
-        yield Source(path, stream, encoding, stored)
+        yield Source(path, stream, encoding, stored, stated)
 
 
 def deflating(file: IO[bytes]) -> Any:

@@ -6,7 +6,7 @@ NIfTI stores x first and points to Right, Anterior, Superior; in this folder tha
 
 from __future__ import annotations
 
-from napari_resmed.io.nifti.read import is_nifti, read_nifti
+from napari_resmed.io.nifti.read import is_nifti, peek_nifti, read_nifti
 from napari_resmed.io.nifti.write import write_nifti
 
-__all__ = ["is_nifti", "read_nifti", "write_nifti"]
+__all__ = ["is_nifti", "peek_nifti", "read_nifti", "write_nifti"]

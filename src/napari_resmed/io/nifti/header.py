@@ -7,7 +7,7 @@ import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ class Header:
     slope: float
     intercept: float
     labels: tuple[Label, ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -76,8 +76,7 @@ def open_nifti(path: Path) -> Iterator[tuple[Header, Source]]:
     compressed = encoding_of(first)
     with open_source(first, compressed) as source:
         header, single = _read(source, first)
-        notes = (*header.notes, *_misnamed(first, compressed))
-        header = Header(**{**vars(header), "notes": notes})
+        header = replace(header, notes=_misnamed(first, compressed))
         size = math.prod(header.shape) * header.stored.itemsize
         if single:
             source.expect(size)
@@ -143,10 +142,10 @@ def _read(source: Source, path: Path) -> tuple[Header, bool]:
     fields = cls(raw, endianness=order, check=False)
     shape = _shape(fields, path)
     stored = _stored(fields, path)
-    offset = float(fields["vox_offset"])
-    if not (math.isfinite(offset) and offset >= 0 and offset == int(offset)):
-        raise InputError(f"{path.name} is damaged: its voxels begin at byte {offset:g}, expected a whole number")
-    offset, labels = int(offset), ()
+    stated = float(fields["vox_offset"])
+    if not (math.isfinite(stated) and stated >= 0 and stated == int(stated)):
+        raise InputError(f"{path.name} is damaged: its voxels begin at byte {stated:g}, expected a whole number")
+    offset = int(stated)
     if single:
         # Zero says nothing; what lies inside the header cannot be meant.
         if 0 < offset < kind:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 from napari_resmed import geometry
 from napari_resmed.errors import InputError
-from napari_resmed.io.kind import settle_kind
+from napari_resmed.io.kind import settle_kind, surely_image
 from napari_resmed.io.nifti.header import Header, open_nifti
 from napari_resmed.io.nifti.place import place, time_step
-from napari_resmed.io.nifti.voxels import arrange, arrange_shape, read_voxels
+from napari_resmed.io.nifti.voxels import arrange, arrange_shape, converter, read_voxels, result_type
+from napari_resmed.io.peek import Peek, first_planes
 from napari_resmed.labels import LabelSet
 from napari_resmed.volume import Volume
 
-__all__ = ["INTENT_LABEL", "is_nifti", "read_nifti", "says_labels"]
+__all__ = ["INTENT_LABEL", "is_nifti", "peek_nifti", "read_nifti", "says_labels"]
 
 _SUFFIXES = (".nii", ".nii.gz", ".hdr", ".img", ".img.gz", ".hdr.gz")
 INTENT_LABEL = 1002
@@ -57,6 +59,30 @@ def read_nifti(path: Path, *, magnitude: bool = False) -> Volume:
         meta["part"] = "magnitude"
     volume = Volume(data, affine, axes, name=_stem(path), meta=meta)
     return settle_kind(volume, path, LabelSet(header.labels), says_labels(header))
+
+
+def peek_nifti(path: Path) -> Peek:
+    """What a file holds, without reading more of its voxels than tells an image from labels.
+
+    Raises
+    ------
+    InputError
+        As :func:`read_nifti`, as far as it shows up to there.
+    """
+    with open_nifti(path) as (header, source):
+        affine, meta = _describe(header, path)
+        shape, axes = arrange_shape(header, path.name)
+        dtype = result_type(header, magnitude=True, name=path.name)
+        certain = header.stored.kind == "c" or axes != "zyx"
+        size = math.prod(header.shape) * header.stored.itemsize
+        if not source.looks_whole(size, max(header.shape)):
+            certain = False
+        elif not certain and not says_labels(header):
+            convert = None if dtype == header.stored.newbyteorder("=") else converter(header, dtype)
+            certain = surely_image(first_planes(source, shape, header.stored, convert and dtype, convert))
+    if header.stored.kind == "c":
+        meta["warnings"].append("holds complex numbers: only their magnitude can be opened, with --magnitude")
+    return Peek(shape, axes, affine, dtype, certain, meta=meta)
 
 
 def says_labels(header: Header) -> bool:

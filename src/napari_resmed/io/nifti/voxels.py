@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from napari_resmed.errors import InputError
 from napari_resmed.io.nifti.header import Header
 from napari_resmed.io.source import Source
 
-__all__ = ["arrange", "arrange_shape", "check_end", "read_voxels", "result_type"]
+__all__ = ["arrange", "arrange_shape", "converter", "read_voxels", "result_type"]
 
 # Intents whose numbers belong together at every voxel; the standard puts them along the fifth dimension, FSL and
 # others along the fourth (nifti1.h: GENMATRIX ... TRIANGLE; RGB_VECTOR, RGBA_VECTOR, SHAPE).
@@ -61,12 +62,13 @@ def read_voxels(header: Header, source: Source, magnitude: bool = False) -> NDAr
     elif result == stored.newbyteorder("="):
         array = source.array(shape, stored)
     else:
-        array = source.array(shape, stored, result, _converter(header, result))
-    check_end(header, source)
+        array = source.array(shape, stored, result, converter(header, result))
+    source.finish(math.prod(shape) * stored.itemsize, max(shape))
     return array
 
 
-def _converter(header: Header, result: np.dtype[Any]) -> Any:
+def converter(header: Header, result: np.dtype[Any]) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """How stored values, a piece at a time, become those of :func:`result_type`."""
     slope, intercept = header.slope, header.intercept
 
     def convert(piece: NDArray[Any]) -> NDArray[Any]:
@@ -78,20 +80,6 @@ def _converter(header: Header, result: np.dtype[Any]) -> Any:
             return np.asarray(piece.astype(np.float64) * slope + intercept).astype(result)
 
     return convert
-
-
-def check_end(header: Header, source: Source) -> None:
-    """A header whose sizes were changed leaves a part of the voxels over: at least one layer of them.
-
-    Less than that is what some programs put behind the voxels.
-    """
-    size = math.prod(header.shape) * header.stored.itemsize
-    layer = size // max(header.shape)
-    if source.rest(layer) >= layer:
-        raise InputError(
-            f"{source.name} holds more than its header says: {size:,} bytes of voxels and more behind them; its "
-            "header is damaged, copy it again from its source"
-        )
 
 
 def arrange(header: Header, array: NDArray[Any], name: str) -> tuple[NDArray[Any], str]:
