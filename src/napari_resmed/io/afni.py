@@ -58,12 +58,12 @@ def read_afni(path: Path) -> Volume:
         raise InputError(f"{name} holds {stored} of size {shape}, expected numbers in three or four dimensions")
     with open_source(brick, encoding_of(brick)) as source:
         data = source.array(shape[::-1], stored)
-        source.finish(math.prod(shape) * stored.itemsize, max(shape))
+        notes = source.finish(math.prod(shape) * stored.itemsize, max(shape))
     if slopes is not None:
         # One factor a sub-brick; float32, as AFNI computes.
         factors = np.asarray(slopes, np.float32).reshape(-1, *(1,) * 3)
         data = (data.reshape(-1, *shape[2::-1]) * factors).reshape(data.shape)
     if data.ndim == 4 and len(data) == 1:
         data = data[0]
-    meta: dict[str, Any] = {"format": "AFNI"}
+    meta: dict[str, Any] = {"format": "AFNI", "warnings": notes}
     return Volume(data, affine, "tzyx" if data.ndim == 4 else "zyx", name=stem.partition("+")[0], meta=meta)

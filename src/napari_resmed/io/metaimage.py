@@ -37,6 +37,8 @@ _MOST_HEADER = 1 << 20
 _LAST = "ElementDataFile"
 # A fourth axis that leans into space by more than this is no time axis.
 _TIME_LEAN = 1e-6
+# Direction vectors may be this much off length 1, as by printing few digits.
+_LENGTH_OFF = 0.02
 
 
 def open_metaimage(path: Path) -> StoredImage:
@@ -136,6 +138,8 @@ def _affine(fields: dict[str, str], count: int, name: str) -> geometry.Affine:
     spacing = stated("ElementSpacing", "ElementSize") or (1.0,) * count
     if (len(matrix), len(origin), len(spacing)) != (count * count, count, count):
         raise InputError(f"{name} is damaged: its place is given for another number of dimensions than {count}")
+    if np.abs(np.linalg.norm(np.reshape(matrix, (count, count)), axis=1) - 1).max() > _LENGTH_OFF:
+        raise InputError(f"{name} is damaged: its directions {list(matrix)} are not of length 1")
     direction = np.array(matrix).reshape(count, count).T  # a row of the file is the direction of one axis
     if count == 4 and max(np.abs(direction[:3, 3]).max(), np.abs(direction[3, :3]).max()) > _TIME_LEAN:
         raise InputError(f"{name} has four axes mixed in space, expected three of space and one of time")
@@ -158,12 +162,17 @@ def _modality(fields: dict[str, str]) -> str:
 
 
 def _notes(fields: dict[str, str]) -> list[str]:
-    slope, offset = (
-        fields.get("ElementToIntensityFunctionSlope", "1"),
-        fields.get("ElementToIntensityFunctionOffset", "0"),
-    )
+    notes = []
+    if not {"ElementSpacing", "ElementSize"} & set(fields):
+        notes.append("the header states no voxel sizes; 1 mm was taken")
+    if not {"TransformMatrix", "Rotation", "Orientation"} & set(fields):
+        notes.append("the header states no directions; the axes were taken as Left, Posterior, Superior")
+    slope = fields.get("ElementToIntensityFunctionSlope", "1")
+    offset = fields.get("ElementToIntensityFunctionOffset", "0")
     try:
         plain = (float(slope), float(offset)) == (1.0, 0.0)
     except ValueError:
         plain = False
-    return [] if plain else ["the header states a scaling of values that programs ignore; they are as stored"]
+    return (
+        notes if plain else [*notes, "the header states a scaling of values that programs ignore; they are as stored"]
+    )

@@ -20,8 +20,10 @@ SUFFIXES = (".mgz", ".mgh.gz", ".mgh")
 _STRUCTURE = 90  # bytes of the header's fields; voxels begin at 284 (FreeSurfer's mri.c, mghRead)
 _VOXELS = 284
 _TYPES = {0: ">u1", 1: ">i4", 3: ">f4", 4: ">i2", 10: ">u2"}
-# Behind the voxels stand scan parameters, the file's history and colour tables.
-_FOOTER = 1 << 20
+# Behind the voxels stand five numbers of the scan, then tagged pieces such as the file's history (mri.c, tags.c).
+_SCAN = 20
+# Of these old tags the length is not written, or in four bytes; of all others in eight.
+_LENGTH_BYTES = {1: 0, 2: 0, 20: 0, 30: 4}
 
 
 def open_mgh(path: Path) -> StoredImage:
@@ -55,5 +57,21 @@ def open_mgh(path: Path) -> StoredImage:
     name = path.name[: -len(next(suffix for suffix in SUFFIXES if path.name.lower().endswith(suffix)))]
     stored = np.dtype(_TYPES[code])
     return StoredImage(
-        path, shape, "tzyx", stored, affine, encoding, skip=_VOXELS, footer=_FOOTER, name=name, meta=meta
+        path, shape, "tzyx", stored, affine, encoding, skip=_VOXELS, footer=_is_footer, name=name, meta=meta
     )
+
+
+def _is_footer(left: bytes) -> bool:
+    """Whether what follows the voxels is what FreeSurfer puts there, to the last byte.
+
+    Of an uncompressed file, that is the only sign that nothing was lost or put in before.
+    """
+    at = _SCAN
+    while at + 4 <= len(left):
+        tag = int.from_bytes(left[at : at + 4], "big")
+        count = _LENGTH_BYTES.get(tag, 8)
+        at += 4
+        if not tag or not count:  # the end; or an old piece whose length only its reader knows
+            return not left[at:].strip(b"\0") or bool(tag)
+        at += count + int.from_bytes(left[at : at + count], "big")
+    return at == len(left)

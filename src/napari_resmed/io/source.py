@@ -43,6 +43,8 @@ _MOST_INFLATED = {"raw": 1, "gzip": 1032, "zlib": 1032, "bzip2": 25_000}
 _CHUNK = 1 << 20
 # Header and end of a gzip file.
 _GZIP_LEAST = 18
+# Where a format puts the file's history behind the voxels, it takes some kB.
+_MOST_FOOTER = 1 << 20
 # As small as zlib's first level makes them, in a fraction of the time.
 _LEVEL = 2 if _FAST else 1
 
@@ -119,14 +121,14 @@ class Source:
                 f"{'' if self.encoding == 'raw' else 'at most '}{self._left:,}; copy it again from its source"
             )
 
-    def looks_whole(self, size: int, longest: int, footer: int = 0) -> bool:
+    def looks_whole(self, size: int, longest: int, footer: bool = False) -> bool:
         """Whether, by what its end says, the file holds so many more bytes; parameters as of :meth:`finish`.
 
         A cheap look that a file which was cut off does not pass, nor one of several parts that may be whole.
         """
         if self._stated is None:
             return True
-        return (self._stated - self._used - size) % 2**32 < max(size // longest, footer, 1)
+        return (self._stated - self._used - size) % 2**32 < _most_left(size, longest, footer)
 
     def array(
         self,
@@ -171,7 +173,7 @@ class Source:
                 flat[start:stop] = convert(piece)
         return array
 
-    def finish(self, size: int, longest: int, footer: int = 0) -> None:
+    def finish(self, size: int, longest: int, footer: Callable[[bytes], bool] | None = None) -> list[str]:
         """Read to the end, which is what checks a compressed file's checksum.
 
         A header whose sizes were changed leaves a part of the voxels over: at least one layer of them. Less than
@@ -184,22 +186,28 @@ class Source:
         longest:
             The most voxels along any axis.
         footer:
-            Bytes that the format itself may put behind the voxels.
+            Where the format itself puts something behind the voxels: whether this is it.
+
+        Returns
+        -------
+        list of str
+            A sentence where something small is left over.
 
         Raises
         ------
         InputError
             If what is compressed is damaged, or the file holds more than its header says.
         """
-        most = max(size // longest, footer, 1)
-        count = 0
-        while count < most and (part := self.read(_CHUNK)):
-            count += len(part)
-        if count >= most:
+        most = _most_left(size, longest, footer is not None)
+        left = self.read(most)
+        if len(left) == most:
             raise InputError(
                 f"{self.name} holds more than its header says: {size:,} bytes of voxels and more behind them; its "
                 "header is damaged, copy it again from its source"
             )
+        if not left or (footer and footer(left)):
+            return []
+        return [f"{len(left)} bytes too many follow the voxels; if the image looks shifted, copy the file again"]
 
     def _fill(self, target: memoryview) -> None:
         done = 0
@@ -226,6 +234,10 @@ class Source:
             f"{self.name} is truncated or damaged: the compressed data end early or are not what was written; "
             "copy it again from its source"
         )
+
+
+def _most_left(size: int, longest: int, footer: bool) -> int:
+    return max(size // longest, _MOST_FOOTER if footer else 0, 1)
 
 
 def encoding_of(path: Path) -> str:

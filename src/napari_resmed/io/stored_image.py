@@ -6,7 +6,7 @@ NRRD, MetaImage and MGH differ in how they say this; from here on they are one.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from napari_resmed import geometry
 from napari_resmed.errors import InputError
 from napari_resmed.io.kind import surely_image
+from napari_resmed.io.odd_place import odd_place
 from napari_resmed.io.peek import Peek, first_planes
 from napari_resmed.io.source import Source, open_source
 from napari_resmed.io.text_numbers import read_numbers
@@ -44,7 +45,7 @@ class StoredImage:
     stored:
         Type in the file, in its byte order.
     footer:
-        Bytes that the format may put behind the voxels.
+        Whether bytes are what the format puts behind the voxels; None where it puts nothing.
     """
 
     path: Path
@@ -56,7 +57,7 @@ class StoredImage:
     start: int = 0
     length: int | None = None
     skip: int = 0
-    footer: int = 0
+    footer: Callable[[bytes], bool] | None = None
     modality: str = ""
     name: str = ""
     meta: Mapping[str, Any] = field(default_factory=dict)
@@ -74,14 +75,16 @@ class StoredImage:
         InputError
             If the file is cut off, damaged, or holds more than its header says.
         """
+        notes: list[str] = []
         with self._open() as source:
             if self.encoding == "text":
                 data = read_numbers(source, self.shape, self.stored)
             else:
                 data = source.array(self.shape, self.stored)
-                source.finish(data.nbytes, max(self.shape), self.footer)
+                notes = source.finish(data.nbytes, max(self.shape), self.footer)
         view, axes = self._arrange(data)
-        return Volume(view, self.affine, axes, self.modality, self.name, self.meta)
+        meta = {**self.meta, "warnings": [*self._notes(), *notes]}
+        return Volume(view, self.affine, axes, self.modality, self.name, meta)
 
     def peek(self) -> Peek:
         """What it holds, without reading more voxels than tells an image from labels.
@@ -98,10 +101,14 @@ class StoredImage:
         if self.encoding != "text":
             size = math.prod(self.shape) * self.stored.itemsize
             with self._open() as source:
-                if source.looks_whole(size, max(self.shape), self.footer):
+                if source.looks_whole(size, max(self.shape), self.footer is not None):
                     certain = axes != "zyx" or surely_image(first_planes(source, self._planes(), self.stored))
         dtype = self.stored.newbyteorder("=")
-        return Peek(shape, axes, self.affine, dtype, certain, self.modality, self.meta)
+        meta = {**self.meta, "warnings": self._notes()}
+        return Peek(shape, axes, self.affine, dtype, certain, self.modality, meta)
+
+    def _notes(self) -> list[str]:
+        return [*self.meta.get("warnings", ()), *odd_place(self.affine, self._planes())]
 
     @contextmanager
     def _open(self) -> Iterator[Source]:

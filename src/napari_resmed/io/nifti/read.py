@@ -12,6 +12,7 @@ from napari_resmed.io.kind import settle_kind, surely_image
 from napari_resmed.io.nifti.header import Header, open_nifti
 from napari_resmed.io.nifti.place import place, time_step
 from napari_resmed.io.nifti.voxels import arrange, arrange_shape, converter, read_voxels, result_type
+from napari_resmed.io.odd_place import odd_place
 from napari_resmed.io.peek import Peek, first_planes
 from napari_resmed.labels import LabelSet
 from napari_resmed.volume import Volume
@@ -54,7 +55,9 @@ def read_nifti(path: Path, *, magnitude: bool = False) -> Volume:
     with open_nifti(path) as (header, source):
         affine, meta = _describe(header, path)
         arrange_shape(header, path.name)
-        data, axes = arrange(header, read_voxels(header, source, magnitude), path.name)
+        array, notes = read_voxels(header, source, magnitude)
+    data, axes = arrange(header, array, path.name)
+    meta["warnings"] += notes
     if header.stored.kind == "c":
         meta["part"] = "magnitude"
     volume = Volume(data, affine, axes, name=_stem(path), meta=meta)
@@ -106,7 +109,7 @@ def _describe(header: Header, path: Path) -> tuple[geometry.Affine, dict[str, An
         "format": "NIfTI",
         "qform_code": int(fields["qform_code"]),
         "sform_code": int(fields["sform_code"]),
-        "warnings": [*header.notes, *notes],
+        "warnings": [*header.notes, *notes, *odd_place(affine, (*header.shape, 1, 1)[2::-1])],
     }
     if "t" in arrange_shape(header, path.name)[1] and (step := time_step(header)):
         meta["time_step_s"] = step

@@ -47,8 +47,8 @@ def result_type(header: Header, magnitude: bool, name: str) -> np.dtype[Any]:
     return np.dtype(np.float32 if stored.itemsize <= 2 or stored == np.float32 else np.float64)
 
 
-def read_voxels(header: Header, source: Source, magnitude: bool = False) -> NDArray[Any]:
-    """Read all voxels: an array in C order, the file's axes reversed (RGB last).
+def read_voxels(header: Header, source: Source, magnitude: bool = False) -> tuple[NDArray[Any], list[str]]:
+    """Read all voxels: an array in C order, the file's axes reversed (RGB last), and what is odd about it.
 
     Raises
     ------
@@ -63,8 +63,7 @@ def read_voxels(header: Header, source: Source, magnitude: bool = False) -> NDAr
         array = source.array(shape, stored)
     else:
         array = source.array(shape, stored, result, converter(header, result))
-    source.finish(math.prod(shape) * stored.itemsize, max(shape))
-    return array
+    return array, source.finish(math.prod(shape) * stored.itemsize, max(shape))
 
 
 def converter(header: Header, result: np.dtype[Any]) -> Callable[[NDArray[Any]], NDArray[Any]]:

@@ -56,6 +56,8 @@ def find_axes(header: Fields, sizes: tuple[int, ...], name: str) -> Axes:
     if _COMPLEX in kinds:
         raise InputError(f"{name} holds complex numbers, expected real ones; save the magnitude")
     columns, spatial, notes = _directions(header, sizes, kinds, name)
+    if "spaceorigin" not in fields and "spacedirections" in fields:
+        notes.append("the header states no origin; 0 was taken")
     if not 1 <= len(spatial) <= 3:
         raise InputError(f"{name} has {len(spatial)} axes in space, expected 2 or 3")
     letters = [""] * count
@@ -110,6 +112,8 @@ def _directions(
         steps = floats(fields.get("spacings", ""), "spacings", name) or (1.0,) * len(sizes)
         if len(steps) != len(sizes):
             raise InputError(f"{name} is damaged: it says {len(steps)} spacings for {len(sizes)} axes")
+        if not stated and "spacings" not in fields:
+            notes.append("the header states no voxel sizes; 1 mm was taken")
         columns = np.diag([1.0 if np.isnan(steps[axis]) else steps[axis] for axis in spatial])
     columns = columns * np.array(signs[: len(columns)])[:, None] * _unit(header)
     return columns, spatial, notes
