@@ -1,14 +1,15 @@
-"""Damage real files in 5 000 ways and open them: ``python -m benchmarks hostile``, or ``-m benchmarks.hostile COUNT SEED``.
+"""Damage real files in 5 000 ways and open them: ``python -m benchmarks hostile``.
 
-Files are opened as the viewer does, in processes of their own. What comes out is compared with the undamaged image:
+``python -m benchmarks.hostile COUNT SEED OUTCOME...`` lists the inputs of further outcomes. Files are opened as the
+viewer does, in a process of its own. What comes out is compared with the undamaged image:
 
-- *equal*; *voxels* differ, as many as bytes were touched at most, where the format has no checksum; *other voxels* differ
-  (a header's slope, type or byte order was changed: nobody can know); *place* differs (likewise); *shape* differs;
+- *equal*; *voxels*: as many differ as bytes were touched at most, where the format has no checksum; *other voxels*:
+  more, as by a header's slope, type or byte order, which nobody can know; *place*: likewise, a number of the header;
 - *said*: it differs, and a warning says what is odd;
 - *refused* with a sentence; *traceback* (any other exception), *crash*, *hang* (5 s of work), *memory* (4 times the
-  file's honest size and 500 MB).
+  file's honest size and 500 MB); *silent*: another shape, or voxels moved, and no word of it.
 
-Wanted: none of the last four, and nothing that opens at another *shape* or with voxels moved (*silent*).
+Wanted: none of the last five.
 """
 
 from __future__ import annotations

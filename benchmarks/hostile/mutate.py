@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import random
 import re
 import shutil
@@ -190,16 +191,14 @@ def _nested(content: bytes, chance: random.Random) -> Damage:
 
 def _bomb(content: bytes, chance: random.Random) -> Damage:
     """An archive of 1 GB of zeros, beside what was in it."""
-    path = Path(str(Path("/tmp") / f"resmed-bomb-{chance.randrange(2**32)}.zip"))
-    try:
-        path.write_bytes(content)
-        with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
-            with archive.open("study/bomb", "w", force_zip64=True) as member:
-                for _ in range(512):
-                    member.write(bytes(1 << 21))
-        return path.read_bytes(), "a bomb of 1 GB added", 0
-    finally:
-        path.unlink(missing_ok=True)
+    whole = io.BytesIO(content)
+    with (
+        zipfile.ZipFile(whole, "a", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("study/bomb", "w", force_zip64=True) as member,
+    ):
+        for _ in range(512):
+            member.write(bytes(1 << 21))
+    return whole.getvalue(), "a bomb of 1 GB added", 0
 
 
 def _escape(content: bytes, chance: random.Random) -> Damage:

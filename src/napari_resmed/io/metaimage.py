@@ -129,6 +129,7 @@ def _encoding(fields: dict[str, str], data: Path, start: int, name: str) -> tupl
     return "gzip" if gzipped else "zlib", size[0] if size else None
 
 
+@np.errstate(all="ignore")  # what is not finite is refused
 def _affine(fields: dict[str, str], count: int, name: str) -> geometry.Affine:
     def stated(*names: str) -> tuple[float, ...]:
         return next((floats(fields[key], key, name) for key in names if key in fields), ())
@@ -138,6 +139,8 @@ def _affine(fields: dict[str, str], count: int, name: str) -> geometry.Affine:
     spacing = stated("ElementSpacing", "ElementSize") or (1.0,) * count
     if (len(matrix), len(origin), len(spacing)) != (count * count, count, count):
         raise InputError(f"{name} is damaged: its place is given for another number of dimensions than {count}")
+    if not min(spacing) > 0:
+        raise InputError(f"{name} is damaged: it says voxel sizes of {list(spacing)} mm, expected lengths above 0")
     if np.abs(np.linalg.norm(np.reshape(matrix, (count, count)), axis=1) - 1).max() > _LENGTH_OFF:
         raise InputError(f"{name} is damaged: its directions {list(matrix)} are not of length 1")
     direction = np.array(matrix).reshape(count, count).T  # a row of the file is the direction of one axis

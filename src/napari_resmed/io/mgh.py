@@ -71,7 +71,7 @@ def _is_footer(left: bytes) -> bool:
         tag = int.from_bytes(left[at : at + 4], "big")
         count = _LENGTH_BYTES.get(tag, 8)
         at += 4
-        if not tag or not count:  # the end; or an old piece whose length only its reader knows
-            return not left[at:].strip(b"\0") or bool(tag)
+        if not tag or not count:  # no tag is 0; of an old piece only its reader knows the length
+            return tag != 0
         at += count + int.from_bytes(left[at : at + count], "big")
     return at == len(left)

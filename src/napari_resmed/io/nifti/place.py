@@ -24,6 +24,7 @@ FORMS_DIFFER_MM = 0.1
 _SIZES_DIFFER = 0.01
 
 
+@np.errstate(all="ignore")  # what is not finite is refused
 def place(header: Header) -> tuple[geometry.Affine, list[str]]:
     """The affine in the house's convention, and what a person should know of it.
 

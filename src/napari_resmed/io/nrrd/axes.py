@@ -153,6 +153,7 @@ def _origin(header: Fields, space: int, name: str) -> np.ndarray:
     return origin * signs * _unit(header)
 
 
+@np.errstate(all="ignore")  # what is not finite is refused
 def _affine(columns: np.ndarray, origin: np.ndarray, count: int, name: str) -> geometry.Affine:
     """Ours; what is missing of three axes is a millimetre along the normal."""
     full = np.zeros((3, 3))
