@@ -29,6 +29,12 @@ _NOT_IMAGES = {
     "1.2.840.10008.5.1.4.1.1.481.2": "radiotherapy dose",
     "1.2.840.10008.5.1.4.1.1.77.1.6": "whole-slide microscopy image",
 }
+# Objects that mark structures on images (PS3.4 B.5): opened as labels, not stacked.
+_LABELS = {
+    "1.2.840.10008.5.1.4.1.1.66.4",
+    "1.2.840.10008.5.1.4.1.1.66.7",
+    "1.2.840.10008.5.1.4.1.1.481.3",
+}
 # Enhanced and legacy-converted CT, MR and PET: every frame states its place in the same functional groups.
 _ENHANCED = {
     "1.2.840.10008.5.1.4.1.1.2.1",
@@ -121,7 +127,7 @@ def read_slices(path: Path) -> list[Slice]:
     if "Rows" not in header and (not kind or "Image Storage" in UID(kind).name):
         return [Slice(path, series_uid=text(header, "SeriesInstanceUID"), problem=_cut_off(path))]
     try:
-        common = _common(header)
+        common = _common(header) | {"sop_class": kind, "kind": _kind(kind, header)}
     except Malformed as problem:
         return [Slice(path, series_uid=text(header, "SeriesInstanceUID"), problem=f"{path.name}: {problem}")]
     refusal = _refusal(header, kind, common)
@@ -133,6 +139,12 @@ def read_slices(path: Path) -> list[Slice]:
         return [Slice(path, **common | _place(header) | _order(header))]
     except Malformed as problem:
         return [Slice(path, **common, problem=f"{path.name}: {problem}")]
+
+
+def _kind(sop_class: str, header: Any) -> str:
+    if sop_class in _LABELS:
+        return "labels"
+    return "image" if "Rows" in header and sop_class not in _NOT_IMAGES else "other"
 
 
 def _cut_off(path: Path) -> str:

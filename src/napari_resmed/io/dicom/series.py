@@ -7,8 +7,9 @@ never file names or slice thickness. What is irregular is listed with its ``prob
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,13 @@ class Series:
         What a person should know, a sentence each.
     problem:
         Why it cannot be read: found, expected, what to do. Empty when it can.
+    kind:
+        ``"image"``; ``"labels"`` for segmentations and contours (SEG, RTSTRUCT); ``"other"`` for reports,
+        plans and all else that is no picture.
+    remedies:
+        What :func:`read_series` can do about the problem when asked: ``"largest_block"``, ``"resample"``.
+    sop_class:
+        UID of the storage class of its first file (PS3.4 B.5); empty where the file does not say.
     """
 
     id: str
@@ -68,9 +76,15 @@ class Series:
     warnings: tuple[str, ...] = ()
     problem: str = ""
     slices: tuple[Slice, ...] = field(default=(), repr=False)
+    kind: str = "image"
+    remedies: tuple[str, ...] = ()
+    sop_class: str = ""
+    keep: object = field(default=None, repr=False)  # what must live as long as the files: an unpacked archive
 
 
-def find_series(path: Path | str | Sequence[Path | str]) -> list[Series]:
+def find_series(
+    path: Path | str | Sequence[Path | str], progress: Callable[[int, int], object] | None = None
+) -> list[Series]:
     """List the series in a folder and all folders below it, around one file, or among files.
 
     Only headers are read. For a single file the answer is what its folder holds of the series it belongs to.
@@ -106,7 +120,7 @@ def find_series(path: Path | str | Sequence[Path | str]) -> list[Series]:
     return [series for series in _describe_all([*own, *others]) if place in series.files]
 
 
-def read_series(series: Series) -> Volume:
+def read_series(series: Series, remedy: str = "", progress: Callable[[int, int], object] | None = None) -> Volume:
     """Read a series: voxels rescaled as the headers say, never resampled.
 
     Returns
@@ -123,6 +137,8 @@ def read_series(series: Series) -> Volume:
     WorkError
         If there is not enough memory.
     """
+    if series.kind == "labels":
+        return _read_object(series)
     if series.problem:
         raise InputError(series.problem)
     first = series.slices[0]
@@ -164,6 +180,16 @@ def read_series(series: Series) -> Volume:
         name=series.description or series.modality or "DICOM",
         meta=_meta(series),
     )
+
+
+def _read_object(series: Series) -> Volume:
+    """Hand segmentations and contours to who reads them, which needs more libraries than images do."""
+    try:
+        objects = import_module("napari_resmed.io.dicom.objects")
+    except ModuleNotFoundError:
+        raise InputError(series.problem) from None
+    volume: Volume = objects.read_object(series)
+    return volume
 
 
 def _fits(pixels: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> bool:
@@ -224,6 +250,8 @@ def _describe(stack: Stack, identity: str) -> Series:
         warnings=stack.warnings,
         problem=stack.problem,
         slices=stack.slices,
+        kind=first.kind,
+        sop_class=first.sop_class,
     )
     if stack.affine is None:
         return series

@@ -29,6 +29,8 @@ class Slice:
         By which repeated images of one place are put in order, the most telling first; None is unsaid.
     problem:
         Why it cannot be read; empty when it can.
+    kind:
+        ``"image"``, ``"labels"`` or ``"other"``, as of a series.
     """
 
     path: Path
@@ -58,3 +60,5 @@ class Slice:
     times: tuple[float | None, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict, compare=False)
     problem: str = ""
+    sop_class: str = ""
+    kind: str = "image"

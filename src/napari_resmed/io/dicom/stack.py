@@ -82,7 +82,9 @@ def _exact_key(image: Slice) -> tuple[Hashable, ...]:
     matrix = (image.rows, image.columns, image.samples, image.frame_of_reference, image.stack)
     # Without a series, those of one folder belong together.
     series = image.series_uid or image.path.parent
-    return (series, image.problem, placed, *(() if image.problem else matrix))
+    # An object that marks structures is whole in its file.
+    file = image.path if image.kind == "labels" else None
+    return (series, image.problem, placed, file, *(() if image.problem else matrix))
 
 
 def _split(slices: Iterable[Slice], key: Callable[[Slice], Key]) -> list[list[Slice]]:
