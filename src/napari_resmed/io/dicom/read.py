@@ -62,7 +62,7 @@ def read_series(series: Series, remedy: str = "", progress: Progress | None = No
     series, grid = _remedied(series, remedy)
     data = _read_voxels(series, progress)
     if grid is not None:
-        data = _interpolate(data, grid, series.shape[-3])
+        data = _interpolate(data, grid)
     return Volume(
         data,
         series.affine,
@@ -157,10 +157,10 @@ def _check_size(shape: tuple[int, ...], series: Series) -> None:
         )
 
 
-def _interpolate(data: NDArray[Any], grid: EvenGrid, count: int) -> NDArray[Any]:
+def _interpolate(data: NDArray[Any], grid: EvenGrid) -> NDArray[Any]:
     """Put slices on even distances, linearly between the two around; whole numbers stay whole."""
     axis = data.ndim - 3
-    shape = (*data.shape[:axis], count, *data.shape[axis + 1 :])
+    shape = (*data.shape[:axis], len(grid.below), *data.shape[axis + 1 :])
     result = np.empty(shape, data.dtype)
     for index, (below, share) in enumerate(zip(grid.below, grid.share, strict=True)):
         low, high = (data[..., at, :, :] for at in (below, below + 1))
