@@ -35,14 +35,17 @@ PRIVATE_TAGS = 150
 SEED = 4
 
 MEMORY = """
-import resource, sys
+import sys
+from pathlib import Path
 from napari_resmed.io.dicom import find_series, read_series
 (series,) = find_series(sys.argv[1])
 read_series(find_series(series.files[:2])[0])
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak_kb():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
+before = peak_kb()
 volume = read_series(series)
-after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print((after - before) * 1024 / volume.data.nbytes)
+print((peak_kb() - before) * 1024 / volume.data.nbytes)
 """
 
 
