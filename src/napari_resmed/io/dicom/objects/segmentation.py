@@ -15,7 +15,7 @@ from napari_resmed.errors import InputError
 from napari_resmed.io.dicom.objects.frames import functional_groups, place_frames
 from napari_resmed.io.dicom.objects.in_words import in_words
 from napari_resmed.io.dicom.objects.planes import Placement
-from napari_resmed.io.dicom.objects.terms import code_of, labels_of, noted_values, renumbered
+from napari_resmed.io.dicom.objects.segments import code_of, labels_of, noted_values, renumbered
 from napari_resmed.io.dicom.series import Series
 from napari_resmed.io.dicom.values import Malformed, number, text
 from napari_resmed.io.overlap import Piece, crop, pack

@@ -16,7 +16,7 @@ from napari_resmed.errors import InputError
 from napari_resmed.io.dicom.objects.in_words import in_words
 from napari_resmed.io.dicom.objects.outline import enclosed
 from napari_resmed.io.dicom.objects.reference import Reference, reference_of
-from napari_resmed.io.dicom.objects.terms import code_of
+from napari_resmed.io.dicom.objects.segments import code_of
 from napari_resmed.io.dicom.series import Series
 from napari_resmed.io.dicom.values import Malformed, number, text
 from napari_resmed.io.overlap import Piece, crop, pack

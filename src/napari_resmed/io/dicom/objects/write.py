@@ -16,9 +16,10 @@ from pydicom.valuerep import format_number_as_ds
 from napari_resmed import __version__, geometry
 from napari_resmed.errors import InputError, WorkError
 from napari_resmed.io.dicom.objects.in_words import in_words
-from napari_resmed.io.dicom.objects.terms import TISSUE, one_line, value_note
+from napari_resmed.io.dicom.objects.segments import one_line, value_note
 from napari_resmed.io.dicom.series import Series, find_series
 from napari_resmed.io.dicom.write import SQUARE_COSINE
+from napari_resmed.io.terms import to_state
 from napari_resmed.io.whole_file import check_place, whole_file
 from napari_resmed.labels import Code, Label, LabelMap
 
@@ -40,7 +41,6 @@ _MAY_BE_EMPTY = (
     "ReferringPhysicianName",
 )
 _LEARNED = Code("DCM", "123110", "Artificial Intelligence")
-_STRUCTURE = Code("SCT", "91723000", "Anatomical Structure")
 
 
 def write_segmentation(
@@ -203,7 +203,7 @@ def _description(segment: _Segment, segments: Sequence[_Segment], made_by: dict[
     from highdicom.seg import SegmentDescription
 
     label = segment.label
-    category, kind = label.category or (_STRUCTURE if label.code else TISSUE), label.code or TISSUE
+    category, kind = to_state(label)
     algorithm = None
     if made_by:
         algorithm = AlgorithmIdentificationSequence(

@@ -8,12 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from napari_resmed.io.dicom.values import text
+from napari_resmed.io.terms import stated
 from napari_resmed.labels import Code, Label, LabelSet, default_colour
 
-__all__ = ["TISSUE", "code_of", "lab_colour", "labels_of", "noted_values", "one_line", "renumbered", "value_note"]
+__all__ = ["code_of", "labels_of", "noted_values", "one_line", "renumbered", "value_note"]
 
-# What a segment is called of which nothing is known: the standard asks for a category and a type.
-TISSUE = Code("SCT", "85756007", "Tissue")
 # A binary segmentation numbers its segments from 1; the value that one had in the label map stands in its description.
 _VALUE_NOTE = re.compile(r"Value (\d+) in the label map\.?")
 
@@ -46,8 +45,7 @@ def _label(segment: Any) -> Label:
     kind = _first(segment, "SegmentedPropertyTypeCodeSequence")
     region = _first(segment, "AnatomicRegionSequence")
     code, category = code_of(kind), code_of(_first(segment, "SegmentedPropertyCategoryCodeSequence"))
-    if code == category == TISSUE:
-        code = category = None
+    category, code = stated(category, code)
     return Label(
         number,
         text(segment, "SegmentLabel") or (code.meaning if code else f"segment {number}"),
@@ -76,13 +74,6 @@ def code_of(item: Any) -> Code | None:
 def one_line(words: str, most: int = 64) -> str:
     """The words as DICOM's LO takes them: one line, no backslash, at most 64 letters (PS3.5 6.2)."""
     return " ".join(words.replace("\\", "/").split())[:most].strip()
-
-
-def lab_colour(colour: tuple[int, int, int]) -> list[int]:
-    """A colour as RecommendedDisplayCIELabValue (PS3.3 C.10.7.1.1)."""
-    from highdicom.color import CIELabColor
-
-    return list(CIELabColor.from_rgb(*colour).value)
 
 
 def _colour(segment: Any, number: int) -> tuple[int, int, int]:
