@@ -12,7 +12,9 @@ from napari_resmed.io.dicom.series import Series, find_series
 from napari_resmed.labels import LabelMap
 from napari_resmed.volume import Volume
 
-__all__ = ["is_fractional", "read_fraction", "read_object", "read_objects"]
+__all__ = ["is_fractional", "parts_of", "read_fraction", "read_object", "read_objects", "read_part"]
+
+FRACTION = "fraction"
 
 
 def read_object(series: Series, images: Sequence[Series] | None = None) -> LabelMap:
@@ -71,6 +73,45 @@ def read_fraction(series: Series, images: Sequence[Series] | None = None) -> Vol
     """
     path = series.files[0]
     return read_fractions(path, _beside(path) if images is None else images)
+
+
+def read_part(series: Series, part: str = "", images: Sequence[Series] | None = None) -> Volume:
+    """Read one of the volumes that :func:`parts_of` lists, by what follows the colon of its id.
+
+    Raises
+    ------
+    InputError
+        As for :func:`read_object`, and if there is no such part.
+    WorkError
+        If there is not enough memory.
+    """
+    if not part:
+        return read_object(series, images)
+    if part == FRACTION:
+        return read_fraction(series, images)
+    maps = read_objects(series, images)
+    if part not in [str(number + 1) for number in range(len(maps))]:
+        raise InputError(f"series {series.id} holds {len(maps)} label map(s), none of them {part!r}; `info` lists them")
+    return maps[int(part) - 1]
+
+
+def parts_of(series: Series, images: Sequence[Series] | None = None) -> list[tuple[str, Volume]]:
+    """Every volume of a segmentation or structure set with its id: label maps, and the fractions if it has them.
+
+    The id is that of the series, with ``:1``, ``:2``, ... for several maps and ``:fraction`` for the fractions.
+
+    Raises
+    ------
+    InputError, WorkError
+        As for :func:`read_objects`.
+    """
+    maps = read_objects(series, images)
+    parts: list[tuple[str, Volume]] = [
+        (series.id if len(maps) == 1 else f"{series.id}:{number + 1}", one) for number, one in enumerate(maps)
+    ]
+    if is_fractional(series):
+        parts.append((f"{series.id}:{FRACTION}", read_fraction(series, images)))
+    return parts
 
 
 def is_fractional(series: Series) -> bool:

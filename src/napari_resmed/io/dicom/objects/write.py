@@ -44,7 +44,7 @@ _LEARNED = Code("DCM", "123110", "Artificial Intelligence")
 
 
 def write_segmentation(
-    labels: LabelMap | Sequence[LabelMap], path: Path | str, source_series: Series | Path | str
+    labels: LabelMap | Sequence[LabelMap], path: Path | str, source_series: Series | Path | str, series: str = ""
 ) -> None:
     """Write label maps as one DICOM segmentation; the whole file or nothing.
 
@@ -61,6 +61,8 @@ def write_segmentation(
         The file to write, most often ``.dcm``.
     source_series:
         The image series that was segmented: from :func:`napari_resmed.io.dicom.find_series`, or its folder.
+    series:
+        Which series of that folder, by its id; may be left out where one alone is of the labels' grid.
 
     Raises
     ------
@@ -73,7 +75,7 @@ def write_segmentation(
     path = Path(path)
     maps = [labels] if isinstance(labels, LabelMap) else list(labels)
     check_place(path)
-    source = source_series if isinstance(source_series, Series) else find_source(source_series, maps)
+    source = source_series if isinstance(source_series, Series) else find_source(source_series, maps, series)
     _check(maps, source)
     dataset = _segmentation(maps, source)
     with whole_file(path) as part, warnings.catch_warnings():
@@ -81,8 +83,8 @@ def write_segmentation(
         dataset.save_as(part, enforce_file_format=True)
 
 
-def find_source(folder: Path | str, labels: Sequence[LabelMap]) -> Series:
-    """Find the image series in a folder that labels belong to: the only one, or the only one of their grid.
+def find_source(folder: Path | str, labels: Sequence[LabelMap], identity: str = "") -> Series:
+    """Find the image series that labels belong to: of that id, else the only one of their grid, else the only one.
 
     Raises
     ------
@@ -91,8 +93,9 @@ def find_source(folder: Path | str, labels: Sequence[LabelMap]) -> Series:
     """
     images = [series for series in find_series(folder) if series.kind == "image" and not series.problem]
     name = Path(folder).name
+    images = [image for image in images if not identity or image.id == identity]
     if not images:
-        raise InputError(f"{name} holds no image series that can be read, expected the one that was segmented")
+        raise InputError(f"{name} holds no such image series that can be read, expected the one that was segmented")
     same = [
         image for image in images if geometry.same_place(image.affine, image.shape, labels[0].affine, labels[0].shape)
     ]
