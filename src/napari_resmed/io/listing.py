@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from napari_resmed import geometry
-from napari_resmed.errors import InputError
+from napari_resmed.errors import InputError, ResMedError
 from napari_resmed.io.dicom import Series, find_series
-from napari_resmed.io.files import is_dicom, is_image_name, peek, read
+from napari_resmed.io.files import is_dicom, read
+from napari_resmed.io.image_file import SECOND_HALVES, is_image_name, peek_image
+from napari_resmed.io.peek import Peek
+from napari_resmed.io.seg_nrrd import is_seg_nrrd, read_seg_nrrd
 from napari_resmed.labels import LabelMap
+from napari_resmed.volume import Volume
 
 __all__ = ["Entry", "find_images"]
 
-# Of formats in pairs, the file of the voxels.
-_SECOND_HALVES = (".img", ".img.gz", ".brik", ".brik.gz")
+# Structures named in a description; the rest are counted.
+NAMES_SHOWN = 6
 
 
 @dataclass(frozen=True)
@@ -61,55 +65,96 @@ def find_images(path: Path | str) -> list[Entry]:
     entries: list[Entry] = []
     for file in files:
         if is_image_name(file):
-            if file.name.lower().endswith(_SECOND_HALVES):
+            if file.name.lower().endswith(SECOND_HALVES):
                 continue  # its header stands for the pair
             try:
                 entries += _describe_file(file)
             except InputError as problem:
                 entries.append(_unreadable(file.name, str(file), str(problem)))
     if any(is_dicom(file) for file in files):
-        entries += [_describe_series(series, path) for series in find_series(path)]
+        entries += _describe_dicom(path)
     if not entries:
         raise InputError(f"{path} holds no image; expected NIfTI, NRRD, MetaImage, MGH, AFNI or DICOM files")
     return entries
 
 
 def _describe_file(path: Path) -> list[Entry]:
-    if path.is_file() and not is_image_name(path) and is_dicom(path):
-        return [_describe_series(series, path) for series in find_series(path)]
-    seen = peek(path) if is_image_name(path) else None
-    if seen and seen.surely_image:
+    if not is_image_name(path) and is_dicom(path):
+        return _describe_dicom(path)
+    if is_seg_nrrd(path):
+        maps = read_seg_nrrd(path)
         return [
-            Entry(
-                id=path.name,
-                path=str(path),
-                kind="image",
-                modality=seen.modality,
-                shape=seen.shape,
-                spacing_mm=tuple(round(value, 6) for value in geometry.spacing(seen.affine)),
-                affine=seen.affine.tolist(),
-                axes=seen.axes,
-                dtype=str(seen.dtype),
-                description=str(seen.meta.get("description", "")),
-                warnings=tuple(seen.meta.get("warnings", ())),
-            )
+            _describe_volume(one, path.name if len(maps) == 1 else f"{path.name}:{number + 1}", path)
+            for number, one in enumerate(maps)
         ]
-    volume = read(path)
-    return [
-        Entry(
-            id=path.name,
-            path=str(path),
-            kind="labels" if isinstance(volume, LabelMap) else "image",
-            modality=volume.modality,
-            shape=volume.shape,
-            spacing_mm=tuple(round(value, 6) for value in volume.spacing_mm),
-            affine=volume.affine.tolist(),
-            axes=volume.axes,
-            dtype=str(volume.data.dtype),
-            description=str(volume.meta.get("description", "")),
-            warnings=tuple(volume.meta.get("warnings", ())),
-        )
-    ]
+    seen = peek_image(path) if is_image_name(path) else None
+    if seen and seen.surely_image:
+        return [_describe_peek(seen, path)]
+    return [_describe_volume(read(path), path.name, path)]
+
+
+def _describe_peek(seen: Peek, path: Path) -> Entry:
+    return Entry(
+        id=path.name,
+        path=str(path),
+        kind="image",
+        modality=seen.modality,
+        shape=seen.shape,
+        spacing_mm=tuple(round(value, 6) for value in geometry.spacing(seen.affine)),
+        affine=seen.affine.tolist(),
+        axes=seen.axes,
+        dtype=str(seen.dtype),
+        description=str(seen.meta.get("description", "")),
+        warnings=tuple(seen.meta.get("warnings", ())),
+    )
+
+
+def _describe_volume(volume: Volume, identity: str, path: Path, modality: str = "", description: str = "") -> Entry:
+    labels = isinstance(volume, LabelMap)
+    told = description or str(volume.meta.get("description", ""))
+    return Entry(
+        id=identity,
+        path=str(path),
+        kind="labels" if labels else "image",
+        modality=modality or volume.modality,
+        shape=volume.shape,
+        spacing_mm=tuple(round(value, 6) for value in volume.spacing_mm),
+        affine=volume.affine.tolist(),
+        axes=volume.axes,
+        dtype=str(volume.data.dtype),
+        description=": ".join(part for part in (told, _names(volume)) if part),
+        warnings=tuple(volume.meta.get("warnings", ())),
+    )
+
+
+def _names(volume: Volume) -> str:
+    """The first structures of a file that names them."""
+    if not isinstance(volume, LabelMap):
+        return ""
+    names = [label.name for label in volume.labels if label.name != f"label {label.value}"]
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return ", ".join(names[:NAMES_SHOWN]) + more
+
+
+def _describe_dicom(path: Path) -> list[Entry]:
+    found = find_series(path)
+    entries: list[Entry] = []
+    for series in found:
+        if series.kind != "labels":
+            entries.append(_describe_series(series, path))
+            continue
+        from napari_resmed.io.dicom.objects import parts_of
+
+        try:
+            # The image of a single file may lie beside it.
+            parts = parts_of(series, found if path.is_dir() else None)
+        except ResMedError as problem:
+            entries.append(_describe_series(replace(series, problem=str(problem)), path))
+            continue
+        entries += [
+            _describe_volume(volume, identity, path, series.modality, series.description) for identity, volume in parts
+        ]
+    return entries
 
 
 def _describe_series(series: Series, path: Path) -> Entry:
