@@ -14,6 +14,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from napari_resmed.io import write
+from napari_resmed.labels import LabelMap
 from napari_resmed.volume import Volume
 
 __all__ = ["Seed", "collect"]
@@ -104,6 +105,10 @@ def _dicom(shared: Path, new: Any) -> None:
         for file in sorted(first.iterdir()):
             if file.is_file():
                 shutil.copy(file, target / ("DICOMDIR" if file.name == "DIRFILE" else file.name))
+    maps = [np.zeros((6, 7, 8), np.uint8) for _ in range(2)]
+    maps[0][1:3], maps[0][4:], maps[1][2:5] = 1, 2, 1
+    for name, several in (("one layer", maps[:1]), ("two layers", maps)):
+        write([LabelMap(one, np.diag([3.0, 2.0, 1.0, 1.0])) for one in several], new(name, "seg.nrrd", "a.seg.nrrd"))
     objects = shared / "dicom/objects/highdicom"
     for file in sorted(objects.rglob("*.dcm")):
         if file.stat().st_size < 2**19 and file.name.startswith("seg"):

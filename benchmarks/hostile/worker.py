@@ -116,10 +116,8 @@ def _different(found: np.ndarray, truth: np.ndarray) -> int:
 def _serve(connection: Connection) -> None:
     import faulthandler
 
-    from napari_resmed.io import files
-    from napari_resmed.io.files import read
+    from napari_resmed.io.files import read_all
 
-    assert files
     faulthandler.disable()
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -131,7 +129,7 @@ def _serve(connection: Connection) -> None:
         Path("/proc/self/clear_refs").write_text("5")  # the high-water mark begins anew
         start = time.process_time()
         try:
-            volume = read(path)
+            volume = read_all(path)[0]
             answer = {
                 "kind": "opened",
                 "shape": volume.shape,
