@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from napari_resmed.errors import InputError
-from napari_resmed.io.dicom import find_series, read_series
+from napari_resmed.io.dicom import Series, find_series, read_series
+from napari_resmed.io.dicom.places import is_archive
 from napari_resmed.io.dicom.write import write_series
 from napari_resmed.io.itk import SUFFIXES as ITK_SUFFIXES
 from napari_resmed.io.itk import read_itk, write_itk
@@ -15,7 +16,17 @@ from napari_resmed.io.nifti import is_nifti, read_nifti, write_nifti
 from napari_resmed.io.whole_file import check_place
 from napari_resmed.volume import Volume
 
-__all__ = ["ENDINGS", "ITK_SUFFIXES", "check_not_input", "check_target", "is_dicom", "is_readable", "read", "write"]
+__all__ = [
+    "ENDINGS",
+    "ITK_SUFFIXES",
+    "check_not_input",
+    "check_target",
+    "is_dicom",
+    "is_readable",
+    "is_study",
+    "read",
+    "write",
+]
 
 _DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 # What an image file's name may end in; the longest of those that fit stands first.
@@ -34,20 +45,28 @@ def is_dicom(path: Path) -> bool:
         return False
 
 
+def is_study(path: Path) -> bool:
+    """Whether a file is DICOM, an index of such files, or an archive that may hold some."""
+    return is_dicom(path) or is_archive(path)
+
+
 def is_readable(path: Path) -> bool:
-    """Whether the name is that of an image file that can be read, or the file is DICOM."""
-    return is_nifti(path) or path.suffix.lower() in ITK_SUFFIXES or is_dicom(path)
+    """Whether the name is that of an image file that can be read, or the file is DICOM or a zip archive."""
+    return is_nifti(path) or path.suffix.lower() in ITK_SUFFIXES or is_study(path)
 
 
-def read(path: Path | str, series: str = "") -> Volume:
+def read(path: Path | str, series: str = "", *, irregular: str = "") -> Volume:
     """Read one image.
 
     Parameters
     ----------
     path:
-        An image file, or a folder of DICOM files.
+        An image file, or a folder, a DICOMDIR or a zip archive of DICOM files.
     series:
         Which series of a folder, as ``id`` from :func:`find_images`; may be left out where there is one.
+    irregular:
+        What to do about DICOM slices that form no regular grid: ``"largest-block"`` or ``"resample"``; empty
+        refuses them.
 
     Returns
     -------
@@ -66,7 +85,7 @@ def read(path: Path | str, series: str = "") -> Volume:
         return read_nifti(path)
     if path.is_file() and path.suffix.lower() in ITK_SUFFIXES:
         return settle_kind(read_itk(path), path)
-    if path.is_file() and not is_dicom(path):
+    if path.is_file() and not is_study(path):
         raise InputError(
             f"{path.name} is not a medical image that can be read; expected NIfTI, NRRD, MetaImage or DICOM"
         )
@@ -75,15 +94,27 @@ def read(path: Path | str, series: str = "") -> Volume:
         found = [entry for entry in found if entry.id == series]
         if not found:
             raise InputError(f"{path.name} holds no series {series!r}; `napari-resmed info` lists them")
+    remedy = irregular.replace("-", "_")
     readable = [entry for entry in found if not entry.problem]
+    readable = readable or [entry for entry in found if remedy in entry.remedies]
     if not readable:
-        reasons = "; ".join(dict.fromkeys(entry.problem for entry in found))
+        reasons = "; ".join(dict.fromkeys(entry.problem + _ways_out(entry) for entry in found))
         raise InputError(f"{path.name} holds no series that can be read: {reasons}")
     if len(readable) > 1:
         names = ", ".join(f"{entry.id} ({entry.description or entry.modality})" for entry in readable[:5])
         more = f" and {len(readable) - 5} more" if len(readable) > 5 else ""
         raise InputError(f"{path.name} holds {len(readable)} series: {names}{more}; choose one with --series")
-    return read_series(readable[0])
+    return read_series(readable[0], remedy if readable[0].problem else "")
+
+
+def _ways_out(series: Series) -> str:
+    """What a person can ask for where slices form no regular grid."""
+    does = {
+        "largest_block": "--irregular largest-block reads the largest regular part",
+        "resample": "--irregular resample interpolates between slices",
+    }
+    ways = ", ".join(does[remedy] for remedy in series.remedies)
+    return f"; {ways}" if ways else ""
 
 
 def check_not_input(target: Path, inputs: Iterable[Path]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from napari_resmed.errors import InputError
 from napari_resmed.io.dicom import Series, find_series
-from napari_resmed.io.files import ITK_SUFFIXES, is_dicom, read
+from napari_resmed.io.files import ITK_SUFFIXES, is_dicom, is_study, read
 from napari_resmed.io.nifti import is_nifti
 from napari_resmed.labels import LabelMap
 
@@ -72,7 +72,7 @@ def find_images(path: Path | str) -> list[Entry]:
 
 
 def _describe_file(path: Path) -> list[Entry]:
-    if path.is_file() and not is_nifti(path) and path.suffix.lower() not in ITK_SUFFIXES and is_dicom(path):
+    if path.is_file() and not is_nifti(path) and path.suffix.lower() not in ITK_SUFFIXES and is_study(path):
         return [_describe_series(series, path) for series in find_series(path)]
     volume = read(path)
     return [
