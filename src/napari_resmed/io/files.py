@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from napari_resmed.errors import InputError
 from napari_resmed.io.dicom import Series, find_series, read_series
+from napari_resmed.io.dicom.places import is_archive
 from napari_resmed.io.dicom.write import write_series
 from napari_resmed.io.image_file import ENDINGS as IMAGE_ENDINGS
 from napari_resmed.io.image_file import is_image_name, read_image
@@ -28,6 +30,7 @@ __all__ = [
     "is_dicom",
     "is_image_name",
     "is_readable",
+    "is_study",
     "read",
     "read_all",
     "write",
@@ -36,6 +39,8 @@ __all__ = [
 _DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 # What a file that holds several label maps ends in.
 HOLDS_SEVERAL = (SEGMENTS_SUFFIX, *_DICOM_SUFFIXES)
+# How many of the things that were left out are told one by one.
+_TOLD = 3
 # What an image file's name may end in; the longest of those that fit stands first.
 ENDINGS = (SEGMENTS_SUFFIX, *IMAGE_ENDINGS, *_DICOM_SUFFIXES)
 WRITABLE_FILES = ".nii.gz, .nii, .nrrd, .mha"
@@ -53,24 +58,39 @@ def is_dicom(path: Path) -> bool:
         return False
 
 
+def is_study(path: Path) -> bool:
+    """Whether a file is DICOM, an index of such files, or an archive that may hold some."""
+    return is_dicom(path) or is_archive(path)
+
+
 def is_readable(path: Path) -> bool:
-    """Whether the name is that of an image file that can be read, or the file is DICOM."""
-    return is_image_name(path) or is_dicom(path)
+    """Whether the name is that of an image file that can be read, or the file is DICOM or a zip archive."""
+    return is_image_name(path) or is_study(path)
 
 
-def read(path: Path | str, series: str = "", like: Path | str | None = None, *, magnitude: bool = False) -> Volume:
+def read(
+    path: Path | str,
+    series: str = "",
+    like: Path | str | None = None,
+    *,
+    irregular: str = "",
+    magnitude: bool = False,
+) -> Volume:
     """Read one image or label map.
 
     Parameters
     ----------
     path:
-        An image file, or a folder of DICOM files.
+        An image file, or a folder, a DICOMDIR or a zip archive of DICOM files.
     series:
         Which series of a folder, or which map of a file with several, as ``id`` from :func:`find_images`; may be
         left out where there is one. Where a folder holds one image series and segmentations of it, the image is
         read.
     like:
         Where the image series is that a DICOM segmentation or structure set belongs to, if it is not in its folder.
+    irregular:
+        What to do about DICOM slices that form no regular grid: ``"largest-block"`` or ``"resample"``; empty
+        refuses them.
     magnitude:
         Of complex numbers, take the magnitude; without it they are refused.
 
@@ -95,10 +115,12 @@ def read(path: Path | str, series: str = "", like: Path | str | None = None, *, 
         found = [entry for entry in found if entry.id == identity]
         if not found:
             raise InputError(f"{path.name} holds no series {series!r}; `napari-resmed info` lists them")
+    remedy = irregular.replace("-", "_")
     readable = [entry for entry in found if entry.kind == "image" and not entry.problem]
+    readable = readable or [entry for entry in found if remedy in entry.remedies]
     readable = readable or [entry for entry in found if entry.kind == "labels"]
     if not readable:
-        reasons = "; ".join(dict.fromkeys(entry.problem for entry in found))
+        reasons = "; ".join(dict.fromkeys(entry.problem + _ways_out(entry) for entry in found))
         raise InputError(f"{path.name} holds no series that can be read: {reasons}")
     if len(readable) > 1:
         names = ", ".join(f"{entry.id} ({entry.description or entry.modality})" for entry in readable[:5])
@@ -108,7 +130,38 @@ def read(path: Path | str, series: str = "", like: Path | str | None = None, *, 
         from napari_resmed.io.dicom.objects import read_part
 
         return read_part(readable[0], part, _images(path, like))
-    return read_series(readable[0])
+    volume = read_series(readable[0], remedy if readable[0].problem else "")
+    return _with_notes(volume, _left_out(path, found, readable[0]))
+
+
+def _ways_out(series: Series) -> str:
+    """What a person can ask for where slices form no regular grid."""
+    does = {
+        "largest_block": "--irregular largest-block reads the largest regular part",
+        "resample": "--irregular resample interpolates between slices",
+    }
+    ways = ", ".join(does[remedy] for remedy in series.remedies)
+    return f"; {ways}" if ways else ""
+
+
+def _left_out(path: Path, found: Sequence[Series], chosen: Series) -> list[str]:
+    """What lies beside a series and may be a part of it: a damaged slice at its end leaves no gap."""
+    if not path.is_dir():
+        return []
+    broken = [entry.problem for entry in found if entry is not chosen and entry.kind == "image" and entry.problem]
+    listed = {file for entry in found for file in entry.files}
+    unread = sorted(
+        file.name for file in path.rglob("*") if file.suffix.lower() in _DICOM_SUFFIXES and file not in listed
+    )
+    broken += [f"{name} is no DICOM file, though its name says so" for name in unread]
+    more = [f"{len(broken) - _TOLD} more files or series"] if len(broken) > _TOLD else []
+    return [f"left out: {reason}" for reason in (*broken[:_TOLD], *more)]
+
+
+def _with_notes(volume: Volume, notes: list[str]) -> Volume:
+    if not notes:
+        return volume
+    return replace(volume, meta={**volume.meta, "warnings": [*volume.meta.get("warnings", ()), *notes]})
 
 
 def read_all(path: Path | str, series: str = "", like: Path | str | None = None) -> list[Volume]:
@@ -160,7 +213,7 @@ def _holds_dicom(path: Path) -> bool:
         return True
     if is_image_name(path):
         return False
-    if not is_dicom(path):
+    if not is_study(path):
         raise InputError(
             f"{path.name} is not a medical image that can be read; expected NIfTI, NRRD, MetaImage, MGH, AFNI or DICOM"
         )

@@ -10,7 +10,7 @@ from typing import Any
 from napari_resmed import geometry
 from napari_resmed.errors import InputError, ResMedError
 from napari_resmed.io.dicom import Series, find_series
-from napari_resmed.io.files import is_dicom, read
+from napari_resmed.io.files import is_dicom, is_study, read
 from napari_resmed.io.image_file import SECOND_HALVES, is_image_name, peek_image
 from napari_resmed.io.peek import Peek
 from napari_resmed.io.seg_nrrd import is_seg_nrrd, read_seg_nrrd
@@ -79,7 +79,7 @@ def find_images(path: Path | str) -> list[Entry]:
 
 
 def _describe_file(path: Path) -> list[Entry]:
-    if not is_image_name(path) and is_dicom(path):
+    if not is_image_name(path) and is_study(path):
         return _describe_dicom(path)
     if is_seg_nrrd(path):
         maps = read_seg_nrrd(path)

@@ -32,6 +32,7 @@ from pydicom.uid import (
 )
 
 from napari_resmed.errors import InputError
+from napari_resmed.io.dicom.ends import check_fragments
 from napari_resmed.io.dicom.native import is_native, read_native
 from napari_resmed.io.dicom.slice import Slice
 
@@ -202,7 +203,9 @@ def _decoded(image: Slice, last: int) -> NDArray[Any]:
             pixels = _by_pydicom(image) if by_pydicom or palette else _by_gdcm_or_pydicom(image)
     except (InputError, MemoryError):
         raise
-    except Exception as problem:  # the decoders meet a broken file with any of a dozen kinds
+    except BaseException as problem:  # decoders meet a broken file with any of a dozen kinds; those in Rust panic
+        if not isinstance(problem, Exception) and type(problem).__name__ != "PanicException":
+            raise
         raise InputError(
             f"{name} cannot be decoded: its pixels are cut off, damaged or in an unknown encoding; copy it "
             "again from its source"
@@ -222,7 +225,7 @@ def _by_gdcm_or_pydicom(image: Slice) -> NDArray[Any]:
     """Decode by GDCM, which knows more encodings; where it gives up on a broken file, by pydicom's plug-ins."""
     try:
         return _by_gdcm_bare(image)
-    except MemoryError:
+    except (InputError, MemoryError):
         raise
     except Exception:
         return _by_pydicom(image)
@@ -273,6 +276,8 @@ def _by_gdcm_bare(image: Slice) -> NDArray[Any]:
     for tag in _PIXEL_TAGS:
         if tag in source:
             bare[tag] = source[tag]
+    if source.file_meta.TransferSyntaxUID.is_encapsulated:
+        check_fragments(image.path.name, bare.PixelData)
     if image.photometric == "MONOCHROME1":
         bare.PhotometricInterpretation = "MONOCHROME2"
     with tempfile.TemporaryDirectory(prefix="resmed-") as folder:
