@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydicom.uid import ImplicitVRLittleEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from napari_resmed.errors import InputError
 
-__all__ = ["check_fragments", "check_tail"]
+__all__ = ["check_fragments", "check_object", "check_tail"]
 
 _PIXELS = 0x7FE00010
 # What may follow pixels (PS3.5 7.1): further pixel tags, digital signatures, padding; odd groups are private.
@@ -63,6 +63,39 @@ def check_tail(path: Path, at: int, syntax: str, little: bool = True) -> None:
         place, last = place + size + length, tag
         if place > len(after):
             raise _damaged(path)
+
+
+def check_object(header: Any, path: Path) -> None:
+    """Refuse an object of many frames whose pixels are more than its header describes, or end elsewhere.
+
+    Parameters
+    ----------
+    header:
+        pydicom's data set, its pixels not yet touched.
+    path:
+        Its file.
+
+    Raises
+    ------
+    InputError
+        If so.
+    """
+    element = header.get_item(_PIXELS) if _PIXELS in header else None
+    syntax = str(header.file_meta.TransferSyntaxUID)
+    start = getattr(element, "value_tell", 0)
+    if element is None or not start or syntax == DeflatedExplicitVRLittleEndian:
+        return
+    if element.length == _UNDEFINED:
+        check_fragments(path.name, element.value or b"")
+        return
+    frames, samples = int(header.get("NumberOfFrames") or 1), int(header.get("SamplesPerPixel") or 1)
+    bits = frames * samples * int(header.Rows) * int(header.Columns) * int(header.BitsAllocated)
+    if element.length > (bits + 7) // 8 + 1:  # the length is even
+        raise InputError(
+            f"{path.name} holds more pixels than its header says: {element.length} bytes for {(bits + 7) // 8}; "
+            "export it again"
+        )
+    check_tail(path, start + element.length, syntax)
 
 
 def check_fragments(name: str, pixels: bytes) -> None:

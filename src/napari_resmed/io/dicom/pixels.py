@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -237,7 +237,7 @@ def _by_pydicom(image: Slice) -> NDArray[Any]:
     palette = image.photometric == "PALETTE COLOR"
     options = {"pixel_keyword": image.pixels} if image.pixels in _FLOATS else {}
     decoder = get_decoder(data.file_meta.TransferSyntaxUID)
-    pixels, _ = decoder.as_array(data, raw=image.samples == 1, **options)
+    pixels = _by_plugins(decoder, data, {"raw": image.samples == 1, **options})
     if pixels.ndim == (2 if image.samples == 1 else 3):
         pixels = pixels[None]
     if palette:
@@ -245,6 +245,19 @@ def _by_pydicom(image: Slice) -> NDArray[Any]:
         if pixels.dtype.itemsize > 1:  # tables of 16 bits: the upper ones are what a screen shows
             pixels = (pixels >> 8).astype(np.uint8)
     return np.asarray(pixels)
+
+
+def _by_plugins(decoder: Any, data: Any, options: Mapping[str, Any]) -> NDArray[Any]:
+    """Ask pydicom's plug-ins one after the other; not its GDCM, which ends the process where bits contradict."""
+    plugins = [name for name in decoder.available_plugins if name != "gdcm"] if decoder.is_encapsulated else [""]
+    for name in plugins[:-1]:
+        try:
+            return np.asarray(decoder.as_array(data, decoding_plugin=name, **options)[0])
+        except Exception:
+            continue
+    if not plugins:
+        raise InputError(f"no decoder is installed for the encoding {decoder.UID.name}; decompress the files first")
+    return np.asarray(decoder.as_array(data, decoding_plugin=plugins[-1], **options)[0])
 
 
 def _by_gdcm(path: Path) -> NDArray[Any]:
