@@ -12,7 +12,7 @@ import pytest
 from napari_resmed.io import read
 from napari_resmed.io.samples import mni152_template
 from napari_resmed.viewer.layers import volume_to_layer
-from napari_resmed.viewer.segment_widget import SegmentWidget
+from napari_resmed.viewer.segment.segment_widget import SegmentWidget
 from napari_resmed.volume import Volume
 
 

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from napari_resmed import geometry
 from napari_resmed.errors import InputError
 from napari_resmed.geometry import AxisOrder
-from napari_resmed.labels import Label, LabelMap, LabelSet, default_colour
+from napari_resmed.labels import LabelMap, LabelSet
+from napari_resmed.viewer.label_look import label_look, names_of
 from napari_resmed.volume import Volume
 
 __all__ = [
@@ -25,11 +25,11 @@ __all__ = [
     "LayerData",
     "attributes_of",
     "is_in_place",
+    "is_result",
     "layer_to_volume",
     "result_to_layer",
     "tilt_note",
     "volume_to_layer",
-    "warm_labels",
 ]
 
 KEY = "resmed"
@@ -93,7 +93,7 @@ def volume_to_layer(volume: Volume) -> LayerData:
     if isinstance(volume, LabelMap):
         # napari paints into the array it is given: it must be writable and belong to the layer alone.
         data = np.array(data, order="C")
-        attributes |= _label_attributes(volume.labels)
+        attributes |= label_look(volume.labels)
         attributes["metadata"][KEY]["labels"] = volume.labels.to_json()
         return data, attributes, "labels"
     low, high = _window(data)
@@ -113,32 +113,6 @@ def tilt_note(volume: Volume) -> str:
     )
 
 
-def _label_attributes(labels: LabelSet) -> dict[str, Any]:
-    from napari.utils.colormaps import DirectLabelColormap
-
-    # A value that nobody named (a new label painted by hand) is shown in magenta rather than not at all.
-    colours: dict[int | None, Any] = {None: (0.8, 0.2, 0.8, 1.0), 0: (0.0, 0.0, 0.0, 0.0)}
-    for label in labels:
-        colours[label.value] = (*(part / 255 for part in label.colour), 1.0)
-    names = pd.DataFrame({"index": [0, *labels.values], "structure": ["background", *(label.name for label in labels)]})
-    return {"colormap": DirectLabelColormap(color_dict=colours), "features": names}
-
-
-def warm_labels() -> None:
-    """Have napari make now, on the caller's thread, what its first Labels layer needs.
-
-    It compiles its colour lookup when that is drawn, and works out the dashes of its outlines when it is added: each
-    would hold the window, for a second or two and for a twentieth of one.
-    """
-    from napari.utils.colormaps import DirectLabelColormap
-    from vispy.visuals.line.dash_atlas import DashAtlas
-
-    colours = DirectLabelColormap(color_dict={None: "red", 0: "black", 1: "white"})
-    for dtype in (np.uint8, np.uint16):
-        colours.map(np.zeros((2, 2), dtype))
-    DashAtlas()
-
-
 def _window(data: NDArray[Any]) -> tuple[float, float]:
     """Contrast limits from a coarse sample: the middle 99 %, never an empty range."""
     step = tuple(slice(None, None, max(1, size // 48)) for size in data.shape)
@@ -148,6 +122,11 @@ def _window(data: NDArray[Any]) -> tuple[float, float]:
         return 0.0, 1.0
     low, high = (float(value) for value in np.percentile(sample, (0.5, 99.8)))
     return (low, high) if high > low else (low, low + 1)
+
+
+def is_result(layer: Any) -> bool:
+    """Whether a model made this layer."""
+    return bool(layer.metadata.get(KEY, {}).get("meta", {}).get("made_by"))
 
 
 def attributes_of(layer: Any) -> dict[str, Any]:
@@ -203,22 +182,10 @@ def layer_to_volume(data: Any, attributes: Mapping[str, Any], *, labels: bool = 
         "meta": dict(ours.get("meta", {})),
     }
     if labels:
-        return LabelMap(**common, labels=_names(ours, attributes.get("features")))
+        return LabelMap(
+            **common, labels=names_of(LabelSet.from_json(ours.get("labels", ())), attributes.get("features"))
+        )
     return Volume(**common)
-
-
-def _names(ours: Mapping[str, Any], features: pd.DataFrame | None) -> LabelSet:
-    """What the labels are called: as they were read, and as they were named in the layer's features since."""
-    known = {label.value: label for label in LabelSet.from_json(ours.get("labels", ()))}
-    if features is None or not {"index", "structure"} <= set(features):
-        return LabelSet(tuple(known.values()))
-    for value, name in zip(features["index"], features["structure"], strict=True):
-        if pd.isna(value) or pd.isna(name) or int(value) < 1 or not str(name).strip():
-            continue
-        old, said = known.get(int(value)), str(name).strip()
-        if old is None or old.name != said:
-            known[int(value)] = Label(int(value), said, old.colour if old else default_colour(int(value)))
-    return LabelSet(tuple(known.values()))
 
 
 def result_to_layer(result: Volume, source: Mapping[str, Any], shape: tuple[int, ...]) -> LayerData:
