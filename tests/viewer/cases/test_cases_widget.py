@@ -61,8 +61,8 @@ def cases(viewer: napari.Viewer, images: Path, qtbot: QtBot) -> Iterator[CasesWi
     _, widget = viewer.window.add_plugin_dock_widget("napari-resmed", "Cases")
     assert isinstance(widget, CasesWidget)
     widget.open_folder(images)
-    qtbot.waitUntil(lambda: widget.pages.currentIndex() == 1)
-    widget.new_project.create_button.click()
+    qtbot.waitUntil(lambda: widget.start.is_asking)
+    widget.start.new_project.create_button.click()
     qtbot.waitUntil(lambda: len(widget.cases) == 4)
     yield widget
     widget._predict.cancel()
@@ -102,7 +102,7 @@ class TestProject:
         cases.open_folder(images)
         qtbot.waitUntil(lambda: cases.project is not before)
         assert cases.project.folder == before.folder
-        assert cases.pages.currentIndex() == 2
+        assert cases.pages.currentWidget() is cases.work
 
     def test_the_list_shows_every_case_with_picture_and_words(self, cases: CasesWidget, qtbot: QtBot) -> None:
         cases.window().resize(1200, 900)  # pictures are made of what is in sight
@@ -128,8 +128,8 @@ class TestProject:
         )
         widget.dropEvent(drop)
         assert drop.isAccepted()
-        qtbot.waitUntil(lambda: widget.pages.currentIndex() == 1)
-        assert "4 cases" in widget.new_project.question.text()
+        qtbot.waitUntil(lambda: widget.start.is_asking)
+        assert "4 cases" in widget.start.new_project.question.text()
 
     @pytest.mark.parametrize("what", ["empty", "broken"])
     def test_a_useless_folder_is_one_sentence(
@@ -153,8 +153,9 @@ class TestProject:
         assert len(widget.cases) == 4
 
     def test_dock_fits_a_narrow_column(self, cases: CasesWidget) -> None:
-        for page in range(3):
+        for page in (0, 1, 0):
             cases.pages.setCurrentIndex(page)
+            cases.start.setCurrentIndex(page)
             cases.work.fold.button.setChecked(True)
             assert cases.minimumSizeHint().width() <= 320
 

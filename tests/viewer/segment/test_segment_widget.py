@@ -237,7 +237,7 @@ class TestCancel:
     ) -> None:
         show(template)
         start_long_job(qtbot, segment)
-        segment.cancel_button.click()
+        segment.progress.cancel_button.click()
         qtbot.waitUntil(lambda: not segment.is_running, timeout=CANCEL_MS)
         assert "Cancelled" in segment.status.text()
         assert len(viewer.layers) == 1

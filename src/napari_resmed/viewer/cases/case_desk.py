@@ -13,6 +13,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_resmed.io.project import NO_LABELS, Project, State, Written, accept, reopen
 from napari_resmed.viewer.cases.open_case import LoadedCase, OpenCase, load_case, save_case
+from napari_resmed.viewer.cases.show_case import remove_layer, show_case
 from napari_resmed.viewer.parts.background import Background
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ _log = logging.getLogger(__name__)
 
 # What may be lost when the power fails.
 AUTOSAVE_MS = 60_000
-_BRUSH = (
-    "brush_size", "selected_label", "n_edit_dimensions", "contiguous", "preserve_labels", "opacity", "contour",
-)  # fmt: skip
 
 
 class CaseDesk(QObject):
@@ -120,43 +118,16 @@ class CaseDesk(QObject):
             QTimer.singleShot(0, self._step)
 
     def _show(self, project: Project, loaded: LoadedCase) -> Iterator[None]:
-        """Put a case in the place of the one that is open.
+        """Put a case in the place of the one that is open."""
 
-        Yields between two layers: napari takes 0.1 s to add or remove one, and the window is free between.
-        """
-        before = self.now
-        brush: dict[str, Any] = {"selected_label": 1}
-        images: list[Any] = []
-        if before is not None:
-            brush = _brush(before.labels)
+        def put_away(case: OpenCase) -> None:
             self.save()
-            self._let_go(before)
-            self._remove(before.labels)  # at once with saving: nothing can be painted on it in between
-            yield
-        again = before is not None and before.name == loaded.name
-        if before is not None and again:
-            images = before.images
-        else:
-            for data, attributes, _ in loaded.images:
-                images.append(self._viewer.add_image(data, **attributes))
-                yield
-        data, attributes, _ = loaded.labels
-        labels = self._viewer.add_labels(data, **attributes)
-        self._follow(OpenCase(project, loaded.name, loaded.token, loaded.digest, loaded.grid, images, labels))
-        for name, value in brush.items():
-            setattr(labels, name, value)
-        self._viewer.layers.selection.active = labels
-        self._viewer.dims.set_point(self._viewer.dims.ndim - 3, loaded.middle_mm)
-        yield
-        if before is not None and not again:
-            for image in before.images:
-                self._remove(image)
-                yield
-        if not again:
-            self._viewer.reset_view()  # another patient lies elsewhere
-            self._viewer.dims.set_point(self._viewer.dims.ndim - 3, loaded.middle_mm)
-        for note in loaded.notes:
-            show_warning(note)
+            self._let_go(case)
+
+        def follow(images: list[Any], labels: Any) -> None:
+            self._follow(OpenCase(project, loaded.name, loaded.token, loaded.digest, loaded.grid, images, labels))
+
+        yield from show_case(self._viewer, loaded, self.now, put_away, follow)
         if self.wish == loaded.name:
             self.wish = ""
             self.said.emit(self.news)
@@ -172,10 +143,6 @@ class CaseDesk(QObject):
         for emitter in (case.labels.events.paint, case.labels.events.labels_update, case.labels.events.data):
             emitter.connect(touch)
             case.listening.append((emitter, touch))
-
-    def _remove(self, layer: Any) -> None:
-        if layer in self._viewer.layers:
-            self._viewer.layers.remove(layer)
 
     def _on_touched(self, case: OpenCase, event: Any = None) -> None:
         first = not case.unsaved
@@ -266,7 +233,7 @@ class CaseDesk(QObject):
             return
         self._let_go(case)
         for layer in case.layers:
-            self._remove(layer)
+            remove_layer(self._viewer, layer)
 
     def close(self) -> None:
         """Save the open case, leave its layers in the window, and listen to nothing any more."""
@@ -312,8 +279,3 @@ def _accept(case: OpenCase, snapshot: tuple[Any, dict[str, Any]]) -> Written:
     if written is not None and written.conflict is not None:
         return written
     return accept(case.project, case.name, case.token)
-
-
-def _brush(labels: Any) -> dict[str, Any]:
-    """How a person had set the brush; kept from case to case."""
-    return {name: getattr(labels, name) for name in _BRUSH} | {"mode": str(labels.mode)}

@@ -19,14 +19,13 @@ from napari_resmed.io.project import NO_LABELS, Project, ProjectCase, State, sug
 from napari_resmed.models.model import Model
 from napari_resmed.viewer.cases.case_desk import CaseDesk, write_what_is_left
 from napari_resmed.viewer.cases.cases_list import Palette
-from napari_resmed.viewer.cases.new_project import NewProject
 from napari_resmed.viewer.cases.open_case import OpenCase
 from napari_resmed.viewer.cases.pictures import Pictures
 from napari_resmed.viewer.cases.predict_rest import PredictRest
 from napari_resmed.viewer.cases.project_labels import ProjectLabels
 from napari_resmed.viewer.cases.project_maker import ProjectMaker
 from napari_resmed.viewer.cases.project_watch import ProjectWatch
-from napari_resmed.viewer.cases.welcome import Welcome
+from napari_resmed.viewer.cases.start_pages import StartPages
 from napari_resmed.viewer.cases.work_page import WorkPage
 from napari_resmed.viewer.label_look import warm_labels
 from napari_resmed.viewer.parts.background import Background
@@ -73,7 +72,6 @@ class CasesWidget(QWidget):
         self._watch.failed.connect(self._say)  # not as a notification: it would come every two seconds
         self._maker = ProjectMaker(self._files, self)
         self._maker.opened.connect(self._take)
-        self._maker.none_there.connect(self._offer_project)
         self._maker.progressed.connect(self._on_progress)
         self._maker.failed.connect(self._on_make_failed)
         self._maker.added.connect(self._watch.refresh)
@@ -102,11 +100,11 @@ class CasesWidget(QWidget):
 
     def _build(self) -> None:
         self.setAcceptDrops(True)
-        welcome = Welcome()
-        welcome.choose_wanted.connect(self.choose)
-        self.new_project = NewProject()
-        self.new_project.wanted.connect(self.make_project)
-        self.new_project.dismissed.connect(self._show_page)
+        self.start = StartPages(self._maker)
+        self.start.asked.connect(self._on_asked)
+        self.start.dismissed.connect(self._show_page)
+        self.start.making.connect(self._on_making)
+        self.make_project = self.start.make
         self.work = WorkPage(self._palette)
         self.work.other_wanted.connect(self.choose)
         self.work.next_wanted.connect(self.next_case)
@@ -118,7 +116,7 @@ class CasesWidget(QWidget):
         self.work.list.case_chosen.connect(self.open_case)
         self.work.add_keys(self)
         self.pages = QStackedWidget()
-        for page in (welcome, _at_top(self.new_project), self.work):
+        for page in (self.start, self.work):
             self.pages.addWidget(page)
         self.progress = ProgressLine()
         self.progress.cancel_button.setToolTip("Stop predicting; what is predicted stays")
@@ -144,7 +142,7 @@ class CasesWidget(QWidget):
         self._show_cases()
 
     def _show_page(self) -> None:
-        self.pages.setCurrentIndex(0 if self.project is None else 2)
+        self.pages.setCurrentWidget(self.start if self.project is None else self.work)
 
     def event(self, event: QEvent | None) -> bool:
         """Notice when napari takes this widget out of its dock, which is how a dock is closed."""
@@ -179,10 +177,7 @@ class CasesWidget(QWidget):
 
     def choose(self) -> None:
         """Ask for a folder: a project, raw data of nnU-Net, or images."""
-        start = str(self.project.folder.parent) if self.project else ""
-        chosen = QFileDialog.getExistingDirectory(self, "A folder of images, or a project", start)
-        if chosen:
-            self.open_folder(Path(chosen))
+        self.start.choose(str(self.project.folder.parent) if self.project else "")
 
     def dragEnterEvent(self, event: Any) -> None:  # noqa: N802
         """Take folders that are dragged over the dock."""
@@ -202,26 +197,20 @@ class CasesWidget(QWidget):
         self.save()
         self._maker.look_into(folder)
 
-    def _offer_project(self, folder: Path, number: int, place: Path) -> None:
-        self.new_project.ask(folder, number, place)
-        self.pages.setCurrentIndex(1)
+    def _on_asked(self) -> None:
+        self.pages.setCurrentWidget(self.start)
         self._say("")
 
-    def make_project(self, images: Path, place: Path) -> None:
-        """Make a project of a folder of images and open it."""
-        self.new_project.create_button.setEnabled(False)
+    def _on_making(self) -> None:
         self.progress.show_done(0)
         self._show_running(True)
-        self._maker.make(images, place)
 
     def _on_make_failed(self, message: str) -> None:
-        self.new_project.create_button.setEnabled(True)
         self._show_running(self._predict.is_running)
         self._complain(message)
 
     def _take(self, project: Project) -> None:
         """Show another project."""
-        self.new_project.create_button.setEnabled(True)
         self._show_running(False)
         self._predict.cancel()
         self.desk.clear()
@@ -350,15 +339,6 @@ class CasesWidget(QWidget):
     def _complain(self, text: str) -> None:
         self._say(text)
         show_error(text)
-
-
-def _at_top(widget: QWidget) -> QWidget:
-    page = QWidget()
-    layout = QVBoxLayout(page)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.addWidget(widget)
-    layout.addStretch()
-    return page
 
 
 def _stop(finish: Any, *_: Any) -> None:

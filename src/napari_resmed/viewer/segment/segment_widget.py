@@ -12,18 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_error, show_info, show_warning
-from qtpy.QtCore import QEvent, Qt
-from qtpy.QtWidgets import (
-    QComboBox,
-    QFormLayout,
-    QHBoxLayout,
-    QLabel,
-    QProgressBar,
-    QPushButton,
-    QSizePolicy,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QComboBox, QFormLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_resmed.errors import ResMedError
 from napari_resmed.events import Failed, Progress, Started
@@ -36,7 +26,9 @@ from napari_resmed.viewer.parts.fold import Fold
 from napari_resmed.viewer.parts.image_choice import ImageChoice
 from napari_resmed.viewer.parts.in_turns import in_turns
 from napari_resmed.viewer.parts.models_changed import models_changed
+from napari_resmed.viewer.parts.progress_line import ProgressLine
 from napari_resmed.viewer.parts.running_job import RunningJob
+from napari_resmed.viewer.parts.words import words
 from napari_resmed.viewer.segment.segment_options import SegmentOptions
 from napari_resmed.viewer.segment.volume_table import VolumeTable
 
@@ -86,8 +78,7 @@ class SegmentWidget(QWidget):
         self.model_choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.model_choice.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.model_choice.currentIndexChanged.connect(self._describe_model)
-        self.model_note = QLabel()
-        self.model_note.setWordWrap(True)
+        self.model_note = words()
         form = QFormLayout()
         form.addRow("&Image", self.image_choice)
         form.addRow("&Model", self.model_choice)
@@ -98,17 +89,9 @@ class SegmentWidget(QWidget):
         self.segment_button.setMinimumHeight(32)
         self.segment_button.setToolTip("Segment the image; it is not changed, the result is a new layer")
         self.segment_button.clicked.connect(self.start)
-        self.cancel_button = QPushButton("&Cancel")
-        self.cancel_button.clicked.connect(self.cancel)
-        self.progress = QProgressBar()
-        self.progress.setRange(0, 1000)
-        self.progress.setTextVisible(False)
-        self.status = QLabel()
-        self.status.setWordWrap(True)
-        self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        running = QHBoxLayout()
-        running.addWidget(self.progress, 1)
-        running.addWidget(self.cancel_button)
+        self.progress = ProgressLine()
+        self.progress.cancel_wanted.connect(self.cancel)
+        self.status = words(selectable=True)
         self.table = VolumeTable()
         self.table.label_chosen.connect(self._select_label)
         self.options = SegmentOptions()
@@ -116,7 +99,7 @@ class SegmentWidget(QWidget):
         layout = QVBoxLayout(self)
         layout.addLayout(form)
         layout.addWidget(self.segment_button)
-        layout.addLayout(running)
+        layout.addWidget(self.progress)
         layout.addWidget(self.status)
         layout.addWidget(self.table, 1)
         layout.addWidget(Fold("More", self.options))
@@ -126,7 +109,6 @@ class SegmentWidget(QWidget):
 
     def _show_running(self, running: bool) -> None:
         self.progress.setVisible(running)
-        self.cancel_button.setVisible(running)
         self.segment_button.setEnabled(not running and self.image_choice.count() > 0)
 
     def event(self, event: QEvent | None) -> bool:
@@ -220,7 +202,7 @@ class SegmentWidget(QWidget):
         job.failed.connect(self._on_failed)
         self._job = job
         self._under_way[:] = [job]
-        self.progress.setValue(0)
+        self.progress.show_done(0)
         self.status.setText("Starting…")
         self.table.hide()
         self._show_running(True)
@@ -236,7 +218,7 @@ class SegmentWidget(QWidget):
         if isinstance(event, Started):
             self.status.setText(event.what)
             return
-        self.progress.setValue(round(event.done * 1000))
+        self.progress.show_done(event.done)
         left = "" if event.seconds_left is None else f", {duration(event.seconds_left)} left"
         self.status.setText(f"{event.what}{left}")
 
