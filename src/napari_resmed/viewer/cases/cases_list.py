@@ -7,23 +7,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QAbstractListModel, QModelIndex, QRect, QRectF, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QFont, QImage, QPainter, QPainterPath, QPixmap
-from qtpy.QtWidgets import QAbstractItemView, QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from qtpy.QtCore import QAbstractListModel, QModelIndex, QRect, QRectF, Qt, Signal
+from qtpy.QtGui import QFont, QPainter, QPixmap
+from qtpy.QtWidgets import QAbstractItemView, QListView, QStyleOptionViewItem, QWidget
 
 from napari_resmed.io.project import ProjectCase, State
 from napari_resmed.viewer.cases.state_marks import draw_mark
+from napari_resmed.viewer.parts.palette import Palette
+from napari_resmed.viewer.parts.picture_row import PictureRow, as_pixmap, set_up_list
 
-__all__ = ["THUMBNAIL", "CasesList", "Palette"]
+__all__ = ["CasesList"]
 
-THUMBNAIL = 48
-_MARGIN = 5
 _MARK = 12
 _CASE = Qt.ItemDataRole.UserRole
 _PICTURE = Qt.ItemDataRole.UserRole + 1
-
-# Text, dim text, hovered row, open row, accent.
-Palette = tuple[QColor, QColor, QColor, QColor, QColor]
 
 
 class CasesList(QListView):
@@ -51,14 +48,9 @@ class CasesList(QListView):
         self._asked: set[str] = set()
         self.setModel(self._cases)
         self.setItemDelegate(_Row(palette, self))
-        self.setUniformItemSizes(True)
-        self.setMouseTracking(True)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        set_up_list(self)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setAccessibleName("Cases")
-        self.setStyleSheet("QListView { background: transparent; border: none }")
         self.clicked.connect(self._choose)
         self.activated.connect(self._choose)
 
@@ -93,9 +85,7 @@ class CasesList(QListView):
 
     def show_picture(self, name: str, picture: NDArray[np.uint8]) -> None:
         """Show the picture ``(size, size, 3)`` of a case."""
-        height, width, _ = picture.shape
-        image = QImage(picture.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888)
-        self._cases.pictures[name] = QPixmap.fromImage(image)
+        self._cases.pictures[name] = as_pixmap(picture)
         self.viewport().update()
 
     def forget_picture(self, name: str) -> None:
@@ -168,61 +158,36 @@ def _words(case: ProjectCase) -> str:
     return str(case.state)
 
 
-class _Row(QStyledItemDelegate):
+class _Row(PictureRow):
     """Draws one case."""
 
     def __init__(self, palette: Callable[[], Palette], view: CasesList) -> None:
-        super().__init__(view)
-        self._palette, self._view = palette, view
+        super().__init__(palette, view)
+        self._view = view
 
-    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:  # noqa: N802
-        return QSize(THUMBNAIL * 4, THUMBNAIL + 2 * _MARGIN)
+    def picture(self, index: QModelIndex) -> QPixmap | None:
+        self._view.ask_for_picture(index.data(_CASE).name)
+        found: QPixmap | None = index.data(_PICTURE)
+        return found
 
-    def paint(self, painter: QPainter | None, option: QStyleOptionViewItem, index: QModelIndex) -> None:
-        case: ProjectCase | None = index.data(_CASE)
-        if painter is None or case is None:
-            return
-        self._view.ask_for_picture(case.name)
-        text, dim, hovered, opened, accent = self._palette()
-        is_open = case.name == self._view.open_name
-        row = option.rect
-        painter.save()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        state = option.state
-        if is_open:
-            painter.fillRect(row, opened)
-            painter.fillRect(QRect(row.left(), row.top(), 3, row.height()), accent)
-        elif state & QStyle.StateFlag.State_MouseOver:
-            painter.fillRect(row, hovered)
-        if state & QStyle.StateFlag.State_HasFocus:
-            painter.setPen(accent)
-            painter.drawRect(row.adjusted(0, 0, -1, -1))
-        place = QRect(row.left() + _MARGIN + 4, row.top() + _MARGIN, THUMBNAIL, THUMBNAIL)
-        _draw_picture(painter, place, index.data(_PICTURE))
-        left = place.right() + 10
-        words = QRect(left, row.top() + 9, row.right() - left - 6, 20)
+    def is_open(self, option: QStyleOptionViewItem, index: QModelIndex) -> bool:
+        return bool(index.data(_CASE).name == self._view.open_name)
+
+    def draw_words(
+        self, painter: QPainter, words: QRect, index: QModelIndex, option: QStyleOptionViewItem, colours: Palette
+    ) -> None:
+        case: ProjectCase = index.data(_CASE)
+        is_open = self.is_open(option, index)
+        above = QRect(words.left(), words.top() + 9, words.width(), 20)
         font = QFont(option.font)
         font.setBold(is_open)
         painter.setFont(font)
-        painter.setPen(text)
+        painter.setPen(colours.text)
         unsaved = " •" if is_open and self._view.is_unsaved else ""
-        name = painter.fontMetrics().elidedText(case.name + unsaved, Qt.TextElideMode.ElideMiddle, words.width())
-        painter.drawText(words, Qt.AlignmentFlag.AlignVCenter, name)
-        draw_mark(painter, QRectF(left, row.top() + 34, _MARK, _MARK), case.state)
+        name = painter.fontMetrics().elidedText(case.name + unsaved, Qt.TextElideMode.ElideMiddle, above.width())
+        painter.drawText(above, Qt.AlignmentFlag.AlignVCenter, name)
+        draw_mark(painter, QRectF(words.left(), words.top() + 34, _MARK, _MARK), case.state)
         painter.setFont(option.font)
-        painter.setPen(dim)
-        below = QRect(left + _MARK + 6, row.top() + 30, row.right() - left - _MARK - 12, 20)
+        painter.setPen(colours.dim)
+        below = QRect(words.left() + _MARK + 6, words.top() + 30, words.width() - _MARK - 6, 20)
         painter.drawText(below, Qt.AlignmentFlag.AlignVCenter, _words(case))
-        painter.restore()
-
-
-def _draw_picture(painter: QPainter, place: QRect, picture: QPixmap | None) -> None:
-    path = QPainterPath()
-    path.addRoundedRect(QRectF(place), 4, 4)
-    painter.fillPath(path, QColor(0, 0, 0))
-    if picture is not None:
-        painter.save()
-        painter.setClipPath(path)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        painter.drawPixmap(place, picture)
-        painter.restore()

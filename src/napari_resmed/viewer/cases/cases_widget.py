@@ -10,15 +10,12 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
-from napari.utils.theme import get_theme
 from qtpy.QtCore import QEvent, Signal
-from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QFileDialog, QStackedWidget, QVBoxLayout, QWidget
 
 from napari_resmed.io.project import NO_LABELS, Project, ProjectCase, State, suggest_next
 from napari_resmed.models.model import Model
 from napari_resmed.viewer.cases.case_desk import CaseDesk, write_what_is_left
-from napari_resmed.viewer.cases.cases_list import Palette
 from napari_resmed.viewer.cases.open_case import OpenCase
 from napari_resmed.viewer.cases.pictures import Pictures
 from napari_resmed.viewer.cases.predict_rest import PredictRest
@@ -30,6 +27,7 @@ from napari_resmed.viewer.cases.work_page import WorkPage
 from napari_resmed.viewer.label_look import warm_labels
 from napari_resmed.viewer.parts.background import Background
 from napari_resmed.viewer.parts.dropped import dropped_paths
+from napari_resmed.viewer.parts.palette import palette_of
 from napari_resmed.viewer.parts.progress_line import ProgressLine
 from napari_resmed.viewer.parts.words import plain_words
 
@@ -105,7 +103,7 @@ class CasesWidget(QWidget):
         self.start.dismissed.connect(self._show_page)
         self.start.making.connect(self._on_making)
         self.make_project = self.start.make
-        self.work = WorkPage(self._palette)
+        self.work = WorkPage(partial(palette_of, self._viewer))
         self.work.other_wanted.connect(self.choose)
         self.work.next_wanted.connect(self.next_case)
         self.work.accept_wanted.connect(self.accept)
@@ -127,14 +125,6 @@ class CasesWidget(QWidget):
         layout.addWidget(self.progress)
         layout.addWidget(self.status)
         self._show_running(False)
-
-    def _palette(self) -> Palette:
-        theme = get_theme(self._viewer.theme)
-        text, dim, hovered, opened, accent = (
-            QColor(value.as_hex()) for value in (theme.text, theme.text, theme.foreground, theme.primary, theme.current)
-        )
-        dim.setAlpha(180)
-        return text, dim, hovered, opened, accent
 
     def _show_running(self, running: bool) -> None:
         self.progress.setVisible(running)

@@ -9,10 +9,11 @@ from typing import Any
 from qtpy.QtCore import QObject
 
 from napari_resmed.io.project import Project
-from napari_resmed.viewer.cases.cases_list import THUMBNAIL, CasesList
+from napari_resmed.viewer.cases.cases_list import CasesList
 from napari_resmed.viewer.cases.project_watch import ProjectWatch
 from napari_resmed.viewer.cases.thumbnails import case_thumbnail
 from napari_resmed.viewer.parts.background import Background
+from napari_resmed.viewer.parts.picture_row import THUMBNAIL
 
 __all__ = ["Pictures"]
 

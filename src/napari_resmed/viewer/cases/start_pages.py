@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QFileDialog, QStackedWidget, QVBoxLayout, QWidget
 
 from napari_resmed.viewer.cases.new_project import NewProject
 from napari_resmed.viewer.cases.project_maker import ProjectMaker
-from napari_resmed.viewer.cases.welcome import Welcome
+from napari_resmed.viewer.parts.invitation import Invitation
 
 __all__ = ["StartPages"]
 
@@ -41,8 +41,12 @@ class StartPages(QStackedWidget):
     def __init__(self, maker: ProjectMaker, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._maker = maker
-        welcome = Welcome()
-        welcome.choose_wanted.connect(self.choose)
+        welcome = Invitation(
+            "Annotate a folder of images",
+            "Choose a folder, or drop one here: images, a project, or raw data of nnU-Net.",
+            "&Choose folder…",
+        )
+        welcome.accepted.connect(self.choose)
         self.new_project = NewProject()
         self.new_project.wanted.connect(self.make)
         self.new_project.dismissed.connect(self._dismiss)

@@ -22,10 +22,12 @@ from qtpy.QtWidgets import (
 
 from napari_resmed.io.project import Project, ProjectCase, State
 from napari_resmed.models.catalogue import list_models
-from napari_resmed.viewer.cases.cases_list import THUMBNAIL, CasesList, Palette
+from napari_resmed.viewer.cases.cases_list import CasesList
 from napari_resmed.viewer.cases.state_marks import mark_icon
 from napari_resmed.viewer.parts.fold import Fold
 from napari_resmed.viewer.parts.label_table import LabelTable
+from napari_resmed.viewer.parts.palette import Palette
+from napari_resmed.viewer.parts.picture_row import THUMBNAIL
 
 __all__ = ["WorkPage"]
 
