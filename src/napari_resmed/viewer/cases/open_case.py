@@ -14,7 +14,8 @@ from napari_resmed.errors import InputError
 from napari_resmed.io.project import Project, Written, read_images, read_label_set, read_labels, write_labels
 from napari_resmed.labels import LabelMap, LabelSet, smallest_integer_type
 from napari_resmed.viewer.label_look import label_look
-from napari_resmed.viewer.layers import LayerData, attributes_of, layer_to_volume, tilt_note, volume_to_layer
+from napari_resmed.viewer.layer_place import attributes_of
+from napari_resmed.viewer.layers import LayerData, layer_to_volume, tilt_note, volume_to_layer
 from napari_resmed.volume import Volume
 
 __all__ = ["LoadedCase", "OpenCase", "load_case", "project_look", "save_case"]

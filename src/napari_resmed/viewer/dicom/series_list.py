@@ -122,7 +122,7 @@ class _Rows(QAbstractListModel):
         if role == _PICTURE:
             return self.pictures.get(id(series))
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
-            return f"{title_of(series)}, {size_line(series)}, {images_line(series)}"
+            return f"{title_of(series)}, {images_line(series)}, {size_line(series)}"
         if role == Qt.ItemDataRole.ToolTipRole:
             return "\n".join([title_of(series), *notes_of(series)])
         return None
@@ -155,8 +155,8 @@ class _Row(PictureRow):
         trouble = bool(series.problem or series.warnings)
         lines = (
             (title_of(series), bold, colours.dim if series.problem else colours.text),
-            (size_line(series), option.font, colours.dim),
-            (images_line(series), option.font, colours.warning if trouble and series.kind == "image" else colours.dim),
+            (images_line(series), option.font, colours.dim),
+            (size_line(series), option.font, colours.warning if trouble and series.kind == "image" else colours.dim),
         )
         for number, (text, font, colour) in enumerate(lines):
             place = QRect(words.left(), words.top() + MARGIN + number * _LINE, words.width(), _LINE)

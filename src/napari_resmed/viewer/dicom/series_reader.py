@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +20,7 @@ from napari_resmed.viewer.layers import LayerData
 from napari_resmed.viewer.parts.background import Background
 from napari_resmed.viewer.parts.duration import duration
 from napari_resmed.viewer.parts.picture_row import THUMBNAIL
-from napari_resmed.viewer.parts.shown_volume import shown_volume
+from napari_resmed.viewer.parts.shown_volume import Origin, shown_volume
 
 __all__ = ["SeriesReader"]
 
@@ -70,15 +69,17 @@ class SeriesReader(QObject):
 
     def find(self, places: Sequence[Path]) -> None:
         """Look for series; returns at once."""
-        self._begin()
+        stop = self._begin()
         self._pictures.forget()
-        self._work.run(partial(self._find, self._stop[0], list(places)), self.found.emit, self.failed.emit)
+        self._work.run(partial(self._find, stop, list(places)), self.found.emit, partial(self._fail, stop))
 
     def open(self, series: Sequence[Series], remedy: str = "") -> None:
         """Read series one after the other; returns at once."""
-        self._begin()
+        stop = self._begin()
         self._work.run(
-            partial(self._read, self._stop[0], list(series), remedy), lambda got: self.read.emit(*got), self.failed.emit
+            partial(self._read, stop, list(series), remedy),
+            lambda got: self.read.emit(*got),
+            partial(self._fail, stop),
         )
 
     def picture(self, series: Series) -> None:
@@ -96,9 +97,14 @@ class SeriesReader(QObject):
             one.forget()
             one.close()
 
-    def _begin(self) -> None:
+    def _begin(self) -> threading.Event:
         self._stop[0].set()  # what ran before is not wanted any more
         self._stop[0] = threading.Event()
+        return self._stop[0]
+
+    def _fail(self, stop: threading.Event, why: str) -> None:
+        if stop is self._stop[0]:
+            self.failed.emit("" if stop.is_set() else why)
 
     def _on_picture(self, series: Series, picture: NDArray[np.uint8] | None) -> None:
         if picture is not None:
@@ -106,7 +112,7 @@ class SeriesReader(QObject):
 
     def _find(self, stop: threading.Event, places: list[Path]) -> list[Series]:
         tell = self._teller(stop, "Looking into {done} of {total} files", 0.0, 1.0)
-        return _cancellable(lambda: find_series(places[0] if len(places) == 1 else places, tell))
+        return find_series(places[0] if len(places) == 1 else places, tell)
 
     def _read(self, stop: threading.Event, series: list[Series], remedy: str) -> tuple[list[LayerData], list[str]]:
         layers: list[LayerData] = []
@@ -116,15 +122,13 @@ class SeriesReader(QObject):
             tell = self._teller(stop, what, number / len(series), 1 / len(series))
             tell(0, 1)
             try:
-                volume = _cancellable(partial(read_series, one, remedy, tell))
-            except _Cancelled:
-                raise
+                volume = read_series(one, remedy, tell)
             except ResMedError as problem:
-                if len(series) == 1:
+                if len(series) == 1 or stop.is_set():
                     raise
                 notes.append(f"{title_of(one)}: {problem}")
                 continue
-            layer, said = shown_volume(volume, describe(one), one)
+            layer, said = shown_volume(volume, describe(one), Origin(one))
             layers.append(layer)
             notes += said
         return layers, notes
@@ -147,18 +151,6 @@ class SeriesReader(QObject):
             self._work.tell(partial(self.progressed.emit, words + left, begin + share * part))
 
         return tell
-
-
-class _Cancelled(ResMedError):
-    """Stopped by the person: nothing to say."""
-
-
-def _cancellable(work: Callable[[], Any]) -> Any:
-    """Run; a stop becomes an error without words."""
-    try:
-        return work()
-    except CancelledError:
-        raise _Cancelled("") from None
 
 
 def _picture(series: Series) -> NDArray[np.uint8] | None:

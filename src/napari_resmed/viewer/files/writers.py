@@ -11,7 +11,8 @@ from napari_resmed.errors import InputError
 from napari_resmed.io import write
 from napari_resmed.io.provenance import write_provenance
 from napari_resmed.labels import LabelMap
-from napari_resmed.viewer.layers import KEY, attributes_of, layer_to_volume
+from napari_resmed.viewer.layer_place import attributes_of
+from napari_resmed.viewer.layers import KEY, layer_to_volume
 
 __all__ = ["write_image", "write_labels"]
 

@@ -20,7 +20,8 @@ from napari_resmed.events import Failed, Progress, Started
 from napari_resmed.models.catalogue import list_models
 from napari_resmed.models.model import Model
 from napari_resmed.viewer.label_look import warm_labels
-from napari_resmed.viewer.layers import attributes_of, layer_to_volume, result_to_layer
+from napari_resmed.viewer.layer_place import attributes_of
+from napari_resmed.viewer.layers import layer_to_volume, result_to_layer
 from napari_resmed.viewer.parts.duration import duration
 from napari_resmed.viewer.parts.fold import Fold
 from napari_resmed.viewer.parts.image_choice import ImageChoice

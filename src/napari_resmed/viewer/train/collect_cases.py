@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_resmed.errors import InputError
 from napari_resmed.labels import LabelSet
-from napari_resmed.viewer.layers import attributes_of
+from napari_resmed.viewer.layer_place import attributes_of
 from napari_resmed.viewer.parts.label_meanings import labels_in
 from napari_resmed.viewer.train.complete_slices import complete_slices
 from napari_resmed.viewer.train.painted import look_through, why_not

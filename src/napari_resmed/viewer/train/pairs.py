@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from napari_resmed.errors import InputError
 from napari_resmed.labels import LabelMap, LabelSet, smallest_integer_type
-from napari_resmed.viewer.layers import KEY, attributes_of, layer_to_volume
+from napari_resmed.viewer.layer_place import attributes_of, last_three
+from napari_resmed.viewer.layers import KEY, layer_to_volume
 from napari_resmed.volume import Volume
 
 __all__ = [
@@ -63,7 +64,7 @@ def place_of(layer: Any) -> Volume | None:
     shape = spatial_shape(layer)
     if len(shape) < 2:
         return None
-    attributes = _last_three(attributes_of(layer)) if len(shape) == 3 else attributes_of(layer)
+    attributes = last_three(attributes_of(layer)) if len(shape) == 3 else attributes_of(layer)
     try:
         return layer_to_volume(_nothing(shape), {**attributes, "metadata": {}, "rgb": False})
     except InputError:
@@ -93,7 +94,7 @@ def in_own_axes(image: Any, axis: int, index: int) -> tuple[int, int]:
     """
     shape = spatial_shape(image)
     along = np.arange(shape[axis]).reshape([-1 if k == axis else 1 for k in range(3)])
-    turned = layer_to_volume(np.broadcast_to(along, shape), _last_three(attributes_of(image))).data
+    turned = layer_to_volume(np.broadcast_to(along, shape), last_three(attributes_of(image))).data
     # Only along one axis does anything change: that is where the slices went, and the number says which.
     lines = [turned[tuple(slice(None) if k == own else 0 for k in range(3))] for own in range(3)]
     own = next((k for k in range(3) if len(lines[k]) > 1 and lines[k][0] != lines[k][1]), axis)
@@ -136,7 +137,7 @@ def case_of(
     for other, attributes in images[1:]:
         volume = layer_to_volume(other, attributes)
         if not volume.same_grid(volumes[0]) and np.ndim(other) == 3:
-            volume = replace(layer_to_volume(other, _last_three(place)), modality=volume.modality, name=volume.name)
+            volume = replace(layer_to_volume(other, last_three(place)), modality=volume.modality, name=volume.name)
         volumes.append(volume)
     array = np.asarray(labels[0] if isinstance(labels, list | tuple) else labels)
     if array.ndim > 3 and array.shape[:-3] == (1,) * (array.ndim - 3):
@@ -145,7 +146,7 @@ def case_of(
         raise InputError(f"the labels have {array.ndim} dimensions, expected 3")
     if array.dtype.itemsize > 2 and array.size and array.min() >= 0:
         array = array.astype(smallest_integer_type(int(array.max())))  # napari's labels may be wide
-    placed = layer_to_volume(array, {**_last_three(place), "rgb": False}, labels=True)
+    placed = layer_to_volume(array, {**last_three(place), "rgb": False}, labels=True)
     return {
         "name": name,
         "images": [_plain(volume) for volume in volumes],
@@ -158,22 +159,6 @@ def case_of(
 def _plain(volume: Volume) -> Volume:
     """Without what the file said, which training has no use for."""
     return replace(volume, meta={})
-
-
-def _last_three(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """The place of a layer of any number of dimensions, as that of its last three."""
-    ndim = len(attributes["scale"])
-    if ndim <= 3:
-        return dict(attributes)
-    return {
-        **attributes,
-        "scale": tuple(attributes["scale"])[-3:],
-        "translate": tuple(attributes["translate"])[-3:],
-        "rotate": np.asarray(attributes["rotate"])[-3:, -3:],
-        "shear": None,
-        "affine": np.asarray(attributes["affine"])[-4:, -4:],
-        "units": tuple(attributes["units"])[-3:],
-    }
 
 
 def _nothing(shape: tuple[int, ...]) -> NDArray[np.uint8]:
