@@ -1,8 +1,8 @@
 """How good is a network from scratch after so many minutes? (hippocampus: 0.875 after 10, on all cases 0.89 after 30)
 
 Trained by the Train job on the first 20 usable cases, judged by the Segment job on the 40 after them, which it never
-saw; then on all cases but those 40. ``python -m benchmarks.hippocampus [few] [all] [MINUTES...]`` gives one of the two, and
-other times than ten and thirty minutes.
+saw; then on all cases but those 40. ``python -m benchmarks.hippocampus [few] [all] [MINUTES...]`` gives one of the two,
+and other times than ten and thirty minutes.
 Beside it nnU-Net on the same cases, minutes and machine, where RESMED_NNUNET names a Python that has nnunetv2.
 """
 
