@@ -51,8 +51,10 @@ class TestEnclosed:
     def test_keyhole(self) -> None:
         # Outer ring, then along a channel to the inner ring, round it the other way, and back by the same channel.
         keyhole = np.array(
-            [[4.5, 4.5], [4.5, 20.5], [20.5, 20.5], [20.5, 4.5], [4.5, 4.5]]
-            + [[8.5, 8.5], [12.5, 8.5], [12.5, 12.5], [8.5, 12.5], [8.5, 8.5]]
+            [
+                *([4.5, 4.5], [4.5, 20.5], [20.5, 20.5], [20.5, 4.5], [4.5, 4.5]),
+                *([8.5, 8.5], [12.5, 8.5], [12.5, 12.5], [8.5, 12.5], [8.5, 8.5]),
+            ]
         )
         mask = enclosed([keyhole], SHAPE)
         assert not mask[9:13, 9:13].any()
