@@ -40,7 +40,7 @@ def preview(series: Series) -> NDArray[np.uint8]:
     if series.kind != "image" or not shown:
         raise InputError(series.problem or "found no picture to show, expected an image series")
     middle = shown[len(shown) // 2]
-    pixels = decode([middle])[0]
+    pixels = decode(middle)
     low, high = _range(pixels, middle.facts)
     if pixels.ndim > 2 and pixels.dtype == np.uint8:
         return np.asarray(pixels, np.uint8)

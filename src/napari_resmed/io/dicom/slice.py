@@ -27,6 +27,13 @@ class Slice:
         What makes another image of the same place another series: image type, echo.
     times:
         By which repeated images of one place are put in order, the most telling first; None is unsaid.
+    picture, corner:
+        Where the image is one tile of a larger picture: the size of that, and the tile's first row and column.
+    film:
+        Whether it is one of several frames of a file of which nothing but the order is known.
+    syntax, pixels, pixels_at, pixels_length, little:
+        How the file's pixels are encoded (transfer syntax UID), the keyword of the tag that holds them, and
+        where its value lies if it is not compressed.
     problem:
         Why it cannot be read; empty when it can.
     kind:
@@ -46,6 +53,9 @@ class Slice:
     samples: int = 1
     photometric: str = ""
     bits: int = 16
+    bits_allocated: int = 16
+    high_bit: int = 15
+    planar: bool = False
     signed: bool = False
     slope: float = 1.0
     intercept: float = 0.0
@@ -58,6 +68,14 @@ class Slice:
     slice_gap_mm: float | None = None
     contrast: tuple[str, ...] = ()
     times: tuple[float | None, ...] = ()
+    picture: tuple[int, ...] = ()
+    corner: tuple[int, int] = (0, 0)
+    film: bool = False
+    syntax: str = ""
+    pixels: str = ""
+    pixels_at: int = 0
+    pixels_length: int = 0
+    little: bool = True
     facts: Mapping[str, Any] = field(default_factory=dict, compare=False)
     problem: str = ""
     sop_class: str = ""

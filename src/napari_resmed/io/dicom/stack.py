@@ -9,6 +9,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from napari_resmed.geometry import Affine
 from napari_resmed.io.dicom.slice import Slice
 
-__all__ = ["Stack", "make_stacks"]
+__all__ = ["Stack", "by_place", "copies_among", "height_mm", "in_time", "make_stacks", "sideways", "stack_of", "uneven"]
 
 # Directions nearer than this are the same: 0.12 mm at 250 mm from the corner. Scanners print four digits or
 # more; different slabs of one localizer differ a hundred times as much.
@@ -51,8 +52,9 @@ Key = TypeVar("Key", bound=Hashable)
 class Stack:
     """Images that belong together, in order: by time, then along the slice normal.
 
-    ``positions`` and ``frames`` say how many there are of each; the affine is that of the first time. With a
-    ``problem`` the order is by position as far as known, and the affine is the identity.
+    ``positions`` and ``frames`` say how many there are of each, ``ordered_by`` what tells the frames apart; the
+    affine is that of the first time. With a ``problem`` the order is by position as far as known, and there is no
+    affine.
     """
 
     slices: tuple[Slice, ...]
@@ -61,6 +63,21 @@ class Stack:
     affine: Affine | None = None
     warnings: tuple[str, ...] = ()
     problem: str = ""
+    ordered_by: str = ""
+    irregular: bool = False  # the images have their places, which form no regular grid
+
+
+# What orders images of one place, in the order of Slice.times.
+TIMES = (
+    "temporal position",
+    "trigger time",
+    "b-value",
+    "acquisition number",
+    "instance number",
+    "acquisition time",
+    "content time",
+    "frame reference time",
+)
 
 
 def make_stacks(slices: Iterable[Slice]) -> list[Stack]:
@@ -69,6 +86,8 @@ def make_stacks(slices: Iterable[Slice]) -> list[Stack]:
     for group in _split(slices, _exact_key):
         if group[0].problem:
             stacks.append(Stack(tuple(group), problem=group[0].problem))
+        elif group[0].film:
+            stacks.append(_film(group))
         elif not (group[0].position and group[0].row):
             stacks += [_alone(image) for image in group]
         else:
@@ -82,8 +101,8 @@ def _exact_key(image: Slice) -> tuple[Hashable, ...]:
     matrix = (image.rows, image.columns, image.samples, image.frame_of_reference, image.stack)
     # Without a series, those of one folder belong together.
     series = image.series_uid or image.path.parent
-    # An object that marks structures is whole in its file.
-    file = image.path if image.kind == "labels" else None
+    # An object that marks structures, or a film, is whole in its file.
+    file = image.path if image.kind == "labels" or image.film else None
     return (series, image.problem, placed, file, *(() if image.problem else matrix))
 
 
@@ -100,7 +119,7 @@ def _near_groups(slices: Sequence[Slice]) -> list[list[Slice]]:
     for image in slices:
         for group in groups:
             first = group[0]
-            turned = np.abs(np.subtract(image.row + image.column, first.row + first.column)).max()
+            turned = max(abs(a - b) for a, b in zip(image.row + image.column, first.row + first.column, strict=True))
             same_spacing = len(image.spacing_mm) == len(first.spacing_mm) and all(
                 abs(a - b) < SAME_SPACING_MM for a, b in zip(image.spacing_mm, first.spacing_mm, strict=True)
             )
@@ -114,52 +133,58 @@ def _near_groups(slices: Sequence[Slice]) -> list[list[Slice]]:
 
 def _stack_or_split(slices: Sequence[Slice]) -> list[Stack]:
     """One stack, or several where copies or contrasts share their places."""
-    copies = _copies(slices)
+    copies = copies_among(slices)
     if copies:
         folders = _split(slices, lambda image: image.path.parent)
         # One series copied into several folders is several whole series, not a broken one.
-        if len(folders) > 1 and not any(_copies(group) for group in folders):
+        if len(folders) > 1 and not any(copies_among(group) for group in folders):
             return [stack for group in folders for stack in _stack_or_split(group)]
         names = " and ".join(image.path.name for image in copies[:2])
         return [
             Stack(
-                tuple(sorted(slices, key=lambda image: _height(image, slices[0]))),
+                tuple(sorted(slices, key=lambda image: height_mm(image, slices[0]))),
                 problem=f"found the same image twice ({names}), expected every image once; remove the copies",
+                irregular=True,
             )
         ]
-    places = _by_place(slices)
+    places = by_place(slices)
     if len(places) < len(slices):
         contrasts = _split(slices, lambda image: image.contrast)
         if len(contrasts) > 1:
             return [stack for group in contrasts for stack in _stack_or_split(group)]
-    return [_stack(places)]
+    return [stack_of(places)]
 
 
-def _copies(slices: Sequence[Slice]) -> list[Slice]:
+def copies_among(slices: Sequence[Slice]) -> list[Slice]:
     """Find images with one identity, if there are such."""
-    counts = Counter((image.uid, image.frame) for image in slices if image.uid)
+    counts = Counter((image.uid, image.frame, image.corner) for image in slices if image.uid)
     twice = next((key for key, count in counts.items() if count > 1), None)
-    return [image for image in slices if (image.uid, image.frame) == twice] if twice else []
+    return [image for image in slices if (image.uid, image.frame, image.corner) == twice] if twice else []
 
 
 def _normal(image: Slice) -> NDArray[np.float64]:
-    normal = np.cross(image.row, image.column)
-    return np.asarray(normal / (np.linalg.norm(normal) or 1))
+    return np.array(_unit_normal(image.row, image.column))
 
 
-def _height(image: Slice, first: Slice) -> float:
+@lru_cache(maxsize=64)
+def _unit_normal(row: tuple[float, ...], column: tuple[float, ...]) -> tuple[float, ...]:
+    normal = np.cross(row, column)
+    return tuple((normal / (np.linalg.norm(normal) or 1)).tolist())
+
+
+def height_mm(image: Slice, first: Slice) -> float:
     """Position along the normal of the first slice, in mm."""
-    return float(np.dot(image.position, _normal(first)))
+    return sum(a * b for a, b in zip(image.position, _unit_normal(first.row, first.column), strict=True))
 
 
-def _by_place(slices: Sequence[Slice]) -> list[list[Slice]]:
+def by_place(slices: Sequence[Slice]) -> list[list[Slice]]:
     """Images by their height along the common normal, lowest first; those of one height together."""
     first = slices[0]
-    ordered = sorted(slices, key=lambda image: (_height(image, first), image.path, image.frame or 0))
+    ordered = sorted(slices, key=lambda image: (height_mm(image, first), image.path, image.frame or 0))
     places: list[list[Slice]] = []
     reached = -math.inf
     for image in ordered:
-        height = _height(image, first)
+        height = height_mm(image, first)
         if height - reached > SAME_POSITION_MM:
             places.append([])
             reached = height
@@ -167,18 +192,19 @@ def _by_place(slices: Sequence[Slice]) -> list[list[Slice]]:
     return places
 
 
-def _stack(places: Sequence[list[Slice]]) -> Stack:
+def stack_of(places: Sequence[list[Slice]]) -> Stack:
     """One stack from images by place, or the reason why they form none."""
     in_order = tuple(image for place in places for image in place)
     first = in_order[0]
-    failed = Stack(in_order, len(places))
+    failed = Stack(in_order, len(places), irregular=True)
     if abs(float(np.dot(first.row, first.column))) > SQUARE_COSINE:
         return replace(
             failed,
+            irregular=False,
             problem="found rows and columns that do not meet at a right angle; export the series again",
         )
-    timed, problem = _in_time(places)
-    problem = problem or _sideways(places) or _uneven([place[0] for place in places])
+    timed, ordered_by, problem = in_time(places)
+    problem = problem or sideways(places) or uneven([place[0] for place in places])
     if problem:
         return replace(failed, problem=problem)
     warnings: list[str] = []
@@ -193,35 +219,44 @@ def _stack(places: Sequence[list[Slice]]) -> Stack:
     affine[:3, 2] = np.multiply(first.row, spacing[1])
     affine[:3, 3] = bottom[0].position
     ordered = tuple(image for moment in timed for image in moment)
-    return Stack(ordered, len(places), len(timed), affine, tuple(warnings + notes + more + _display(first)))
+    said = tuple(warnings + notes + more + _display(first))
+    return Stack(ordered, len(places), len(timed), affine, said, ordered_by=ordered_by)
 
 
-def _in_time(places: Sequence[list[Slice]]) -> tuple[list[list[Slice]], str]:
-    """Images by time, each time in order of place; or why there is no such order."""
+def in_time(places: Sequence[list[Slice]]) -> tuple[list[list[Slice]], str, str]:
+    """Images by time, each time in order of place, and what tells them apart; or why there is no such order."""
     counts = sorted({len(place) for place in places})
     if counts == [1]:
-        return [[place[0] for place in places]], ""
+        return [[place[0] for place in places]], "", ""
     if len(counts) > 1:
         usual = Counter(len(place) for place in places).most_common(1)[0][0]
         odd = next(place for place in places if len(place) != usual)
-        return [], (
-            f"found {counts[0]} to {counts[-1]} images at one place (e.g. {len(odd)} at that of "
-            f"{odd[0].path.name}, elsewhere {usual}), expected the same number everywhere; remove repeated "
-            "slices or add the missing files"
+        return (
+            [],
+            "",
+            (
+                f"found {counts[0]} to {counts[-1]} images at one place (e.g. {len(odd)} at that of "
+                f"{odd[0].path.name}, elsewhere {usual}), expected the same number everywhere; remove repeated "
+                "slices or add the missing files"
+            ),
         )
-    for key in range(len(places[0][0].times)):
+    for key in range(min(len(image.times) for place in places for image in place)):
         times = [[image.times[key] for image in place] for place in places]
         if all(None not in row and len(set(row)) == len(row) for row in times):
             ordered = [sorted(place, key=lambda image: image.times[key] or 0.0) for place in places]
-            return [list(moment) for moment in zip(*ordered, strict=True)], ""
+            return [list(moment) for moment in zip(*ordered, strict=True)], TIMES[key], ""
     names = " and ".join(image.path.name for image in places[0][:2])
-    return [], (
-        f"found {counts[0]} images at every place ({names} first) and no time or number that orders them; "
-        "remove the repeated slices"
+    return (
+        [],
+        "",
+        (
+            f"found {counts[0]} images at every place ({names} first) and no time or number that orders them; "
+            "remove the repeated slices"
+        ),
     )
 
 
-def _sideways(places: Sequence[list[Slice]]) -> str:
+def sideways(places: Sequence[list[Slice]]) -> str:
     """Why images of one height are not images of one place."""
     for place in places:
         off = max(math.dist(image.position, place[0].position) for image in place)
@@ -233,7 +268,7 @@ def _sideways(places: Sequence[list[Slice]]) -> str:
     return ""
 
 
-def _uneven(slices: Sequence[Slice]) -> str:
+def uneven(slices: Sequence[Slice]) -> str:
     """Why slices in order do not lie at even distances; empty when they do."""
     if len(slices) < 2:
         return ""
@@ -243,7 +278,7 @@ def _uneven(slices: Sequence[Slice]) -> str:
             f"found slices that move sideways along {lean:.0f} degrees from the normal, expected "
             f"{MOST_TILT_DEGREES:.0f} at most; open the slices one by one"
         )
-    gaps = np.diff([_height(image, slices[0]) for image in slices])
+    gaps = np.diff([height_mm(image, slices[0]) for image in slices])
     if _deviation(slices) <= min(EVEN_MM, EVEN_FRACTION * float(np.abs(gaps).mean())):
         return ""
     smallest, largest, widest = float(gaps.min()), float(gaps.max()), int(gaps.argmax())
@@ -318,6 +353,16 @@ def _display(image: Slice) -> list[str]:
     if image.photometric == "MONOCHROME1":
         return ["stored with low values bright (MONOCHROME1)"]
     return []
+
+
+def _film(images: Sequence[Slice]) -> Stack:
+    """Make a stack of frames of which nothing but the order is known."""
+    ordered = tuple(sorted(images, key=lambda image: image.frame or 0))
+    alone = _alone(ordered[0])
+    note = f"the file does not say where its {len(ordered)} frames lie: they are taken for times of one place"
+    return replace(
+        alone, slices=ordered, frames=len(ordered), warnings=(note, *alone.warnings[1:]), ordered_by="frame number"
+    )
 
 
 def _alone(image: Slice) -> Stack:
