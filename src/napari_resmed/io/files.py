@@ -8,10 +8,11 @@ from pathlib import Path
 from napari_resmed.errors import InputError
 from napari_resmed.io.dicom import Series, find_series, read_series
 from napari_resmed.io.dicom.write import write_series
+from napari_resmed.io.image_file import ENDINGS as IMAGE_ENDINGS
+from napari_resmed.io.image_file import is_image_name, read_image
 from napari_resmed.io.itk import SUFFIXES as ITK_SUFFIXES
-from napari_resmed.io.itk import read_itk, write_itk
-from napari_resmed.io.kind import settle_kind
-from napari_resmed.io.nifti import is_nifti, read_nifti, write_nifti
+from napari_resmed.io.itk import write_itk
+from napari_resmed.io.nifti import write_nifti
 from napari_resmed.io.seg_nrrd import SUFFIX as SEGMENTS_SUFFIX
 from napari_resmed.io.seg_nrrd import is_seg_nrrd, read_seg_nrrd, write_seg_nrrd
 from napari_resmed.io.whole_file import check_place
@@ -25,6 +26,7 @@ __all__ = [
     "check_not_input",
     "check_target",
     "is_dicom",
+    "is_image_name",
     "is_readable",
     "read",
     "read_all",
@@ -35,7 +37,7 @@ _DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 # What a file that holds several label maps ends in.
 HOLDS_SEVERAL = (SEGMENTS_SUFFIX, *_DICOM_SUFFIXES)
 # What an image file's name may end in; the longest of those that fit stands first.
-ENDINGS = (SEGMENTS_SUFFIX, ".nii.gz", ".img.gz", ".hdr.gz", ".nii", ".img", ".hdr", *ITK_SUFFIXES, *_DICOM_SUFFIXES)
+ENDINGS = (SEGMENTS_SUFFIX, *IMAGE_ENDINGS, *_DICOM_SUFFIXES)
 WRITABLE_FILES = ".nii.gz, .nii, .nrrd, .mha"
 WRITABLE_LABELS = f"{WRITABLE_FILES}, .seg.nrrd, or .dcm for a DICOM segmentation"
 WRITABLE = f"{WRITABLE_FILES}, or a folder name without suffix for DICOM"
@@ -53,10 +55,10 @@ def is_dicom(path: Path) -> bool:
 
 def is_readable(path: Path) -> bool:
     """Whether the name is that of an image file that can be read, or the file is DICOM."""
-    return is_nifti(path) or path.suffix.lower() in ITK_SUFFIXES or is_dicom(path)
+    return is_image_name(path) or is_dicom(path)
 
 
-def read(path: Path | str, series: str = "", like: Path | str | None = None) -> Volume:
+def read(path: Path | str, series: str = "", like: Path | str | None = None, *, magnitude: bool = False) -> Volume:
     """Read one image or label map.
 
     Parameters
@@ -69,6 +71,8 @@ def read(path: Path | str, series: str = "", like: Path | str | None = None) -> 
         read.
     like:
         Where the image series is that a DICOM segmentation or structure set belongs to, if it is not in its folder.
+    magnitude:
+        Of complex numbers, take the magnitude; without it they are refused.
 
     Returns
     -------
@@ -84,7 +88,7 @@ def read(path: Path | str, series: str = "", like: Path | str | None = None) -> 
     if path.is_file() and is_seg_nrrd(path):
         return _choose(read_seg_nrrd(path), path.name, series)
     if not _holds_dicom(path):
-        return read_nifti(path) if is_nifti(path) else settle_kind(read_itk(path), path)
+        return read_image(path, magnitude=magnitude)
     found = find_series(path)
     identity, _, part = series.partition(":")
     if series:
@@ -154,11 +158,11 @@ def _holds_dicom(path: Path) -> bool:
     """Whether a path is DICOM's business, and not that of a format of one file."""
     if path.is_dir():
         return True
-    if is_nifti(path) or path.suffix.lower() in ITK_SUFFIXES:
+    if is_image_name(path):
         return False
     if not is_dicom(path):
         raise InputError(
-            f"{path.name} is not a medical image that can be read; expected NIfTI, NRRD, MetaImage or DICOM"
+            f"{path.name} is not a medical image that can be read; expected NIfTI, NRRD, MetaImage, MGH, AFNI or DICOM"
         )
     return True
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from napari_resmed import geometry
 from napari_resmed.errors import InputError
 from napari_resmed.io.itk import SHEAR_COSINE, read_itk
+from napari_resmed.io.nrrd.header import read_fields
 from napari_resmed.io.overlap import Piece, crop, pack
 from napari_resmed.io.terms import SLICERS_STRUCTURE, stated, to_state
 from napari_resmed.io.whole_file import whole_file
@@ -98,10 +98,7 @@ def _note(index: int, count: int) -> dict[str, Any]:
 
 
 def _fields(path: Path) -> dict[str, str]:
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    reader.ReadImageInformation()
-    return {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
+    return read_fields(path).pairs
 
 
 def _segments(fields: Mapping[str, str], layers: int) -> dict[int, dict[str, str]]:

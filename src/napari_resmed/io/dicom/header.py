@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pydicom
+from pydicom.charset import convert_encodings
 from pydicom.datadict import keyword_dict
 from pydicom.dataelem import RawDataElement, convert_raw_data_element
 from pydicom.errors import InvalidDicomError
@@ -26,6 +27,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
+from napari_resmed.io.dicom.scan import scan
 from napari_resmed.io.dicom.values import text
 
 __all__ = ["FACTS", "Header", "inflate", "may_be_dicom", "read_header"]
@@ -99,6 +101,8 @@ _TAGS = (
 _PRIVATE = {0x00291010: "CSAImageHeaderInfo", 0x0019100A: "NumberOfImagesInMosaic"}
 _KEYWORDS = {keyword_dict[name]: name for name in _TAGS} | _PRIVATE
 _WANTED = sorted(_KEYWORDS)
+_CHARSET = 0x00080005
+_WANTED_QUICKLY = {*_WANTED, _CHARSET}
 
 # A file without the 128-byte preamble begins with group 0002 or 0008, in either byte order.
 _BARE_STARTS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
@@ -155,6 +159,8 @@ def read_header(path: Path) -> Header | None:
             return None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they quote values, and say nothing that we do not check
+            if not bare and (header := _quickly(start, len(start) < _FIRST_BYTES)) is not None:
+                return header
             try:
                 header = _parse(BytesIO(start), bare) if len(start) < _FIRST_BYTES else _parse_long(start, path, bare)
             except Exception as problem:
@@ -166,6 +172,32 @@ def read_header(path: Path) -> Header | None:
     if bare and not (header.get("SOPClassUID") and header.get("SeriesInstanceUID")):
         return None  # some other format that happens to begin alike
     return header
+
+
+def _quickly(start: bytes, whole: bool) -> Header | None:
+    """Parse a usual header; None for any other."""
+    scanned = scan(start, _WANTED_QUICKLY, whole)
+    if scanned is None:
+        return None
+    header = Header()
+    header.syntax, header.media_class = scanned.syntax, scanned.media_class
+    _, charset = scanned.values.pop(_CHARSET, ("CS", b""))
+    encodings = _encodings(charset)
+    for tag, (vr, value) in scanned.values.items():
+        long = len(value) > _LONGEST_KEPT and tag in _PRIVATE
+        header[_KEYWORDS[tag]] = value if long else _parsed(BaseTag(tag), vr, value, scanned.implicit, True, encodings)
+    if scanned.pixel_tag:
+        file = BytesIO(start)
+        file.seek(scanned.end)
+        _find_pixels(file, header, scanned.implicit, True)
+        if not header.pixels:
+            return None
+    return header
+
+
+@lru_cache(maxsize=64)
+def _encodings(charset: bytes) -> tuple[str, ...]:
+    return tuple(convert_encodings(charset.decode("ascii").split("\\")))
 
 
 def may_be_dicom(start: bytes) -> bool:

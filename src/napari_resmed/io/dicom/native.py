@@ -31,6 +31,8 @@ def is_native(image: Slice) -> bool:
         and image.pixels_at
         and image.bits_allocated in _WHOLE_BYTES
         and image.high_bit == image.bits - 1
+        # Bytes of big-endian files may lie in words, swapped: pydicom knows when.
+        and (image.little or image.bits_allocated > 8)
         and (grey or rgb)
     )
 

@@ -199,12 +199,7 @@ def _decoded(image: Slice, last: int) -> NDArray[Any]:
                 image.syntax in _BY_PYDICOM or image.bits_allocated not in _GDCM_BITS or image.pixels != "PixelData"
             )
             palette = image.photometric == "PALETTE COLOR"
-            if by_pydicom or palette:
-                pixels = _by_pydicom(image)
-            elif image.frame is None and not image.picture and image.samples > 1:
-                pixels = _by_gdcm(image.path)
-            else:
-                pixels = _by_gdcm_bare(image)
+            pixels = _by_pydicom(image) if by_pydicom or palette else _by_gdcm_or_pydicom(image)
     except (InputError, MemoryError):
         raise
     except Exception as problem:  # the decoders meet a broken file with any of a dozen kinds
@@ -221,6 +216,16 @@ def _decoded(image: Slice, last: int) -> NDArray[Any]:
     if last >= len(pixels):
         raise InputError(f"{name} holds {len(pixels)} frames, its header describes more; copy the file again")
     return pixels
+
+
+def _by_gdcm_or_pydicom(image: Slice) -> NDArray[Any]:
+    """Decode by GDCM, which knows more encodings; where it gives up on a broken file, by pydicom's plug-ins."""
+    try:
+        return _by_gdcm_bare(image)
+    except MemoryError:
+        raise
+    except Exception:
+        return _by_pydicom(image)
 
 
 def _by_pydicom(image: Slice) -> NDArray[Any]:
