@@ -7,6 +7,7 @@ from pathlib import Path
 
 from napari_resmed.errors import InputError
 from napari_resmed.io.dicom import Series, find_series, read_series
+from napari_resmed.io.dicom.places import is_archive
 from napari_resmed.io.dicom.write import write_series
 from napari_resmed.io.image_file import ENDINGS as IMAGE_ENDINGS
 from napari_resmed.io.image_file import is_image_name, read_image
@@ -28,6 +29,7 @@ __all__ = [
     "is_dicom",
     "is_image_name",
     "is_readable",
+    "is_study",
     "read",
     "read_all",
     "write",
@@ -53,18 +55,30 @@ def is_dicom(path: Path) -> bool:
         return False
 
 
+def is_study(path: Path) -> bool:
+    """Whether a file is DICOM, an index of such files, or an archive that may hold some."""
+    return is_dicom(path) or is_archive(path)
+
+
 def is_readable(path: Path) -> bool:
-    """Whether the name is that of an image file that can be read, or the file is DICOM."""
-    return is_image_name(path) or is_dicom(path)
+    """Whether the name is that of an image file that can be read, or the file is DICOM or a zip archive."""
+    return is_image_name(path) or is_study(path)
 
 
-def read(path: Path | str, series: str = "", like: Path | str | None = None, *, magnitude: bool = False) -> Volume:
+def read(
+    path: Path | str,
+    series: str = "",
+    like: Path | str | None = None,
+    *,
+    magnitude: bool = False,
+    irregular: str = "",
+) -> Volume:
     """Read one image or label map.
 
     Parameters
     ----------
     path:
-        An image file, or a folder of DICOM files.
+        An image file, or a folder, a DICOMDIR or a zip archive of DICOM files.
     series:
         Which series of a folder, or which map of a file with several, as ``id`` from :func:`find_images`; may be
         left out where there is one. Where a folder holds one image series and segmentations of it, the image is
@@ -73,6 +87,9 @@ def read(path: Path | str, series: str = "", like: Path | str | None = None, *, 
         Where the image series is that a DICOM segmentation or structure set belongs to, if it is not in its folder.
     magnitude:
         Of complex numbers, take the magnitude; without it they are refused.
+    irregular:
+        What to do about DICOM slices that form no regular grid: ``"largest-block"`` or ``"resample"``; empty
+        refuses them.
 
     Returns
     -------
@@ -89,16 +106,19 @@ def read(path: Path | str, series: str = "", like: Path | str | None = None, *, 
         return _choose(read_seg_nrrd(path), path.name, series)
     if not _holds_dicom(path):
         return read_image(path, magnitude=magnitude)
-    found = find_series(path)
+    every = find_series(path)
     identity, _, part = series.partition(":")
-    if series:
-        found = [entry for entry in found if entry.id == identity]
-        if not found:
-            raise InputError(f"{path.name} holds no series {series!r}; `napari-resmed info` lists them")
-    readable = [entry for entry in found if entry.kind == "image" and not entry.problem]
-    readable = readable or [entry for entry in found if entry.kind == "labels"]
+    found = [entry for entry in every if not series or entry.id == identity]
+    if not found:
+        raise InputError(f"{path.name} holds no series {series!r}; `napari-resmed info` lists them")
+    remedy = irregular.replace("-", "_")
+    pictures = [entry for entry in found if entry.kind == "image"]
+    readable = [entry for entry in pictures if not entry.problem]
+    readable = readable or [entry for entry in pictures if remedy in entry.remedies]
+    # Labels of an image that cannot be read are not what was asked for.
+    readable = readable or ([] if pictures else [entry for entry in found if entry.kind == "labels"])
     if not readable:
-        reasons = "; ".join(dict.fromkeys(entry.problem for entry in found))
+        reasons = "; ".join(dict.fromkeys(entry.problem + _ways_out(entry) for entry in found))
         raise InputError(f"{path.name} holds no series that can be read: {reasons}")
     if len(readable) > 1:
         names = ", ".join(f"{entry.id} ({entry.description or entry.modality})" for entry in readable[:5])
@@ -107,8 +127,18 @@ def read(path: Path | str, series: str = "", like: Path | str | None = None, *, 
     if readable[0].kind == "labels":
         from napari_resmed.io.dicom.objects import read_part
 
-        return read_part(readable[0], part, _images(path, like))
-    return read_series(readable[0])
+        return read_part(readable[0], part, _images(path, every, like))
+    return read_series(readable[0], remedy if readable[0].problem else "")
+
+
+def _ways_out(series: Series) -> str:
+    """What a person can ask for where slices form no regular grid."""
+    does = {
+        "largest_block": "--irregular largest-block reads the largest regular part",
+        "resample": "--irregular resample interpolates between slices",
+    }
+    ways = ", ".join(does[remedy] for remedy in series.remedies)
+    return f"; {ways}" if ways else ""
 
 
 def read_all(path: Path | str, series: str = "", like: Path | str | None = None) -> list[Volume]:
@@ -135,13 +165,14 @@ def read_all(path: Path | str, series: str = "", like: Path | str | None = None)
         return list(read_seg_nrrd(path))
     if not _holds_dicom(path) or ":" in series:
         return [read(path, series, like)]
-    found = [entry for entry in find_series(path) if not series or entry.id == series]
+    every = find_series(path)
+    found = [entry for entry in every if not series or entry.id == series]
     volumes: list[Volume] = []
     for entry in found:
         if entry.kind == "labels":
             from napari_resmed.io.dicom.objects import read_objects
 
-            volumes += read_objects(entry, _images(path, like))
+            volumes += read_objects(entry, _images(path, every, like))
         elif not entry.problem:
             volumes.append(read_series(entry))
     return volumes or [read(path, series, like)]
@@ -160,18 +191,19 @@ def _holds_dicom(path: Path) -> bool:
         return True
     if is_image_name(path):
         return False
-    if not is_dicom(path):
+    if not is_study(path):
         raise InputError(
             f"{path.name} is not a medical image that can be read; expected NIfTI, NRRD, MetaImage, MGH, AFNI or DICOM"
         )
     return True
 
 
-def _images(path: Path, like: Path | str | None) -> list[Series]:
+def _images(path: Path, found: list[Series], like: Path | str | None) -> list[Series]:
     """The series among which the image that an object refers to may be."""
-    place = Path(like) if like else path
-    # A file's own series is the object alone.
-    return find_series(place if place.is_dir() or like else place.parent)
+    if like:
+        return find_series(like)
+    # Of a single file, the series found are the object alone.
+    return found if path.is_dir() or is_archive(path) else find_series(path.parent)
 
 
 def _choose(maps: Sequence[LabelMap], name: str, identity: str) -> LabelMap:
@@ -224,7 +256,7 @@ def check_target(path: Path, source: Path | None = None) -> None:
 
 
 def _check_is_dicom(path: Path, source: Path | None) -> None:
-    if source is None or not (source.is_dir() or is_dicom(source)):
+    if source is None or not (source.is_dir() or is_study(source)):
         raise InputError(
             f"cannot write {path.name}: a DICOM segmentation is written over the DICOM series that was segmented; "
             "give its folder with --like, or choose .nii.gz or .seg.nrrd"

@@ -109,6 +109,8 @@ _BARE_STARTS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
 _PREAMBLE = 128
 # Read at once: the headers of single images rarely are longer, and reading on is only slower.
 _FIRST_BYTES = 2**16
+# Private headers take some hundred kB.
+_MORE_BYTES = 2**20
 # Of a deflated file: no header is longer, and a bomb goes no farther.
 _MOST_INFLATED_HEADER = 2**24
 _UNDEFINED = 0xFFFFFFFF
@@ -159,7 +161,11 @@ def read_header(path: Path) -> Header | None:
             return None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they quote values, and say nothing that we do not check
-            if not bare and (header := _quickly(start, len(start) < _FIRST_BYTES)) is not None:
+            header = None if bare else _quickly(start, len(start) < _FIRST_BYTES)
+            if header is None and not bare and len(start) == _FIRST_BYTES:
+                more = start + file.read(_MORE_BYTES)
+                header = _quickly(more, len(more) < _FIRST_BYTES + _MORE_BYTES)
+            if header is not None:
                 return header
             try:
                 header = _parse(BytesIO(start), bare) if len(start) < _FIRST_BYTES else _parse_long(start, path, bare)

@@ -26,7 +26,7 @@ _SHORT = {
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _BEGIN = 132
-_META_END = 0x00030000
+_META_GROUP = 0x0002
 _MEDIA_CLASS, _SYNTAX = 0x00020002, 0x00020010
 _PIXEL_GROUP = 0x7FE0
 _DEEPEST = 16
@@ -79,10 +79,8 @@ def scan(start: bytes, wanted: Container[int], whole: bool) -> Scanned | None:
 def _scan(start: bytes, wanted: Container[int], whole: bool) -> Scanned:
     result = Scanned()
     at = _BEGIN
-    while True:
+    while _LENGTH(start, at)[0] & 0xFFFF == _META_GROUP:
         tag, vr, length, value = _explicit(start, at)
-        if tag >= _META_END:
-            break
         if tag in (_MEDIA_CLASS, _SYNTAX):
             uid = start[value : value + length].rstrip(b"\0 ").decode("ascii")
             if tag == _SYNTAX:
