@@ -79,14 +79,14 @@ def collect(shared: Path, place: Path) -> list[Seed]:
 
 def _dicom(shared: Path, new: Any) -> None:
     """Short series of several encodings, an archive, objects."""
+    vendors = shared / "dicom/dicom2nifti"
     series = [
-        ("generic", shared / "dicom/dicom2nifti/generic/anatomical"),
-        ("philips enhanced", shared / "dicom/dicom2nifti/philips_enhanced"),
-        ("siemens", shared / "dicom/dicom2nifti/siemens/anatomical"),
-        ("compressed", shared / "dicom/dicom2nifti/generic/compressed"),
-        ("hitachi", shared / "dicom/dicom2nifti/hitachi/anatomical"),
-        ("tilted", shared / "dicom/ct_philips_s4010"),
+        ("generic", vendors / "generic/anatomical/001"),
+        ("philips enhanced", vendors / "philips_enhanced"),
+        ("siemens", vendors / "siemens/anatomical/001"),
+        ("hitachi", vendors / "hitachi/anatomical"),
     ]
+    series += [(f"compressed {sort}", vendors / f"generic/compressed_{sort}/001") for sort in ("rle", "jpeg", "j2k")]
     for name, source in series:
         if source.is_dir():
             target = new(name, "dicom")
@@ -96,13 +96,14 @@ def _dicom(shared: Path, new: Any) -> None:
         file = _pydicom_file(f"{sort}.dcm")
         if file:
             shutil.copy(file, new(sort, "dicom", "a.dcm"))
-    first = shared / "dicom/ct_philips_s4010"
+    first = vendors / "hitachi/anatomical"
     with zipfile.ZipFile(new("study.zip", "zip", "study.zip"), "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(file for file in first.rglob("*") if file.is_file())[:6]:
             archive.write(file, f"study/{file.name}")
-    if (first / "DIRFILE").is_file():
+    tilted = shared / "dicom/ct_philips_s4010"
+    if (tilted / "DIRFILE").is_file():
         target = new("DICOMDIR", "dicomdir", "DICOMDIR").parent
-        for file in sorted(first.iterdir()):
+        for file in sorted(tilted.iterdir()):
             if file.is_file():
                 shutil.copy(file, target / ("DICOMDIR" if file.name == "DIRFILE" else file.name))
     maps = [np.zeros((6, 7, 8), np.uint8) for _ in range(2)]

@@ -116,7 +116,7 @@ def _different(found: np.ndarray, truth: np.ndarray) -> int:
 def _serve(connection: Connection) -> None:
     import faulthandler
 
-    from napari_resmed.io.files import read_all
+    from napari_resmed.io.files import read, read_all
 
     faulthandler.disable()
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
@@ -129,7 +129,8 @@ def _serve(connection: Connection) -> None:
         Path("/proc/self/clear_refs").write_text("5")  # the high-water mark begins anew
         start = time.process_time()
         try:
-            volume = read_all(path)[0]
+            # A file of several is read whole, anything else as a person would who expects one image.
+            volume = read_all(path)[0] if path.endswith((".seg.nrrd", "DICOMDIR")) else read(path)
             answer = {
                 "kind": "opened",
                 "shape": volume.shape,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from napari_resmed.errors import InputError
@@ -38,6 +39,8 @@ __all__ = [
 _DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 # What a file that holds several label maps ends in.
 HOLDS_SEVERAL = (SEGMENTS_SUFFIX, *_DICOM_SUFFIXES)
+# How many of the things that were left out are told one by one.
+_TOLD = 3
 # What an image file's name may end in; the longest of those that fit stands first.
 ENDINGS = (SEGMENTS_SUFFIX, *IMAGE_ENDINGS, *_DICOM_SUFFIXES)
 WRITABLE_FILES = ".nii.gz, .nii, .nrrd, .mha"
@@ -70,8 +73,8 @@ def read(
     series: str = "",
     like: Path | str | None = None,
     *,
-    magnitude: bool = False,
     irregular: str = "",
+    magnitude: bool = False,
 ) -> Volume:
     """Read one image or label map.
 
@@ -85,11 +88,11 @@ def read(
         read.
     like:
         Where the image series is that a DICOM segmentation or structure set belongs to, if it is not in its folder.
-    magnitude:
-        Of complex numbers, take the magnitude; without it they are refused.
     irregular:
         What to do about DICOM slices that form no regular grid: ``"largest-block"`` or ``"resample"``; empty
         refuses them.
+    magnitude:
+        Of complex numbers, take the magnitude; without it they are refused.
 
     Returns
     -------
@@ -128,7 +131,8 @@ def read(
         from napari_resmed.io.dicom.objects import read_part
 
         return read_part(readable[0], part, _images(path, every, like))
-    return read_series(readable[0], remedy if readable[0].problem else "")
+    volume = read_series(readable[0], remedy if readable[0].problem else "")
+    return _with_notes(volume, _left_out(path, every, readable[0]))
 
 
 def _ways_out(series: Series) -> str:
@@ -139,6 +143,26 @@ def _ways_out(series: Series) -> str:
     }
     ways = ", ".join(does[remedy] for remedy in series.remedies)
     return f"; {ways}" if ways else ""
+
+
+def _left_out(path: Path, found: Sequence[Series], chosen: Series) -> list[str]:
+    """What lies beside a series and may be a part of it: a damaged slice at its end leaves no gap."""
+    if not path.is_dir():
+        return []
+    broken = [entry.problem for entry in found if entry is not chosen and entry.kind == "image" and entry.problem]
+    listed = {file for entry in found for file in entry.files}
+    unread = sorted(
+        file.name for file in path.rglob("*") if file.suffix.lower() in _DICOM_SUFFIXES and file not in listed
+    )
+    broken += [f"{name} is no DICOM file, though its name says so" for name in unread]
+    more = [f"{len(broken) - _TOLD} more files or series"] if len(broken) > _TOLD else []
+    return [f"left out: {reason}" for reason in (*broken[:_TOLD], *more)]
+
+
+def _with_notes(volume: Volume, notes: list[str]) -> Volume:
+    if not notes:
+        return volume
+    return replace(volume, meta={**volume.meta, "warnings": [*volume.meta.get("warnings", ()), *notes]})
 
 
 def read_all(path: Path | str, series: str = "", like: Path | str | None = None) -> list[Volume]:

@@ -74,7 +74,10 @@ def read_seg_nrrd(path: Path | str) -> list[LabelMap]:
     if max(volume.grid_shape) == 1:
         raise InputError(f"{path.name} is a segmentation without voxels; draw something in it first")
     segments = _segments(fields, len(layers))
-    if all("LabelValue" in segment for segment in segments.values()):
+    valued = ["LabelValue" in segment for segment in segments.values()]
+    if any(valued) and not all(valued):
+        raise InputError(f"{path.name} is damaged: it gives only some of its segments a value; save it again in Slicer")
+    if all(valued):
         by_layer = [_labels(segments, index) for index in range(len(layers))]
         arrays = [(np.ascontiguousarray(array), labels) for array, labels in zip(layers, by_layer, strict=True)]
     else:

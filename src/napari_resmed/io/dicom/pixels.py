@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -32,6 +32,7 @@ from pydicom.uid import (
 )
 
 from napari_resmed.errors import InputError
+from napari_resmed.io.dicom.ends import check_fragments
 from napari_resmed.io.dicom.native import is_native, read_native
 from napari_resmed.io.dicom.slice import Slice
 
@@ -202,7 +203,9 @@ def _decoded(image: Slice, last: int) -> NDArray[Any]:
             pixels = _by_pydicom(image) if by_pydicom or palette else _by_gdcm_or_pydicom(image)
     except (InputError, MemoryError):
         raise
-    except Exception as problem:  # the decoders meet a broken file with any of a dozen kinds
+    except BaseException as problem:  # decoders meet a broken file with any of a dozen kinds; those in Rust panic
+        if not isinstance(problem, Exception) and type(problem).__name__ != "PanicException":
+            raise
         raise InputError(
             f"{name} cannot be decoded: its pixels are cut off, damaged or in an unknown encoding; copy it "
             "again from its source"
@@ -222,7 +225,7 @@ def _by_gdcm_or_pydicom(image: Slice) -> NDArray[Any]:
     """Decode by GDCM, which knows more encodings; where it gives up on a broken file, by pydicom's plug-ins."""
     try:
         return _by_gdcm_bare(image)
-    except MemoryError:
+    except (InputError, MemoryError):
         raise
     except Exception:
         return _by_pydicom(image)
@@ -234,7 +237,7 @@ def _by_pydicom(image: Slice) -> NDArray[Any]:
     palette = image.photometric == "PALETTE COLOR"
     options = {"pixel_keyword": image.pixels} if image.pixels in _FLOATS else {}
     decoder = get_decoder(data.file_meta.TransferSyntaxUID)
-    pixels, _ = decoder.as_array(data, raw=image.samples == 1, **options)
+    pixels = _by_plugins(decoder, data, {"raw": image.samples == 1, **options})
     if pixels.ndim == (2 if image.samples == 1 else 3):
         pixels = pixels[None]
     if palette:
@@ -242,6 +245,19 @@ def _by_pydicom(image: Slice) -> NDArray[Any]:
         if pixels.dtype.itemsize > 1:  # tables of 16 bits: the upper ones are what a screen shows
             pixels = (pixels >> 8).astype(np.uint8)
     return np.asarray(pixels)
+
+
+def _by_plugins(decoder: Any, data: Any, options: Mapping[str, Any]) -> NDArray[Any]:
+    """Ask pydicom's plug-ins one after the other; not its GDCM, which ends the process where bits contradict."""
+    plugins = [name for name in decoder.available_plugins if name != "gdcm"] if decoder.is_encapsulated else [""]
+    for name in plugins[:-1]:
+        try:
+            return np.asarray(decoder.as_array(data, decoding_plugin=name, **options)[0])
+        except Exception:
+            continue
+    if not plugins:
+        raise InputError(f"no decoder is installed for the encoding {decoder.UID.name}; decompress the files first")
+    return np.asarray(decoder.as_array(data, decoding_plugin=plugins[-1], **options)[0])
 
 
 def _by_gdcm(path: Path) -> NDArray[Any]:
@@ -273,6 +289,8 @@ def _by_gdcm_bare(image: Slice) -> NDArray[Any]:
     for tag in _PIXEL_TAGS:
         if tag in source:
             bare[tag] = source[tag]
+    if source.file_meta.TransferSyntaxUID.is_encapsulated:
+        check_fragments(image.path.name, bare.PixelData)
     if image.photometric == "MONOCHROME1":
         bare.PhotometricInterpretation = "MONOCHROME2"
     with tempfile.TemporaryDirectory(prefix="resmed-") as folder:

@@ -12,6 +12,7 @@ import pydicom
 from numpy.typing import NDArray
 
 from napari_resmed.errors import InputError
+from napari_resmed.io.dicom.ends import check_object
 from napari_resmed.io.dicom.objects.frames import functional_groups, place_frames
 from napari_resmed.io.dicom.objects.in_words import in_words
 from napari_resmed.io.dicom.objects.planes import Placement
@@ -152,6 +153,7 @@ def _bits(header: Any) -> Iterator[NDArray[np.uint8]]:
 
 def _open(path: Path, images: Sequence[Series]) -> _File:
     header = pydicom.dcmread(path)
+    check_object(header, path)
     label_map = text(header, "SOPClassUID") == LABEL_MAP
     kind = "LABELMAP" if label_map else text(header, "SegmentationType")
     if kind not in ("BINARY", "FRACTIONAL", "LABELMAP"):
