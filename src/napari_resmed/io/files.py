@@ -109,16 +109,17 @@ def read(
         return _choose(read_seg_nrrd(path), path.name, series)
     if not _holds_dicom(path):
         return read_image(path, magnitude=magnitude)
-    found = find_series(path)
+    every = find_series(path)
     identity, _, part = series.partition(":")
-    if series:
-        found = [entry for entry in found if entry.id == identity]
-        if not found:
-            raise InputError(f"{path.name} holds no series {series!r}; `napari-resmed info` lists them")
+    found = [entry for entry in every if not series or entry.id == identity]
+    if not found:
+        raise InputError(f"{path.name} holds no series {series!r}; `napari-resmed info` lists them")
     remedy = irregular.replace("-", "_")
-    readable = [entry for entry in found if entry.kind == "image" and not entry.problem]
-    readable = readable or [entry for entry in found if remedy in entry.remedies]
-    readable = readable or [entry for entry in found if entry.kind == "labels"]
+    pictures = [entry for entry in found if entry.kind == "image"]
+    readable = [entry for entry in pictures if not entry.problem]
+    readable = readable or [entry for entry in pictures if remedy in entry.remedies]
+    # Labels of an image that cannot be read are not what was asked for.
+    readable = readable or ([] if pictures else [entry for entry in found if entry.kind == "labels"])
     if not readable:
         reasons = "; ".join(dict.fromkeys(entry.problem + _ways_out(entry) for entry in found))
         raise InputError(f"{path.name} holds no series that can be read: {reasons}")
@@ -129,9 +130,9 @@ def read(
     if readable[0].kind == "labels":
         from napari_resmed.io.dicom.objects import read_part
 
-        return read_part(readable[0], part, _images(path, like))
+        return read_part(readable[0], part, _images(path, every, like))
     volume = read_series(readable[0], remedy if readable[0].problem else "")
-    return _with_notes(volume, _left_out(path, found, readable[0]))
+    return _with_notes(volume, _left_out(path, every, readable[0]))
 
 
 def _ways_out(series: Series) -> str:
@@ -188,13 +189,14 @@ def read_all(path: Path | str, series: str = "", like: Path | str | None = None)
         return list(read_seg_nrrd(path))
     if not _holds_dicom(path) or ":" in series:
         return [read(path, series, like)]
-    found = [entry for entry in find_series(path) if not series or entry.id == series]
+    every = find_series(path)
+    found = [entry for entry in every if not series or entry.id == series]
     volumes: list[Volume] = []
     for entry in found:
         if entry.kind == "labels":
             from napari_resmed.io.dicom.objects import read_objects
 
-            volumes += read_objects(entry, _images(path, like))
+            volumes += read_objects(entry, _images(path, every, like))
         elif not entry.problem:
             volumes.append(read_series(entry))
     return volumes or [read(path, series, like)]
@@ -220,11 +222,12 @@ def _holds_dicom(path: Path) -> bool:
     return True
 
 
-def _images(path: Path, like: Path | str | None) -> list[Series]:
+def _images(path: Path, found: list[Series], like: Path | str | None) -> list[Series]:
     """The series among which the image that an object refers to may be."""
-    place = Path(like) if like else path
-    # A file's own series is the object alone.
-    return find_series(place if place.is_dir() or like else place.parent)
+    if like:
+        return find_series(like)
+    # Of a single file, the series found are the object alone.
+    return found if path.is_dir() or is_archive(path) else find_series(path.parent)
 
 
 def _choose(maps: Sequence[LabelMap], name: str, identity: str) -> LabelMap:
@@ -277,7 +280,7 @@ def check_target(path: Path, source: Path | None = None) -> None:
 
 
 def _check_is_dicom(path: Path, source: Path | None) -> None:
-    if source is None or not (source.is_dir() or is_dicom(source)):
+    if source is None or not (source.is_dir() or is_study(source)):
         raise InputError(
             f"cannot write {path.name}: a DICOM segmentation is written over the DICOM series that was segmented; "
             "give its folder with --like, or choose .nii.gz or .seg.nrrd"

@@ -10,6 +10,7 @@ from typing import Any
 from napari_resmed import geometry
 from napari_resmed.errors import InputError, ResMedError
 from napari_resmed.io.dicom import Series, find_series
+from napari_resmed.io.dicom.places import is_archive
 from napari_resmed.io.files import is_dicom, is_study, read
 from napari_resmed.io.image_file import SECOND_HALVES, is_image_name, peek_image
 from napari_resmed.io.peek import Peek
@@ -147,7 +148,7 @@ def _describe_dicom(path: Path) -> list[Entry]:
 
         try:
             # The image of a single file may lie beside it.
-            parts = parts_of(series, found if path.is_dir() else None)
+            parts = parts_of(series, found if path.is_dir() or is_archive(path) else None)
         except ResMedError as problem:
             entries.append(_describe_series(replace(series, problem=str(problem)), path))
             continue

@@ -101,7 +101,9 @@ def _note(index: int, count: int) -> dict[str, Any]:
 
 
 def _fields(path: Path) -> dict[str, str]:
-    return read_fields(path).pairs
+    pairs = read_fields(path).pairs
+    # A backslash stands before what cannot stand in a line (NRRD, "Key/value pairs").
+    return {key: re.sub(r"\\(.)", lambda match: {"n": "\n"}.get(match[1], match[1]), pairs[key]) for key in pairs}
 
 
 def _segments(fields: Mapping[str, str], layers: int) -> dict[int, dict[str, str]]:
