@@ -169,6 +169,7 @@ class TestIrregular:
         assert [series.shape for series in found] == [(2, 288, 288)] * 2
         assert [round(series.spacing_mm[0], 3) for series in found] == [3.3, 4.4]
         assert found[0].id != found[1].id
+        assert all("one of 2 parts of its series" in series.warnings[-1] for series in found)
         assert {geometry.orientation(series.affine) for series in found} == {"RIP", "SPL"}
 
     def test_no_volume(self, shared_data: Path) -> None:
