@@ -6,7 +6,6 @@ by GDCM (through SimpleITK).
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -35,6 +34,7 @@ from pydicom.uid import (
 )
 
 from napari_resmed.errors import InputError
+from napari_resmed.io.dicom.fragments import DELIMITER, end_of_pixels
 from napari_resmed.io.dicom.native import is_native, read_native
 from napari_resmed.io.dicom.slice import Slice
 
@@ -51,7 +51,8 @@ _FLOATS = {"FloatPixelData": "f4", "DoubleFloatPixelData": "f8"}
 _BY_PYDICOM = {RLELossless, HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL, DeflatedExplicitVRLittleEndian}
 # Of copies that live as long as their decoding takes.
 _COPY_UID = generate_uid()
-_CHUNK = 2**20
+# Those of pydicom that refuse what is damaged; its GDCM ends the whole program.
+_PLUG_INS = ("pylibjpeg", "pyjpegls", "pydicom", "pillow")
 _GDCM_BITS = (8, 12, 16, 32)
 
 sitk.ProcessObject.SetGlobalWarningDisplay(False)  # GDCM prints to stderr what we report ourselves
@@ -205,7 +206,7 @@ def _decoded(image: Slice, last: int) -> NDArray[Any]:
                 image.syntax in _BY_PYDICOM or image.bits_allocated not in _GDCM_BITS or image.pixels != "PixelData"
             )
             palette = image.photometric == "PALETTE COLOR"
-            pixels = _by_pydicom(image) if by_pydicom or palette else _by_gdcm_or_pydicom(image)
+            pixels = _by_pydicom(image) if by_pydicom or palette else _by_gdcm_bare(image)
     except (InputError, MemoryError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as problem:  # a dozen kinds; a decoder written in Rust ends with one that is no Exception
@@ -224,22 +225,16 @@ def _decoded(image: Slice, last: int) -> NDArray[Any]:
     return pixels
 
 
-def _by_gdcm_or_pydicom(image: Slice) -> NDArray[Any]:
-    """Decode by GDCM, which knows more encodings; where it gives up on a broken file, by pydicom's plug-ins."""
-    try:
-        return _by_gdcm_bare(image)
-    except MemoryError:
-        raise
-    except Exception:
-        return _by_pydicom(image)
-
-
 def _by_pydicom(image: Slice) -> NDArray[Any]:
     """Decode by pydicom and its plug-ins, pylibjpeg's; a palette's colours looked up."""
     data = pydicom.dcmread(image.path, force=True)
     palette = image.photometric == "PALETTE COLOR"
     options = {"pixel_keyword": image.pixels} if image.pixels in _FLOATS else {}
     decoder = get_decoder(data.file_meta.TransferSyntaxUID)
+    if UID(image.syntax).is_encapsulated:
+        with image.path.open("rb") as file:
+            end_of_pixels(file, image)
+        options["decoding_plugin"] = next(name for name in _PLUG_INS if name in decoder.available_plugins)
     pixels, _ = decoder.as_array(data, raw=image.samples == 1, **options)
     if pixels.ndim == (2 if image.samples == 1 else 3):
         pixels = pixels[None]
@@ -270,9 +265,11 @@ def _by_gdcm_bare(image: Slice) -> NDArray[Any]:
         copy = Path(folder) / "pixels.dcm"
         if UID(image.syntax).is_encapsulated:
             with image.path.open("rb") as source, copy.open("wb") as target:
+                end = end_of_pixels(source, image)
                 target.write(_bare_header(image))
                 source.seek(image.element_at)
-                shutil.copyfileobj(source, target, _CHUNK)
+                target.write(source.read(end - image.element_at))
+                target.write(DELIMITER)
         else:
             _save_bare(image, copy)
         return _by_gdcm(copy)
