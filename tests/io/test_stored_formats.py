@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from napari_resmed import geometry
 from napari_resmed.errors import InputError
