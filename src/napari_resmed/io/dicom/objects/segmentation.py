@@ -157,7 +157,7 @@ def _open(path: Path, images: Sequence[Series]) -> _File:
     label_map = text(header, "SOPClassUID") == LABEL_MAP
     kind = "LABELMAP" if label_map else text(header, "SegmentationType")
     if kind not in ("BINARY", "FRACTIONAL", "LABELMAP"):
-        raise Malformed(f"found SegmentationType {kind!r}, expected BINARY, FRACTIONAL or LABELMAP")
+        raise Malformed("found another SegmentationType, expected BINARY, FRACTIONAL or LABELMAP")
     groups = functional_groups(header)
     segments = list(header.get("SegmentSequence") or ())
     labels = labels_of(segments)
