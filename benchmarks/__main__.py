@@ -11,7 +11,8 @@ import torch
 from napari_resmed.predict.machine import choose_machine
 
 QUESTIONS = ("start", "segment_speed", "cancel", "event_loop", "event_loop_training", "train_step", "brain_mr")
-# Asked by name only: few_slices (ten minutes), hippocampus (an hour, two with nnU-Net), head_neck (two hours).
+# Asked by name only: hostile (some minutes), nifti_speed, few_slices (ten minutes), hippocampus (an hour, two with
+# nnU-Net), head_neck (two hours).
 
 
 def main() -> int:
