@@ -6,9 +6,15 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.uid import MultiFrameGrayscaleWordSecondaryCaptureImageStorage, NuclearMedicineImageStorage
+from pydicom.uid import (
+    JPEG2000Lossless,
+    JPEGLSLossless,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    NuclearMedicineImageStorage,
+    RLELossless,
+)
 
-from napari_resmed.io.dicom import find_series, read_series
+from napari_resmed.io.dicom import find_series, preview, read_series
 from tests.io.dicom.making import bundled, change, make_series, ramp
 
 
@@ -40,6 +46,23 @@ class TestFilm:
         assert (volume.axes, volume.shape, volume.modality) == ("tczyx", (30, 3, 1, 240, 320), "US")
         expected = pydicom.dcmread(bundled("examples_ybr_color.dcm")).pixel_array
         np.testing.assert_array_equal(np.moveaxis(volume.data[:, :, 0], 1, -1), expected)
+
+    @pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless, JPEG2000Lossless])
+    def test_compressed(self, tmp_path: Path, syntax: str) -> None:
+        (file,) = make_series(tmp_path / "film", (1, 96, 80)).iterdir()
+
+        def several(data: Dataset) -> None:
+            data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = (
+                MultiFrameGrayscaleWordSecondaryCaptureImageStorage
+            )
+            data.NumberOfFrames = 3
+            data.PixelData = ramp((3, 96, 80)).tobytes()
+            data.compress(syntax, generate_instance_uid=False)
+
+        change(file, several)
+        (series,) = find_series(file)
+        np.testing.assert_array_equal(read_series(series).data[:, 0], ramp((3, 96, 80)))
+        assert preview(series).shape == (96, 80)
 
     def test_in_a_class_of_single_images(self, film: Path) -> None:
         def single(data: Dataset) -> None:
