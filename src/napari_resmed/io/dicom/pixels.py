@@ -30,7 +30,7 @@ _FLOATS = {"FloatPixelData": "f4", "DoubleFloatPixelData": "f8"}
 def value_type(image: Slice) -> np.dtype[Any]:
     """Smallest type that holds every value that the header allows, exactly: stored bits, then rescaled."""
     if image.pixels in _FLOATS:
-        return np.dtype(_FLOATS[image.pixels])
+        return np.dtype(_FLOATS[image.pixels] if (image.slope, image.intercept) == (1.0, 0.0) else np.float64)
     if image.photometric == "PALETTE COLOR":
         return np.dtype(np.uint8)  # GDCM looks the colours up
     if image.samples > 1:
@@ -125,7 +125,7 @@ def _put(pixels: NDArray[Any], image: Slice, target: NDArray[Any]) -> None:
     if image.photometric == "MONOCHROME1" and image.modality in _RADIOGRAPHS:
         low = -(2 ** (image.bits - 1)) if image.signed else 0
         pixels = (2 * low + 2**image.bits - 1 - pixels.astype(np.int64)).astype(pixels.dtype)
-    if (image.slope, image.intercept) == (1.0, 0.0) or target.ndim > 2 or image.pixels in _FLOATS:
+    if (image.slope, image.intercept) == (1.0, 0.0) or target.ndim > 2:
         if not np.can_cast(pixels.dtype, target.dtype):
             _check_fit(pixels, target.dtype)
         if not (pixels.dtype == target.dtype and np.may_share_memory(pixels, target)):
