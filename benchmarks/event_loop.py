@@ -13,7 +13,7 @@ import napari
 import numpy as np
 from qtpy.QtCore import QCoreApplication, Qt, QTimer
 
-from napari_resmed.viewer.segment_widget import SegmentWidget
+from napari_resmed.viewer.segment.segment_widget import SegmentWidget
 
 TICK_MS = 5
 LIMIT_MS = 100

@@ -19,8 +19,8 @@ from qtpy.QtCore import QTimer
 
 from benchmarks.event_loop import LIMIT_MS, Pulse, report, spin
 from napari_resmed.models.catalogue import find_model
-from napari_resmed.viewer.running_job import training_engine
-from napari_resmed.viewer.train_widget import TrainWidget
+from napari_resmed.viewer.parts.running_job import training_engine
+from napari_resmed.viewer.train.train_widget import TrainWidget
 
 MINUTES = 1.0
 STROKES_MS = 33
@@ -73,7 +73,7 @@ def measure() -> None:
     viewer.dims.set_point(0, labels.data_to_world((60, 0, 0))[0])
     labels.paint((60, 110, 98), 1)  # so that the dock looks again
     spin(lambda: False, 3)
-    widget.source.all_slices_button.click()
+    widget.source.only.slices.all_button.click()
     widget.options.base_choice.setCurrentIndex(widget.options.base_choice.findText(find_model("brain-mr").name))
     widget.options.minutes.setValue(MINUTES)
     pulse, brush = Pulse(), Brush(labels, 60)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from napari_resmed.errors import InputError
 from napari_resmed.volume import Volume
 
-__all__ = ["Code", "Label", "LabelMap", "LabelSet", "count_values", "smallest_integer_type"]
+__all__ = ["CODES", "Code", "Label", "LabelMap", "LabelSet", "count_values", "smallest_integer_type"]
 
 # Okabe and Ito's palette (Color Universal Design, 2008): distinguishable with any colour vision.
 _OKABE_ITO = (
@@ -27,6 +27,9 @@ _OKABE_ITO = (
 )
 _GOLDEN_ANGLE = 0.61803398875
 
+# The fields of a Label that are terms of a standard vocabulary.
+CODES = ("code", "category", "modifier", "region", "region_modifier")
+
 
 @dataclass(frozen=True)
 class Code:
@@ -35,6 +38,10 @@ class Code:
     scheme: str
     value: str
     meaning: str
+
+    def to_json(self) -> dict[str, str]:
+        """Plain values for a file."""
+        return {"scheme": self.scheme, "value": self.value, "meaning": self.meaning}
 
 
 @dataclass(frozen=True)
@@ -51,23 +58,28 @@ class Label:
         Red, green, blue, 0..255.
     code:
         The structure in a standard vocabulary, if it is known.
+    category:
+        What kind of thing it is ("Anatomical structure", "Tissue", ...), where a file says.
+    modifier:
+        What narrows the code, most often the side ("Left").
+    region, region_modifier:
+        Where in the body it lies, and what narrows that, for a structure that is named by its kind ("Mass").
     """
 
     value: int
     name: str
     colour: tuple[int, int, int]
     code: Code | None = None
+    category: Code | None = None
+    modifier: Code | None = None
+    region: Code | None = None
+    region_modifier: Code | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for a file."""
         entry: dict[str, Any] = {"value": self.value, "name": self.name, "colour": list(self.colour)}
-        if self.code:
-            entry["code"] = {
-                "scheme": self.code.scheme,
-                "value": self.code.value,
-                "meaning": self.code.meaning,
-            }
-        return entry
+        codes = {name: getattr(self, name) for name in CODES}
+        return entry | {name: code.to_json() for name, code in codes.items() if code}
 
 
 @dataclass(frozen=True)
@@ -135,10 +147,10 @@ class LabelSet:
                 value, name = int(entry["value"]), str(entry["name"])
                 colour = entry.get("colour") or default_colour(value)
                 red, green, blue = (int(part) for part in colour)
-                code = Code(**entry["code"]) if entry.get("code") else None
+                codes = {name: Code(**entry[name]) for name in CODES if entry.get(name)}
             except (KeyError, TypeError, ValueError) as problem:
                 raise InputError(f"found the label entry {entry!r}, expected value, name and colour") from problem
-            labels.append(Label(value, name, (red, green, blue), code))
+            labels.append(Label(value, name, (red, green, blue), **codes))
         return cls(tuple(labels))
 
 

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import napari
 import numpy as np
 import pytest
+from pytestqt.qtbot import QtBot
 
 from napari_resmed.io import read
 from napari_resmed.io.samples import mni152_template
 from napari_resmed.viewer.layers import volume_to_layer
-from napari_resmed.viewer.segment_widget import SegmentWidget
+from napari_resmed.viewer.segment.segment_widget import SegmentWidget
 from napari_resmed.volume import Volume
+
+PATIENCE_MS = 40_000
+
+
+@pytest.fixture
+def qtbot(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> QtBot:
+    """Waits longer than the usual five seconds: the machine may be busy with other things."""
+    monkeypatch.setattr(qtbot, "waitUntil", partial(qtbot.waitUntil, timeout=PATIENCE_MS))
+    return qtbot
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from napari_resmed import geometry
 from napari_resmed.errors import InputError
 from napari_resmed.labels import Label, LabelMap, LabelSet
-from napari_resmed.viewer.layers import attributes_of, layer_to_volume, tilt_note, volume_to_layer
+from napari_resmed.viewer.layer_place import attributes_of
+from napari_resmed.viewer.layers import layer_to_volume, tilt_note, volume_to_layer
 from napari_resmed.volume import Volume
 
 SHAPE = (4, 5, 6)

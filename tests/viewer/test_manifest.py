@@ -11,7 +11,7 @@ import napari
 import pytest
 from npe2 import PluginManifest
 
-from napari_resmed.viewer.segment_widget import SegmentWidget
+from napari_resmed.viewer.segment.segment_widget import SegmentWidget
 
 MENUS = """
 import json, napari

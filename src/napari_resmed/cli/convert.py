@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from napari_resmed.cli.output import Json, messages, print_json
-from napari_resmed.io import read, write
-from napari_resmed.io.files import check_not_input
+from napari_resmed.io import read, read_all, write
+from napari_resmed.io.files import HOLDS_SEVERAL, check_not_input
+from napari_resmed.labels import LabelMap
+from napari_resmed.volume import Volume
 
 __all__ = ["convert"]
 
@@ -24,8 +26,11 @@ class Irregular(StrEnum):
 
 def convert(
     path: Annotated[Path, typer.Argument(help="An image file, or DICOM: a folder, DICOMDIR or zip.")],
-    out: Annotated[Path, typer.Argument(help=".nii.gz, .nii, .nrrd, .mha, or a new folder for DICOM.")],
+    out: Annotated[Path, typer.Argument(help=".nii.gz, .nii, .nrrd, .seg.nrrd, .mha, .dcm, or a new folder.")],
     series: Annotated[str, typer.Option(help="Which series of a folder; `info` lists them.")] = "",
+    like: Annotated[
+        Path | None, typer.Option(help="DICOM series that labels belong to: to write .dcm, to read a structure set.")
+    ] = None,
     irregular: Annotated[
         Irregular | None, typer.Option(help="What to do about slices at uneven distances; refused if not said.")
     ] = None,
@@ -33,11 +38,18 @@ def convert(
 ) -> None:
     """Write an image in another format, with the same voxels in the same place."""
     check_not_input(out, [path])
-    volume = read(path, series, irregular=irregular or "")
-    for warning in volume.meta.get("warnings", ()):
+    labels = _all_labels(path, series, like) if out.name.lower().endswith(HOLDS_SEVERAL) else []
+    volume: Volume = labels[0] if labels else read(path, series, like, irregular=irregular or "")
+    told = [warning for one in (*labels[1:], volume) for warning in one.meta.get("warnings", ())]
+    for warning in dict.fromkeys(told):
         messages.print(f"Warning: {warning}", markup=False)
-    write(volume, out)
+    write(labels or volume, out, like)
     if as_json:
         print_json({"output": str(out), "shape": volume.shape, "axes": volume.axes, "dtype": str(volume.data.dtype)})
     else:
         messages.print(f"Wrote {out}", markup=False)
+
+
+def _all_labels(path: Path, series: str, like: Path | None) -> list[LabelMap]:
+    """Every label map that there is: structures that overlap stay together."""
+    return [volume for volume in read_all(path, series, like) if isinstance(volume, LabelMap)]

@@ -19,7 +19,9 @@ __all__ = ["segment"]
 
 def segment(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files or DICOM folders.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="A file; a folder where there are several images.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="A file (.dcm over DICOM); a folder where there are several.")
+    ],
     model: Annotated[str, typer.Option("--model", "-m", help="A name from `models list`, or a folder.")] = "brain-mr",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
@@ -37,8 +39,11 @@ def segment(
         raise InputError("--table, --uncertainty and --series take one image and no cluster")
     pairs = list(zip(images, _targets(images, out), strict=True))
     # Before any work is done, so that a wrong place costs no waiting.
+    for image, target in pairs:
+        check_target(target, image)
+    if uncertainty:
+        check_target(uncertainty)
     for target in (*(target for _, target in pairs), *([uncertainty] if uncertainty else [])):
-        check_target(target)
         check_not_input(target, images)
     if table:
         check_place(table)

@@ -9,12 +9,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_resmed.io.files import is_readable, read, write
+    from napari_resmed.io.files import is_readable, read, read_all, write
     from napari_resmed.io.listing import Entry, find_images
 
-_HOMES = {"Entry": "listing", "find_images": "listing", "is_readable": "files", "read": "files", "write": "files"}
+_HOMES = {
+    "Entry": "listing",
+    "find_images": "listing",
+    "is_readable": "files",
+    "read": "files",
+    "read_all": "files",
+    "write": "files",
+}
 
-__all__ = ["Entry", "find_images", "is_readable", "read", "write"]
+__all__ = ["Entry", "find_images", "is_readable", "read", "read_all", "write"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from napari_resmed.errors import InputError
@@ -13,11 +13,15 @@ from napari_resmed.io.itk import SUFFIXES as ITK_SUFFIXES
 from napari_resmed.io.itk import read_itk, write_itk
 from napari_resmed.io.kind import settle_kind
 from napari_resmed.io.nifti import is_nifti, read_nifti, write_nifti
+from napari_resmed.io.seg_nrrd import SUFFIX as SEGMENTS_SUFFIX
+from napari_resmed.io.seg_nrrd import is_seg_nrrd, read_seg_nrrd, write_seg_nrrd
 from napari_resmed.io.whole_file import check_place
+from napari_resmed.labels import LabelMap
 from napari_resmed.volume import Volume
 
 __all__ = [
     "ENDINGS",
+    "HOLDS_SEVERAL",
     "ITK_SUFFIXES",
     "check_not_input",
     "check_target",
@@ -25,13 +29,17 @@ __all__ = [
     "is_readable",
     "is_study",
     "read",
+    "read_all",
     "write",
 ]
 
 _DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+# What a file that holds several label maps ends in.
+HOLDS_SEVERAL = (SEGMENTS_SUFFIX, *_DICOM_SUFFIXES)
 # What an image file's name may end in; the longest of those that fit stands first.
-ENDINGS = (".nii.gz", ".img.gz", ".hdr.gz", ".nii", ".img", ".hdr", *ITK_SUFFIXES, *_DICOM_SUFFIXES)
+ENDINGS = (SEGMENTS_SUFFIX, ".nii.gz", ".img.gz", ".hdr.gz", ".nii", ".img", ".hdr", *ITK_SUFFIXES, *_DICOM_SUFFIXES)
 WRITABLE_FILES = ".nii.gz, .nii, .nrrd, .mha"
+WRITABLE_LABELS = f"{WRITABLE_FILES}, .seg.nrrd, or .dcm for a DICOM segmentation"
 WRITABLE = f"{WRITABLE_FILES}, or a folder name without suffix for DICOM"
 
 
@@ -55,15 +63,19 @@ def is_readable(path: Path) -> bool:
     return is_nifti(path) or path.suffix.lower() in ITK_SUFFIXES or is_study(path)
 
 
-def read(path: Path | str, series: str = "", *, irregular: str = "") -> Volume:
-    """Read one image.
+def read(path: Path | str, series: str = "", like: Path | str | None = None, *, irregular: str = "") -> Volume:
+    """Read one image or label map.
 
     Parameters
     ----------
     path:
         An image file, or a folder, a DICOMDIR or a zip archive of DICOM files.
     series:
-        Which series of a folder, as ``id`` from :func:`find_images`; may be left out where there is one.
+        Which series of a folder, or which map of a file with several, as ``id`` from :func:`find_images`; may be
+        left out where there is one. Where a folder holds one image series and segmentations of it, the image is
+        read.
+    like:
+        Where the image series is that a DICOM segmentation or structure set belongs to, if it is not in its folder.
     irregular:
         What to do about DICOM slices that form no regular grid: ``"largest-block"`` or ``"resample"``; empty
         refuses them.
@@ -78,25 +90,21 @@ def read(path: Path | str, series: str = "", *, irregular: str = "") -> Volume:
     InputError
         If there is nothing there, it is no image, it is damaged, or the choice is not clear.
     """
-    path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path} does not exist")
-    if path.is_file() and is_nifti(path):
-        return read_nifti(path)
-    if path.is_file() and path.suffix.lower() in ITK_SUFFIXES:
-        return settle_kind(read_itk(path), path)
-    if path.is_file() and not is_study(path):
-        raise InputError(
-            f"{path.name} is not a medical image that can be read; expected NIfTI, NRRD, MetaImage or DICOM"
-        )
+    path = _there(path)
+    if path.is_file() and is_seg_nrrd(path):
+        return _choose(read_seg_nrrd(path), path.name, series)
+    if not _holds_dicom(path):
+        return read_nifti(path) if is_nifti(path) else settle_kind(read_itk(path), path)
     found = find_series(path)
+    identity, _, part = series.partition(":")
     if series:
-        found = [entry for entry in found if entry.id == series]
+        found = [entry for entry in found if entry.id == identity]
         if not found:
             raise InputError(f"{path.name} holds no series {series!r}; `napari-resmed info` lists them")
     remedy = irregular.replace("-", "_")
-    readable = [entry for entry in found if not entry.problem]
+    readable = [entry for entry in found if entry.kind == "image" and not entry.problem]
     readable = readable or [entry for entry in found if remedy in entry.remedies]
+    readable = readable or [entry for entry in found if entry.kind == "labels"]
     if not readable:
         reasons = "; ".join(dict.fromkeys(entry.problem + _ways_out(entry) for entry in found))
         raise InputError(f"{path.name} holds no series that can be read: {reasons}")
@@ -104,6 +112,10 @@ def read(path: Path | str, series: str = "", *, irregular: str = "") -> Volume:
         names = ", ".join(f"{entry.id} ({entry.description or entry.modality})" for entry in readable[:5])
         more = f" and {len(readable) - 5} more" if len(readable) > 5 else ""
         raise InputError(f"{path.name} holds {len(readable)} series: {names}{more}; choose one with --series")
+    if readable[0].kind == "labels":
+        from napari_resmed.io.dicom.objects import read_part
+
+        return read_part(readable[0], part, _images(path, like))
     return read_series(readable[0], remedy if readable[0].problem else "")
 
 
@@ -115,6 +127,80 @@ def _ways_out(series: Series) -> str:
     }
     ways = ", ".join(does[remedy] for remedy in series.remedies)
     return f"; {ways}" if ways else ""
+
+
+def read_all(path: Path | str, series: str = "", like: Path | str | None = None) -> list[Volume]:
+    """Read everything that a path holds, or that one of its series holds: every image, every label map.
+
+    Parameters
+    ----------
+    path, series, like:
+        As for :func:`read`.
+
+    Returns
+    -------
+    list of Volume
+        At least one. Series of a folder that cannot be read are left out, unless none can: :func:`find_images`
+        says why.
+
+    Raises
+    ------
+    InputError
+        As for :func:`read`.
+    """
+    path = _there(path)
+    if path.is_file() and is_seg_nrrd(path) and not series:
+        return list(read_seg_nrrd(path))
+    if not _holds_dicom(path) or ":" in series:
+        return [read(path, series, like)]
+    found = [entry for entry in find_series(path) if not series or entry.id == series]
+    volumes: list[Volume] = []
+    for entry in found:
+        if entry.kind == "labels":
+            from napari_resmed.io.dicom.objects import read_objects
+
+            volumes += read_objects(entry, _images(path, like))
+        elif not entry.problem:
+            volumes.append(read_series(entry))
+    return volumes or [read(path, series, like)]
+
+
+def _there(path: Path | str) -> Path:
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path} does not exist")
+    return path
+
+
+def _holds_dicom(path: Path) -> bool:
+    """Whether a path is DICOM's business, and not that of a format of one file."""
+    if path.is_dir():
+        return True
+    if is_nifti(path) or path.suffix.lower() in ITK_SUFFIXES:
+        return False
+    if not is_study(path):
+        raise InputError(
+            f"{path.name} is not a medical image that can be read; expected NIfTI, NRRD, MetaImage or DICOM"
+        )
+    return True
+
+
+def _images(path: Path, like: Path | str | None) -> list[Series]:
+    """The series among which the image that an object refers to may be."""
+    place = Path(like) if like else path
+    # A file's own series is the object alone.
+    return find_series(place if place.is_dir() or like else place.parent)
+
+
+def _choose(maps: Sequence[LabelMap], name: str, identity: str) -> LabelMap:
+    ids = [name] if len(maps) == 1 else [f"{name}:{number + 1}" for number in range(len(maps))]
+    if identity in ids:
+        return maps[ids.index(identity)]
+    if identity:
+        raise InputError(f"{name} holds no label map {identity!r}; `napari-resmed info` lists them")
+    if len(maps) > 1:
+        raise InputError(f"{name} holds {len(maps)} label maps: {', '.join(ids[:5])}; choose one with --series")
+    return maps[0]
 
 
 def check_not_input(target: Path, inputs: Iterable[Path]) -> None:
@@ -129,28 +215,54 @@ def check_not_input(target: Path, inputs: Iterable[Path]) -> None:
         raise InputError(f"{target} is the image itself; choose another name, so that it is not lost")
 
 
-def check_target(path: Path) -> None:
+def check_target(path: Path, source: Path | None = None) -> None:
     """Refuse, before any work is done, a file name or place that an image cannot be written to.
+
+    Parameters
+    ----------
+    path:
+        Where something will be written.
+    source:
+        For labels, the image that they are of: over DICOM, they can be written as a DICOM segmentation.
 
     Raises
     ------
     InputError
         If the ending is not one we write, or nothing can be written there.
     """
-    if not path.name.lower().endswith((".nii", ".nii.gz", *ITK_SUFFIXES)):
-        raise InputError(f"cannot write {path.name}: found the ending {path.suffix!r}, expected {WRITABLE_FILES}")
+    name = path.name.lower()
+    if source is not None and name.endswith(_DICOM_SUFFIXES):
+        _check_is_dicom(path, source)
+    elif not name.endswith((".nii", ".nii.gz", *ITK_SUFFIXES)):
+        raise InputError(
+            f"cannot write {path.name}: found the ending {path.suffix!r}, expected "
+            f"{WRITABLE_FILES if source is None else WRITABLE_LABELS}"
+        )
     check_place(path)
 
 
-def write(volume: Volume, path: Path | str) -> None:
-    """Write one image in the format its name says; the whole file or nothing.
+def _check_is_dicom(path: Path, source: Path | None) -> None:
+    if source is None or not (source.is_dir() or is_dicom(source)):
+        raise InputError(
+            f"cannot write {path.name}: a DICOM segmentation is written over the DICOM series that was segmented; "
+            "give its folder with --like, or choose .nii.gz or .seg.nrrd"
+        )
+
+
+def write(
+    volume: Volume | Sequence[LabelMap], path: Path | str, like: Path | str | None = None, series: str = ""
+) -> None:
+    """Write one image, or label maps, in the format that the name says; the whole file or nothing.
 
     Parameters
     ----------
     volume:
-        What to write.
+        What to write. Several label maps of one grid go into one ``.seg.nrrd`` or ``.dcm``.
     path:
-        ``.nii.gz``, ``.nii``, ``.nrrd``, ``.mha``, or a new folder (no suffix) for a DICOM series.
+        ``.nii.gz``, ``.nii``, ``.nrrd``, ``.mha``; for label maps ``.seg.nrrd`` (3D Slicer) or ``.dcm`` (DICOM
+        segmentation); or a new folder (no suffix) for a DICOM series.
+    like, series:
+        For ``.dcm``: the folder of the DICOM series that was segmented, and which series of it.
 
     Raises
     ------
@@ -161,6 +273,13 @@ def write(volume: Volume, path: Path | str) -> None:
     """
     path = Path(path)
     name = path.name.lower()
+    if name.endswith(HOLDS_SEVERAL):
+        _write_labels([volume] if isinstance(volume, Volume) else volume, path, like, series)
+        return
+    if not isinstance(volume, Volume):
+        if len(volume) != 1:
+            raise InputError(f"{path.name} holds one label map, found {len(volume)}; write .seg.nrrd or .dcm instead")
+        volume = volume[0]
     if name.endswith((".nii", ".nii.gz")):
         write_nifti(volume, path)
     elif path.suffix.lower() in ITK_SUFFIXES:
@@ -169,3 +288,16 @@ def write(volume: Volume, path: Path | str) -> None:
         write_series(volume, path)
     else:
         raise InputError(f"cannot write {path.name}: found the ending {path.suffix!r}, expected {WRITABLE}")
+
+
+def _write_labels(maps: Sequence[Volume], path: Path, like: Path | str | None, series: str) -> None:
+    labels = [one for one in maps if isinstance(one, LabelMap)]
+    if len(labels) < len(maps):
+        raise InputError(f"cannot write {path.name}: this ending is for labels, found an image; expected {WRITABLE}")
+    if path.name.lower().endswith(SEGMENTS_SUFFIX):
+        write_seg_nrrd(labels, path)
+        return
+    _check_is_dicom(path, Path(like) if like else None)
+    from napari_resmed.io.dicom.objects import write_segmentation
+
+    write_segmentation(labels, path, Path(like) if like else "", series)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from napari_resmed.errors import InputError
+from napari_resmed.errors import InputError, ResMedError
 from napari_resmed.io.dicom import Series, find_series
 from napari_resmed.io.files import ITK_SUFFIXES, is_dicom, is_study, read
 from napari_resmed.io.nifti import is_nifti
+from napari_resmed.io.seg_nrrd import is_seg_nrrd, read_seg_nrrd
 from napari_resmed.labels import LabelMap
+from napari_resmed.volume import Volume
 
 __all__ = ["Entry", "find_images"]
+
+# Structures named in a description; the rest are counted.
+NAMES_SHOWN = 6
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ def find_images(path: Path | str) -> list[Entry]:
             except InputError as problem:
                 entries.append(_unreadable(file.name, str(file), str(problem)))
     if any(is_dicom(file) for file in files):
-        entries += [_describe_series(series, path) for series in find_series(path)]
+        entries += _describe_dicom(path)
     if not entries:
         raise InputError(f"{path} holds no image; expected NIfTI, NRRD, MetaImage or DICOM files")
     return entries
@@ -73,23 +78,62 @@ def find_images(path: Path | str) -> list[Entry]:
 
 def _describe_file(path: Path) -> list[Entry]:
     if path.is_file() and not is_nifti(path) and path.suffix.lower() not in ITK_SUFFIXES and is_study(path):
-        return [_describe_series(series, path) for series in find_series(path)]
-    volume = read(path)
-    return [
-        Entry(
-            id=path.name,
-            path=str(path),
-            kind="labels" if isinstance(volume, LabelMap) else "image",
-            modality=volume.modality,
-            shape=volume.shape,
-            spacing_mm=tuple(round(value, 6) for value in volume.spacing_mm),
-            affine=volume.affine.tolist(),
-            axes=volume.axes,
-            dtype=str(volume.data.dtype),
-            description=str(volume.meta.get("description", "")),
-            warnings=tuple(volume.meta.get("warnings", ())),
-        )
-    ]
+        return _describe_dicom(path)
+    if is_seg_nrrd(path):
+        maps = read_seg_nrrd(path)
+        return [
+            _describe_volume(one, path.name if len(maps) == 1 else f"{path.name}:{number + 1}", path)
+            for number, one in enumerate(maps)
+        ]
+    return [_describe_volume(read(path), path.name, path)]
+
+
+def _describe_volume(volume: Volume, identity: str, path: Path, modality: str = "", description: str = "") -> Entry:
+    labels = isinstance(volume, LabelMap)
+    told = description or str(volume.meta.get("description", ""))
+    return Entry(
+        id=identity,
+        path=str(path),
+        kind="labels" if labels else "image",
+        modality=modality or volume.modality,
+        shape=volume.shape,
+        spacing_mm=tuple(round(value, 6) for value in volume.spacing_mm),
+        affine=volume.affine.tolist(),
+        axes=volume.axes,
+        dtype=str(volume.data.dtype),
+        description=": ".join(part for part in (told, _names(volume)) if part),
+        warnings=tuple(volume.meta.get("warnings", ())),
+    )
+
+
+def _names(volume: Volume) -> str:
+    """The first structures of a file that names them."""
+    if not isinstance(volume, LabelMap):
+        return ""
+    names = [label.name for label in volume.labels if label.name != f"label {label.value}"]
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return ", ".join(names[:NAMES_SHOWN]) + more
+
+
+def _describe_dicom(path: Path) -> list[Entry]:
+    found = find_series(path)
+    entries: list[Entry] = []
+    for series in found:
+        if series.kind != "labels":
+            entries.append(_describe_series(series, path))
+            continue
+        from napari_resmed.io.dicom.objects import parts_of
+
+        try:
+            # The image of a single file may lie beside it.
+            parts = parts_of(series, found if path.is_dir() else None)
+        except ResMedError as problem:
+            entries.append(_describe_series(replace(series, problem=str(problem)), path))
+            continue
+        entries += [
+            _describe_volume(volume, identity, path, series.modality, series.description) for identity, volume in parts
+        ]
+    return entries
 
 
 def _describe_series(series: Series, path: Path) -> Entry:

@@ -33,7 +33,7 @@ def segment_file(
     path:
         An image file or a DICOM folder.
     target:
-        Where the labels go; a note of how they were made goes beside it.
+        Where the labels go; a note of how they were made goes beside it. ``.dcm`` over a DICOM series.
     model:
         A name from the catalogue, or a model folder.
     uncertainty, table:
@@ -60,7 +60,7 @@ def segment_file(
     was_read = time.perf_counter()
     done = yield from segment(image, model, uncertainty=uncertainty is not None, **options)
     was_done = time.perf_counter()
-    write(done.labels, target)
+    write(done.labels, target, like=path, series=series)
     write_provenance(target, done.labels, path)
     if uncertainty is not None and done.uncertainty is not None:
         write(done.uncertainty, uncertainty)

@@ -12,7 +12,7 @@ import napari
 import numpy as np
 from qtpy.QtCore import QTimer
 
-from napari_resmed.viewer.segment_widget import SegmentWidget
+from napari_resmed.viewer.segment.segment_widget import SegmentWidget
 
 __all__ = ["main"]
 

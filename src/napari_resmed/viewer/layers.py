@@ -11,25 +11,26 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from napari_resmed import geometry
 from napari_resmed.errors import InputError
 from napari_resmed.geometry import AxisOrder
-from napari_resmed.labels import Label, LabelMap, LabelSet, default_colour
+from napari_resmed.labels import LabelMap, LabelSet
+from napari_resmed.viewer.contrast import contrast_limits
+from napari_resmed.viewer.label_look import label_look, names_of
+from napari_resmed.viewer.layer_place import spatial, world_matrix
 from napari_resmed.volume import Volume
 
 __all__ = [
     "KEY",
     "LayerData",
-    "attributes_of",
     "is_in_place",
+    "is_result",
     "layer_to_volume",
     "result_to_layer",
     "tilt_note",
     "volume_to_layer",
-    "warm_labels",
 ]
 
 KEY = "resmed"
@@ -55,7 +56,7 @@ def volume_to_layer(volume: Volume) -> LayerData:
     -------
     data, attributes, kind
         As napari's readers return it. Axes in the layer: time, channel, then z towards Superior, y towards
-        Posterior, x towards Left; scale and translate in mm, LPS.
+        Posterior, x towards Left; scale and translate in mm, LPS. Colour images are ``rgb``, red, green and blue last.
     """
     affine = geometry.snap(volume.affine)
     order = geometry.canonical_order(affine)
@@ -66,13 +67,16 @@ def volume_to_layer(volume: Volume) -> LayerData:
     middle = (np.array(order.apply(volume.data).shape[-3:]) - 1) / 2
     centre = shown[:3, :3] @ middle + shown[:3, 3]
     translate = centre[::-1] - middle * scale
-    lead = volume.data.ndim - 3
+    # napari takes colour last, and counts no axis for it.
+    colour = _is_colour(volume)
+    axes = volume.axes.replace("c", "") if colour else volume.axes
+    lead = len(axes) - 3
     attributes: dict[str, Any] = {
         "name": volume.name or "image",
         "scale": (1.0,) * lead + scale,
         "translate": (0.0,) * lead + tuple(float(value) for value in translate),
         "units": ("pixel",) * lead + ("mm",) * 3,
-        "axis_labels": tuple(volume.axes),
+        "axis_labels": tuple(axes),
         "metadata": {
             KEY: {
                 "affine": volume.affine.tolist(),
@@ -93,13 +97,27 @@ def volume_to_layer(volume: Volume) -> LayerData:
     if isinstance(volume, LabelMap):
         # napari paints into the array it is given: it must be writable and belong to the layer alone.
         data = np.array(data, order="C")
-        attributes |= _label_attributes(volume.labels)
+        attributes |= label_look(volume.labels)
         attributes["metadata"][KEY]["labels"] = volume.labels.to_json()
         return data, attributes, "labels"
-    low, high = _window(data)
     # Said plainly: napari takes a last axis of 3 or 4 for colour, and a thin sagittal series has one.
-    attributes |= {"contrast_limits": (low, high), "colormap": "gray", "rgb": False}
+    attributes["rgb"] = colour
+    if colour:
+        return np.moveaxis(data, -4, -1), attributes, "image"
+    attributes |= {"contrast_limits": contrast_limits(data, volume.meta), "colormap": "gray"}
     return data, attributes, "image"
+
+
+def _is_colour(volume: Volume) -> bool:
+    """Whether the channels are red, green, blue (and opacity) of one picture, and not images of their own."""
+    said = str(volume.meta.get("colour") or volume.meta.get("photometric") or "")
+    return (
+        "c" in volume.axes
+        and volume.channels in (3, 4)
+        and volume.data.dtype == np.uint8
+        and bool(said)
+        and not said.startswith("MONOCHROME")
+    )
 
 
 def tilt_note(volume: Volume) -> str:
@@ -113,56 +131,9 @@ def tilt_note(volume: Volume) -> str:
     )
 
 
-def _label_attributes(labels: LabelSet) -> dict[str, Any]:
-    from napari.utils.colormaps import DirectLabelColormap
-
-    # A value that nobody named (a new label painted by hand) is shown in magenta rather than not at all.
-    colours: dict[int | None, Any] = {None: (0.8, 0.2, 0.8, 1.0), 0: (0.0, 0.0, 0.0, 0.0)}
-    for label in labels:
-        colours[label.value] = (*(part / 255 for part in label.colour), 1.0)
-    names = pd.DataFrame({"index": [0, *labels.values], "structure": ["background", *(label.name for label in labels)]})
-    return {"colormap": DirectLabelColormap(color_dict=colours), "features": names}
-
-
-def warm_labels() -> None:
-    """Have napari make now, on the caller's thread, what its first Labels layer needs.
-
-    It compiles its colour lookup when that is drawn, and works out the dashes of its outlines when it is added: each
-    would hold the window, for a second or two and for a twentieth of one.
-    """
-    from napari.utils.colormaps import DirectLabelColormap
-    from vispy.visuals.line.dash_atlas import DashAtlas
-
-    colours = DirectLabelColormap(color_dict={None: "red", 0: "black", 1: "white"})
-    for dtype in (np.uint8, np.uint16):
-        colours.map(np.zeros((2, 2), dtype))
-    DashAtlas()
-
-
-def _window(data: NDArray[Any]) -> tuple[float, float]:
-    """Contrast limits from a coarse sample: the middle 99 %, never an empty range."""
-    step = tuple(slice(None, None, max(1, size // 48)) for size in data.shape)
-    sample = np.asarray(data[step], dtype=np.float64)
-    sample = sample[np.isfinite(sample)]
-    if sample.size == 0:
-        return 0.0, 1.0
-    low, high = (float(value) for value in np.percentile(sample, (0.5, 99.8)))
-    return (low, high) if high > low else (low, low + 1)
-
-
-def attributes_of(layer: Any) -> dict[str, Any]:
-    """What :func:`layer_to_volume` needs of a live layer; taken at once, so the layer may change later."""
-    return {
-        "name": layer.name,
-        "scale": tuple(layer.scale),
-        "translate": tuple(layer.translate),
-        "rotate": np.array(layer.rotate),
-        "shear": np.array(layer.shear),
-        "affine": np.array(layer.affine.affine_matrix),
-        "units": tuple(layer.units),
-        "metadata": dict(layer.metadata),
-        "rgb": bool(getattr(layer, "rgb", False)),
-    }
+def is_result(layer: Any) -> bool:
+    """Whether a model made this layer."""
+    return bool(layer.metadata.get(KEY, {}).get("meta", {}).get("made_by"))
 
 
 def layer_to_volume(data: Any, attributes: Mapping[str, Any], *, labels: bool = False) -> Volume:
@@ -193,8 +164,11 @@ def layer_to_volume(data: Any, attributes: Mapping[str, Any], *, labels: bool = 
         data = data[0]
     array = np.asarray(data)
     ours = (attributes.get("metadata") or {}).get(KEY) or {}
-    if "order" in ours and 3 <= array.ndim <= len(ours["axes"]) and not attributes.get("rgb"):
-        common = _ours(array, attributes, ours)
+    shape = array.shape
+    if attributes.get("rgb"):
+        array = np.moveaxis(array, -1, max(-4, -array.ndim))
+    if "order" in ours and 3 <= array.ndim <= len(ours["axes"]):
+        common = _ours(array, shape, attributes, ours)
     else:
         common = _foreign(array, attributes)
     common |= {
@@ -203,22 +177,10 @@ def layer_to_volume(data: Any, attributes: Mapping[str, Any], *, labels: bool = 
         "meta": dict(ours.get("meta", {})),
     }
     if labels:
-        return LabelMap(**common, labels=_names(ours, attributes.get("features")))
+        return LabelMap(
+            **common, labels=names_of(LabelSet.from_json(ours.get("labels", ())), attributes.get("features"))
+        )
     return Volume(**common)
-
-
-def _names(ours: Mapping[str, Any], features: pd.DataFrame | None) -> LabelSet:
-    """What the labels are called: as they were read, and as they were named in the layer's features since."""
-    known = {label.value: label for label in LabelSet.from_json(ours.get("labels", ()))}
-    if features is None or not {"index", "structure"} <= set(features):
-        return LabelSet(tuple(known.values()))
-    for value, name in zip(features["index"], features["structure"], strict=True):
-        if pd.isna(value) or pd.isna(name) or int(value) < 1 or not str(name).strip():
-            continue
-        old, said = known.get(int(value)), str(name).strip()
-        if old is None or old.name != said:
-            known[int(value)] = Label(int(value), said, old.colour if old else default_colour(int(value)))
-    return LabelSet(tuple(known.values()))
 
 
 def result_to_layer(result: Volume, source: Mapping[str, Any], shape: tuple[int, ...]) -> LayerData:
@@ -240,8 +202,8 @@ def result_to_layer(result: Volume, source: Mapping[str, Any], shape: tuple[int,
         attributes[name] = tuple(source[name])[-3:]
     attributes |= {
         "rotate": np.asarray(source["rotate"])[-3:, -3:],
-        "shear": source["shear"] if len(shape) == 3 else None,
-        "affine": _spatial(np.asarray(source["affine"])),
+        "shear": source["shear"] if len(source["scale"]) == 3 else None,
+        "affine": spatial(np.asarray(source["affine"])),
         "axis_labels": ("z", "y", "x"),
     }
     facts = attributes["metadata"][KEY]
@@ -254,27 +216,35 @@ def result_to_layer(result: Volume, source: Mapping[str, Any], shape: tuple[int,
 def is_in_place(attributes: Mapping[str, Any], shape: tuple[int, ...]) -> bool:
     """Whether a layer was read by us and is neither cropped nor moved since."""
     ours = (attributes.get("metadata") or {}).get(KEY) or {}
+    shape = _without_colour(shape, attributes)
     if "order" not in ours or list(shape[-3:]) != list(ours["shown"]["shape"]):
         return False
-    away = np.abs(_spatial(_world_matrix(len(shape), attributes)) - _shown(ours))
+    away = np.abs(spatial(world_matrix(len(shape), attributes)) - _shown(ours))
     # A step along an axis adds up over its length; the last column counts once.
     return bool((away[:3] @ np.array([*shape[-3:], 1.0])).max() < MOVED_MM)
 
 
-def _ours(array: NDArray[Any], attributes: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
-    """The parts of a volume for a layer of our readers'."""
+def _ours(
+    array: NDArray[Any], shape: tuple[int, ...], attributes: Mapping[str, Any], ours: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The parts of a volume for a layer of our readers'; ``shape`` is that of the layer, colour last."""
     order = AxisOrder(tuple(ours["order"]["axes"]), tuple(ours["order"]["flipped"]))
     true = np.array(ours["affine"])
     axes = ours["axes"][-array.ndim :]
-    if is_in_place(attributes, array.shape):
+    if is_in_place(attributes, shape):
         return {"data": order.undo(array), "affine": true, "axes": axes}
     # Where the voxels truly lie in the order they are shown, moved as the layer was moved in napari's world; that
     # world is (z, y, x), the patient (x, y, z). Cropping is no move: the voxels that are left stay where they are.
     full = tuple(int(ours["shown"]["shape"][place]) for place in np.argsort(order.axes))
     laid = order.apply_to_affine(true, full)
-    now = _spatial(_world_matrix(array.ndim, attributes))
+    now = spatial(world_matrix(len(_without_colour(shape, attributes)), attributes))
     moved = now @ np.linalg.inv(_shown(ours))
     return {"data": array, "affine": _SWAP @ moved @ _SWAP @ laid, "axes": axes}
+
+
+def _without_colour(shape: tuple[int, ...], attributes: Mapping[str, Any]) -> tuple[int, ...]:
+    """The size of a layer's axes as napari counts them."""
+    return shape[:-1] if attributes.get("rgb") else shape
 
 
 def _shown(ours: Mapping[str, Any]) -> NDArray[np.float64]:
@@ -284,55 +254,16 @@ def _shown(ours: Mapping[str, Any]) -> NDArray[np.float64]:
     return matrix
 
 
-def _spatial(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The last three axes of a transform of any number."""
-    return np.asarray(matrix[-4:, -4:])
-
-
-def _world_matrix(ndim: int, attributes: Mapping[str, Any]) -> NDArray[np.float64]:
-    """Data index to napari's world, ``(ndim + 1, ndim + 1)``, spatial axes in mm."""
-    from napari.utils.transforms import Affine
-
-    own = Affine(
-        scale=attributes.get("scale", np.ones(ndim)),
-        translate=attributes.get("translate", np.zeros(ndim)),
-        rotate=attributes.get("rotate"),
-        shear=attributes.get("shear"),
-        ndim=ndim,
-    ).affine_matrix
-    extra = attributes.get("affine")
-    matrix = own if extra is None else np.asarray(getattr(extra, "affine_matrix", extra)) @ own
-    units = attributes.get("units") or ("pixel",) * ndim
-    lengths = np.array([_mm(unit) for unit in units[-ndim:]])
-    matrix = np.array(matrix, dtype=np.float64)
-    matrix[:-1] *= lengths[:, None]
-    return matrix
-
-
-def _mm(unit: Any) -> float:
-    """Length of a unit in mm; pixels, and what is no length, count as they are."""
-    import pint
-
-    try:
-        registry = pint.get_application_registry()
-        return float(registry.Quantity(1, str(unit)).to("mm").magnitude)
-    except (pint.errors.PintError, ValueError, AttributeError):
-        return 1.0
-
-
 def _foreign(array: NDArray[Any], attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """The parts of a volume for a layer that did not come from our readers."""
-    axes = ""
-    if attributes.get("rgb"):
-        array = np.moveaxis(array, -1, 0)
-        axes = "czyx"
-    spatial = array.ndim - bool(axes)
-    matrix = _world_matrix(spatial, attributes)
-    if spatial == 2:
+    """The parts of a volume for a layer that did not come from our readers; colour before the last three axes."""
+    channels = "c" if attributes.get("rgb") else ""
+    ndim = array.ndim - len(channels)
+    matrix = world_matrix(ndim, attributes)
+    if ndim == 2:
         array = array[..., None, :, :]
         flat = np.eye(4)
         flat[1:, 1:] = matrix
-        matrix, spatial = flat, 3
-    if spatial not in (3, 4) or (axes and spatial != 3):
-        raise InputError(f"the layer has {spatial} dimensions, expected a 2D, 3D or 4D (time first) image")
-    return {"data": array, "affine": _SWAP @ _spatial(matrix), "axes": axes or {3: "zyx", 4: "tzyx"}[array.ndim]}
+        matrix, ndim = flat, 3
+    if ndim not in (3, 4):
+        raise InputError(f"the layer has {ndim} dimensions, expected a 2D, 3D or 4D (time first) image")
+    return {"data": array, "affine": _SWAP @ spatial(matrix), "axes": f"{'t' * (ndim - 3)}{channels}zyx"}

@@ -1,0 +1,83 @@
+"""Which image a segmentation or structure set belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from napari_resmed.io.dicom.series import Series
+from napari_resmed.io.dicom.values import text
+
+__all__ = ["Reference", "reference_of"]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What an object says of the images that it was made from.
+
+    Parameters
+    ----------
+    series, images:
+        SeriesInstanceUIDs and SOPInstanceUIDs.
+    frames:
+        FrameOfReferenceUIDs: in which patient coordinates it is drawn.
+    """
+
+    series: frozenset[str]
+    images: frozenset[str]
+    frames: frozenset[str]
+
+    def rank(self, image: Series) -> int | None:
+        """How sure it is that an image is meant: 0 it is named, 1 it shares the coordinates; None it is not."""
+        if image.kind != "image" or image.problem or not image.slices:
+            return None
+        first = image.slices[0]
+        if first.series_uid in self.series or any(one.uid in self.images for one in image.slices):
+            return 0
+        return 1 if first.frame_of_reference and first.frame_of_reference in self.frames else None
+
+    def candidates(self, images: Sequence[Series]) -> list[Series]:
+        """The images that may be meant, the surest first."""
+        ranked = [(rank, image) for image in images if (rank := self.rank(image)) is not None]
+        return [image for _, image in sorted(ranked, key=lambda pair: pair[0])]
+
+
+def reference_of(header: Any) -> Reference:
+    """Collect all that an object refers to, wherever in its header it does."""
+    found = list(_references(header))
+    return Reference(
+        frozenset(uid for tag, uid in found if tag == "SeriesInstanceUID"),
+        frozenset(uid for tag, uid in found if tag == "ReferencedSOPInstanceUID"),
+        frozenset(uid for tag, uid in found if "FrameOfReferenceUID" in tag),
+    )
+
+
+# Sequences on the way to a reference: in a segmentation the common references and the derivation of each frame,
+# in a structure set those of the set and of each contour.
+_PATHS = (
+    "ReferencedSeriesSequence",
+    "ReferencedInstanceSequence",
+    "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
+    "DerivationImageSequence",
+    "SourceImageSequence",
+    "ReferencedFrameOfReferenceSequence",
+    "RTReferencedStudySequence",
+    "RTReferencedSeriesSequence",
+    "ContourImageSequence",
+    "StructureSetROISequence",
+    "ROIContourSequence",
+    "ContourSequence",
+)
+_TAGS = ("SeriesInstanceUID", "ReferencedSOPInstanceUID", "FrameOfReferenceUID", "ReferencedFrameOfReferenceUID")
+
+
+def _references(item: Any, top: bool = True) -> Iterator[tuple[str, str]]:
+    for tag in _TAGS:
+        # The object's own series is not one that it refers to.
+        if (uid := text(item, tag)) and not (top and tag == "SeriesInstanceUID"):
+            yield tag, uid
+    for name in _PATHS:
+        for below in item.get(name) or ():
+            yield from _references(below, top=False)

@@ -1,0 +1,84 @@
+"""The labels of a project in the table, in its files and on the open case."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_resmed.io.project import write_label_set
+from napari_resmed.labels import LabelSet
+from napari_resmed.viewer.cases.case_desk import CaseDesk
+from napari_resmed.viewer.cases.open_case import project_look
+from napari_resmed.viewer.cases.project_watch import ProjectWatch
+from napari_resmed.viewer.parts.background import Background
+from napari_resmed.viewer.parts.label_table import LabelTable
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+__all__ = ["ProjectLabels"]
+
+
+class ProjectLabels(QObject):
+    """Keeps the three alike.
+
+    Parameters
+    ----------
+    viewer, watch, desk, table:
+        Where the open case is shown, what the files say, which case is open, and what is edited.
+    files:
+        Writes.
+
+    Signals
+    -------
+    repainted()
+        Names or colours are others: pictures of cases are out of date.
+    failed(str)
+        They could not be written.
+    """
+
+    repainted = Signal()
+    failed = Signal(str)
+
+    def __init__(
+        self, viewer: ViewerModel, watch: ProjectWatch, desk: CaseDesk, table: LabelTable, files: Background
+    ) -> None:
+        super().__init__(table)
+        self._viewer, self._watch, self._desk, self._table, self._files = viewer, watch, desk, table, files
+        watch.read.connect(self._on_read)
+        table.chosen.connect(self._choose)
+        table.changed.connect(self._write)
+
+    def _on_read(self, labels: LabelSet) -> None:
+        if labels != self._table.labels and not self._table.is_editing:
+            self._table.show_labels(labels)
+            self._show_look(labels)
+
+    def _choose(self, value: int) -> None:
+        """Paint with the label of a row."""
+        case = self._desk.now
+        if case is not None:
+            self._viewer.layers.selection.active = case.labels
+            case.labels.selected_label = value
+
+    def _write(self, labels: LabelSet) -> None:
+        project = self._watch.project
+        if project is not None:
+            self._files.run(
+                partial(write_label_set, project, labels), lambda _: self._show_look(labels), self._on_failed
+            )
+
+    def _on_failed(self, message: str) -> None:
+        self.failed.emit(message)
+        self._table.labels = LabelSet()  # so that the next look at the files shows what is there
+        self._watch.refresh()
+
+    def _show_look(self, labels: LabelSet) -> None:
+        case = self._desk.now
+        if case is not None:
+            look = project_look(labels)
+            case.labels.colormap = look["colormap"]
+            case.labels.features = look["features"]
+        self.repainted.emit()

@@ -1,0 +1,48 @@
+"""What the values of a Labels layer in the window mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from napari_resmed.labels import Label, LabelSet
+from napari_resmed.viewer.layers import KEY
+
+__all__ = ["label_of", "labels_in", "rename"]
+
+
+def label_of(layer: Any, value: int) -> Label:
+    """What a value of a Labels layer means: its name in the layer's features, its colour in the window."""
+    name = _said(layer.features).get(value, "").strip()
+    colour = np.asarray(layer.colormap.map(value), dtype=float).reshape(-1)[:3]
+    red, green, blue = (round(255 * part) for part in colour)
+    return Label(value, name or f"label {value}", (red, green, blue))
+
+
+def labels_in(layer: Any, values: Iterable[int]) -> tuple[Label, ...]:
+    """What the values above 0 of a Labels layer mean."""
+    return tuple(label_of(layer, value) for value in values if value > 0)
+
+
+def rename(layer: Any, value: int, name: str) -> None:
+    """Give a value of a Labels layer a name, where the window and the file writers find it."""
+    rows = _said(layer.features) or {0: "background"}
+    rows[value] = name
+    layer.features = pd.DataFrame({"index": sorted(rows), "structure": [rows[index] for index in sorted(rows)]})
+    ours = layer.metadata.get(KEY)
+    if ours is not None:
+        known = LabelSet.from_json(ours.get("labels", ()))
+        code = known[value].code if value in known and known[value].name == name else None
+        new = Label(value, name, label_of(layer, value).colour, code)
+        ours["labels"] = LabelSet((*(label for label in known if label.value != value), new)).to_json()
+
+
+def _said(features: pd.DataFrame) -> dict[int, str]:
+    """The names that stand in a layer's features."""
+    if "index" not in features or "structure" not in features:
+        return {}
+    rows = zip(features["index"], features["structure"], strict=True)
+    return {int(index): "" if pd.isna(name) else str(name) for index, name in rows if not pd.isna(index)}

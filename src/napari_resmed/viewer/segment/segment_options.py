@@ -1,0 +1,45 @@
+"""The choices of a segmentation that most people leave alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QWidget
+
+__all__ = ["SegmentOptions"]
+
+
+class SegmentOptions(QWidget):
+    """Device, precision, overlap, mirrored passes, uncertainty."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.device_choice = QComboBox()
+        self.device_choice.addItems(["auto", "cpu", "cuda", "mps"])
+        self.precision_choice = QComboBox()
+        self.precision_choice.addItems(["auto", "fp32", "bf16", "fp16"])
+        self.overlap = QDoubleSpinBox()
+        self.overlap.setRange(0.0, 0.9)
+        self.overlap.setSingleStep(0.1)
+        self.overlap.setValue(0.5)
+        self.overlap.setToolTip("Share of a window that its neighbour repeats; less is faster, more is smoother")
+        self.mirrored = QCheckBox("Average mirrored passes")
+        self.uncertainty = QCheckBox("Also show where the model is unsure")
+        form = QFormLayout(self)
+        form.setContentsMargins(12, 0, 0, 0)
+        form.addRow("Device", self.device_choice)
+        form.addRow("Precision", self.precision_choice)
+        form.addRow("Overlap", self.overlap)
+        form.addRow(self.mirrored)
+        form.addRow(self.uncertainty)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What they are called in :func:`napari_resmed.jobs.segment.segment`."""
+        return {
+            "device": self.device_choice.currentText(),
+            "precision": self.precision_choice.currentText(),
+            "overlap": round(self.overlap.value(), 2),
+            "tta": self.mirrored.isChecked(),
+            "uncertainty": self.uncertainty.isChecked(),
+        }

@@ -1,0 +1,296 @@
+"""The Segment dock: choose an image, click, get named structures and their volumes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from functools import partial
+from html import escape
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image, Labels
+from napari.utils.notifications import show_error, show_info, show_warning
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QComboBox, QFormLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from napari_resmed.errors import ResMedError
+from napari_resmed.events import Failed, Progress, Started
+from napari_resmed.models.catalogue import list_models
+from napari_resmed.models.model import Model
+from napari_resmed.viewer.label_look import warm_labels
+from napari_resmed.viewer.layer_place import attributes_of
+from napari_resmed.viewer.layers import layer_to_volume, result_to_layer
+from napari_resmed.viewer.parts.duration import duration
+from napari_resmed.viewer.parts.fold import Fold
+from napari_resmed.viewer.parts.image_choice import ImageChoice
+from napari_resmed.viewer.parts.in_turns import in_turns
+from napari_resmed.viewer.parts.models_changed import models_changed
+from napari_resmed.viewer.parts.progress_line import ProgressLine
+from napari_resmed.viewer.parts.running_job import RunningJob
+from napari_resmed.viewer.parts.words import words
+from napari_resmed.viewer.segment.segment_options import SegmentOptions
+from napari_resmed.viewer.segment.volume_table import VolumeTable
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+__all__ = ["SegmentWidget"]
+
+_log = logging.getLogger(__name__)
+
+
+class SegmentWidget(QWidget):
+    """Segment the chosen image layer with the chosen model.
+
+    Parameters
+    ----------
+    napari_viewer:
+        The viewer whose layers are offered and who gets the result.
+    """
+
+    def __init__(self, napari_viewer: ViewerModel) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._job: RunningJob | None = None
+        self._source: Any = None  # the layer being segmented
+        self._place: tuple[dict[str, Any], tuple[int, ...]] = ({}, ())  # where it lay when the job began
+        self._stop_reason = ""
+        self.result: Any = None  # the Labels layer of the last segmentation
+        # What a closed window still has to stop; a list of its own, since by then this widget is gone.
+        self._under_way: list[RunningJob] = []
+        self.destroyed.connect(partial(_cancel_all, self._under_way))
+        self._build()
+        self._fill_models()
+        models_changed().happened.connect(self._fill_models)
+        self._listening = True
+        napari_viewer.layers.events.removed.connect(self._on_removed)
+        self._warm_up()
+
+    # What is seen ------------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self.image_choice = ImageChoice(self._viewer)
+        self.image_choice.setToolTip("The image layer to segment")
+        self.image_choice.filled.connect(self._on_images)
+        self.model_choice = QComboBox()
+        self.model_choice.setToolTip("The model that segments it")
+        self.model_choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.model_choice.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.model_choice.currentIndexChanged.connect(self._describe_model)
+        self.model_note = words()
+        form = QFormLayout()
+        form.addRow("&Image", self.image_choice)
+        form.addRow("&Model", self.model_choice)
+        form.addRow("", self.model_note)
+
+        self.segment_button = QPushButton("&Segment")
+        self.segment_button.setDefault(True)
+        self.segment_button.setMinimumHeight(32)
+        self.segment_button.setToolTip("Segment the image; it is not changed, the result is a new layer")
+        self.segment_button.clicked.connect(self.start)
+        self.progress = ProgressLine()
+        self.progress.cancel_wanted.connect(self.cancel)
+        self.status = words(selectable=True)
+        self.table = VolumeTable()
+        self.table.label_chosen.connect(self._select_label)
+        self.options = SegmentOptions()
+
+        layout = QVBoxLayout(self)
+        layout.addLayout(form)
+        layout.addWidget(self.segment_button)
+        layout.addWidget(self.progress)
+        layout.addWidget(self.status)
+        layout.addWidget(self.table, 1)
+        layout.addWidget(Fold("More", self.options))
+        layout.addStretch()
+        self.table.hide()
+        self._on_images()
+
+    def _show_running(self, running: bool) -> None:
+        self.progress.setVisible(running)
+        self.segment_button.setEnabled(not running and self.image_choice.count() > 0)
+
+    def event(self, event: QEvent | None) -> bool:
+        """Notice when napari takes this widget out of its dock, which is how a dock is closed."""
+        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self._let_go()
+        return super().event(event)
+
+    def _let_go(self) -> None:
+        if self._listening:
+            self._listening = False
+            self.image_choice.let_go()
+            self._viewer.layers.events.removed.disconnect(self._on_removed)
+        self.cancel()
+
+    # What can be chosen ------------------------------------------------------------------------------------
+
+    def _fill_models(self) -> None:
+        """The list of models, read anew; the chosen one stays."""
+        chosen = self.model_choice.currentText()
+        models, problems = list_models()
+        self.model_choice.clear()
+        for model in models:
+            self.model_choice.addItem(model.name, model)
+        self.model_choice.setCurrentIndex(max(0, self.model_choice.findText(chosen)))
+        for problem in problems:
+            show_warning(f"A model was left out: {problem}")
+        if not models:
+            self.model_note.setText("No model is installed.")
+
+    def _describe_model(self) -> None:
+        model: Model | None = self.model_choice.currentData()
+        if model is None:
+            return
+        size = model.preparation.spacing_mm[0]
+        kind = ", ".join(model.channels)
+        self.model_note.setText(f"{kind}, {len(model.labels)} structures at {size:g} mm")
+        self.model_note.setToolTip(model.description)
+
+    def _on_images(self) -> None:
+        if self._job is not None:
+            return
+        self._show_running(False)
+        if not self.image_choice.count():
+            self.status.setText("Open an image first: drop a file or a DICOM folder on the window.")
+        elif not self.table.isVisibleTo(self):
+            self.status.setText("")
+
+    def _on_removed(self, event: Any) -> None:
+        if self._job is not None and event.value is self._source:
+            self._stop_reason = f"{event.value.name} was removed, so its segmentation was stopped."
+            self.cancel()
+
+    @property
+    def job(self) -> RunningJob | None:
+        """The segmentation under way."""
+        return self._job
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a segmentation is under way."""
+        return self._job is not None
+
+    # The click ---------------------------------------------------------------------------------------------
+
+    def _warm_up(self) -> None:
+        """Load libraries and model while the person is still looking for the button."""
+        Thread(target=warm_labels, name="resmed-warm-labels", daemon=True).start()
+        model: Model | None = self.model_choice.currentData()
+        if model is not None:
+            self._warming = RunningJob(self)
+            self._warming.start("warm_up", {"model": str(model.folder)})
+
+    def start(self) -> None:
+        """Segment the chosen image."""
+        if self._job is not None:
+            return
+        layer, model = self.image_choice.currentData(), self.model_choice.currentData()
+        if layer is None or model is None:
+            show_error("Nothing to segment: open an image first.")
+            return
+        # Taken now, used on the engine's thread: whatever happens to the layer later, the job has its image.
+        data, attributes = layer.data, attributes_of(layer)
+        options = {"model": str(model.folder), **self.options.parameters}
+        self._source, self._stop_reason = layer, ""
+        self._place = (attributes, np.shape(data[0] if layer.multiscale else data))
+        job = RunningJob(self)
+        job.progressed.connect(self._on_progress)
+        job.warned.connect(show_warning)
+        job.finished.connect(self._on_finished)
+        job.failed.connect(self._on_failed)
+        self._job = job
+        self._under_way[:] = [job]
+        self.progress.show_done(0)
+        self.status.setText("Starting…")
+        self.table.hide()
+        self._show_running(True)
+        job.start("segment", lambda: {"image": layer_to_volume(data, attributes), **options})
+
+    def cancel(self) -> None:
+        """Stop the segmentation under way."""
+        if self._job is not None:
+            self.status.setText("Stopping…")
+            self._job.cancel()
+
+    def _on_progress(self, event: Progress | Started) -> None:
+        if isinstance(event, Started):
+            self.status.setText(event.what)
+            return
+        self.progress.show_done(event.done)
+        left = "" if event.seconds_left is None else f", {duration(event.seconds_left)} left"
+        self.status.setText(f"{event.what}{left}")
+
+    def _end(self) -> None:
+        if self._job is not None:
+            self._job.deleteLater()
+        self._job = None
+        self._source = None
+        self._under_way.clear()
+        self._show_running(False)
+
+    def _on_finished(self, result: dict[str, Any], seconds: float) -> None:
+        in_turns(self, self._show_result(result, seconds))
+
+    def _show_result(self, result: dict[str, Any], seconds: float) -> Iterator[None]:
+        """Put the result into the viewer; the window breathes at every ``yield``."""
+        labels = result["labels"]
+        try:
+            data, attributes, _ = result_to_layer(labels, *self._place)
+            yield
+            if result["uncertainty"] is not None:
+                yield from self._show_uncertainty(result)
+        except ResMedError as problem:
+            self._on_failed(Failed(str(problem)))
+            return
+        layer = Labels(data, opacity=0.5, **attributes)
+        yield
+        self.result = self._viewer.add_layer(layer)
+        yield
+        self._end()
+        self.table.show_rows(result["table"], labels.labels)
+        self.table.show()
+        self.status.setText(
+            f"Made <b>{escape(layer.name)}</b>: {len(result['table'])} structures in {seconds:.1f} s. "
+            "Correct it with the brush, or save it with File › Save selected layers."
+        )
+
+    def _show_uncertainty(self, result: dict[str, Any]) -> Iterator[None]:
+        data, attributes, _ = result_to_layer(result["uncertainty"], *self._place)
+        attributes |= {
+            "name": f"{result['labels'].name} uncertainty",
+            "colormap": "magma",
+            "blending": "additive",
+            "contrast_limits": (0.0, 1.0),
+            "visible": False,
+        }
+        attributes["metadata"]["resmed"]["meta"] = {"made_by": result["made_by"]}
+        yield
+        layer = Image(data, **attributes)
+        yield
+        self._viewer.add_layer(layer)
+        yield
+
+    def _on_failed(self, event: Failed) -> None:
+        self._end()
+        if event.kind == "cancelled":
+            self.status.setText(self._stop_reason or "Cancelled; nothing was changed.")
+            show_info(self._stop_reason or "Segmentation cancelled.")
+            self._warm_up()  # stopping may have cost the worker
+            return
+        self.status.setText(escape(event.message))
+        show_error(event.message)
+        _log.debug("%s", event.detail)  # only where a person asks for it: it may name files
+
+    def _select_label(self, value: int) -> None:
+        """Choose the label of a clicked row, so that the brush paints it and its name is seen."""
+        if self.result is not None and self.result in self._viewer.layers:
+            self._viewer.layers.selection.active = self.result
+            self.result.selected_label = value
+
+
+def _cancel_all(jobs: list[RunningJob], *_: Any) -> None:
+    for job in jobs:
+        job.cancel()

@@ -1,0 +1,114 @@
+"""The table of structures and their volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QFileDialog,
+    QHBoxLayout,
+    QHeaderView,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_resmed.errors import ResMedError
+from napari_resmed.io.tables import write_table
+from napari_resmed.labels import LabelSet
+from napari_resmed.viewer.parts.swatch import swatch
+
+__all__ = ["VolumeTable"]
+
+# Rows shown before the table scrolls; all of a brain's structures would push everything else out of the dock.
+ROWS_SHOWN = 9
+
+
+class VolumeTable(QWidget):
+    """Structures with colour, name and volume in mL; a click on a row chooses that label.
+
+    Signals
+    -------
+    label_chosen(int)
+        The label value of the row that was clicked.
+    """
+
+    label_chosen = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._rows: list[Mapping[str, Any]] = []
+        self.table = QTableWidget(0, 2)
+        self.table.setHorizontalHeaderLabels(["Structure", "Volume (mL)"])
+        self.table.verticalHeader().hide()
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setAccessibleName("Volumes of the structures")
+        self.table.currentCellChanged.connect(self._choose)
+        self.save_button = QPushButton("Save table…")
+        self.save_button.setToolTip("Save the volumes as a CSV file")
+        self.save_button.clicked.connect(self._ask_and_save)
+        buttons = QHBoxLayout()
+        buttons.addStretch()
+        buttons.addWidget(self.save_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.table)
+        layout.addLayout(buttons)
+
+    def show_rows(self, rows: Sequence[Mapping[str, Any]], labels: LabelSet) -> None:
+        """Show rows of ``value, name, voxels, volume_ml``."""
+        self._rows = list(rows)
+        self.table.blockSignals(True)
+        self.table.setRowCount(len(rows))
+        for number, row in enumerate(rows):
+            name = QTableWidgetItem(str(row["name"]))
+            if row["value"] in labels:
+                name.setIcon(swatch(labels[row["value"]].colour))
+            volume = QTableWidgetItem(f"{row['volume_ml']:.2f}")
+            volume.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            volume.setToolTip(f"{row['voxels']} voxels")
+            self.table.setItem(number, 0, name)
+            self.table.setItem(number, 1, volume)
+        self.table.setCurrentCell(-1, -1)
+        self.table.blockSignals(False)
+        height = self.table.horizontalHeader().sizeHint().height() + 4
+        height += self.table.verticalHeader().defaultSectionSize() * min(len(rows), ROWS_SHOWN)
+        self.table.setMinimumHeight(height)
+
+    def save(self, path: Path) -> None:
+        """Write the table as CSV.
+
+        Raises
+        ------
+        ResMedError
+            If it cannot be written there.
+        """
+        write_table(self._rows, path)
+
+    def _choose(self, row: int, *_: int) -> None:
+        if 0 <= row < len(self._rows):
+            self.label_chosen.emit(int(self._rows[row]["value"]))
+
+    def _ask_and_save(self) -> None:
+        from napari.utils.notifications import show_error, show_info
+
+        name, _ = QFileDialog.getSaveFileName(self, "Save the volumes", "volumes.csv", "Table (*.csv)")
+        if not name:
+            return
+        path = Path(name if name.lower().endswith(".csv") else name + ".csv")
+        try:
+            self.save(path)
+        except ResMedError as problem:
+            show_error(str(problem))
+        else:
+            show_info(f"Saved {path.name}")

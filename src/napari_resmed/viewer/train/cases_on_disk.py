@@ -1,0 +1,123 @@
+"""Cases on disk to learn from, in place of the layers of the window."""
+
+from __future__ import annotations
+
+from functools import partial
+from html import escape
+from pathlib import Path
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QPushButton, QWidget
+
+from napari_resmed.case import Dataset
+from napari_resmed.errors import ResMedError
+from napari_resmed.io.datasets import read_dataset
+from napari_resmed.viewer.parts.background import Background
+from napari_resmed.viewer.parts.words import words
+
+__all__ = ["CasesOnDisk"]
+
+
+class CasesOnDisk(QWidget):
+    """One line that says what is learnt from, and a button to choose a folder or a table.
+
+    Parameters
+    ----------
+    aside:
+        Looks into what is chosen.
+
+    Signals
+    -------
+    changed()
+        Something else was chosen, or what was chosen has been looked into.
+    said(str)
+        Something to tell the person.
+    """
+
+    changed = Signal()
+    said = Signal(str)
+
+    def __init__(self, aside: Background, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._aside = aside
+        self.data: Path | None = None  # None: layers
+        self.dataset: Dataset | None = None
+        self.line = words()
+        self.button = QPushButton("From disk")
+        self.button.setToolTip(
+            "Learn from cases on disk: a folder of nnU-Net or the Decathlon, images/ and labels/, or a CSV"
+        )
+        menu = QMenu(self.button)
+        menu.addAction("A folder…").triggered.connect(lambda *_: self._ask_folder())
+        menu.addAction("A table (CSV)…").triggered.connect(lambda *_: self._ask_table())
+        self._back_to_layers = menu.addAction("The layers of this window")
+        self._back_to_layers.triggered.connect(lambda *_: self.set_data(""))
+        self.button.setMenu(menu)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.line, 1)
+        row.addWidget(self.button)
+        self._describe()
+
+    def set_data(self, path: str) -> None:
+        """Learn from cases on disk; an empty path goes back to the layers of the window.
+
+        Parameters
+        ----------
+        path:
+            What :func:`napari_resmed.io.datasets.read_dataset` reads.
+        """
+        self.data, self.dataset = (Path(path) if path else None), None
+        if self.data is not None:
+            self._aside.run(partial(_found_in, self.data), self._on_found)
+        self._describe()
+        self.changed.emit()
+
+    def _on_found(self, result: tuple[Path, Dataset | str]) -> None:
+        data, found = result
+        if data != self.data:
+            return
+        if isinstance(found, str):
+            self.set_data("")
+            self.said.emit(found)
+            show_error(found)
+        else:
+            self.dataset = found
+            self._describe()
+            self.changed.emit()
+
+    def _ask_folder(self) -> None:
+        path = QFileDialog.getExistingDirectory(self, "A folder of cases to learn from")
+        if path:
+            self.set_data(path)
+
+    def _ask_table(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "A table of cases to learn from", "", "Table (*.csv)")
+        if path:
+            self.set_data(path)
+
+    def _describe(self) -> None:
+        self._back_to_layers.setVisible(self.data is not None)
+        self.line.setToolTip(str(self.data or ""))
+        if self.data is None:
+            self.line.setText("Learn from the layers of this window")
+        elif self.dataset is None:
+            self.line.setText(f"Looking into <b>{escape(self.data.name)}</b>…")
+        else:
+            found = self.dataset
+            without = sum(case.labels is None for case in found.cases)
+            cases = f"{len(found.cases)} cases" + (f" ({without} of them without labels)" if without else "")
+            names = escape(", ".join(label.name for label in found.labels))
+            channels = escape(", ".join(found.channels))
+            self.line.setText(f"Learn from <b>{escape(self.data.name)}</b>: {cases} of {channels}; {names}")
+
+
+def _found_in(data: Path) -> tuple[Path, Dataset | str]:
+    """The cases there, or why there are none."""
+    try:
+        return data, read_dataset(data)[0]
+    except ResMedError as problem:
+        return data, str(problem)
+    except OSError as problem:
+        return data, f"{data} cannot be read: {(problem.strerror or 'unknown reason').lower()}"

@@ -1,0 +1,115 @@
+"""Keeps in mind what is painted in the layers of a window, looking again after every stroke."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+from weakref import WeakKeyDictionary, WeakSet
+
+from napari.layers import Image, Labels
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_resmed.viewer.parts.background import Background
+from napari_resmed.viewer.train.painted import Painted, look_through
+
+__all__ = ["PaintedLayers"]
+
+# How long after the last stroke what is painted is looked through again.
+LOOK_AGAIN_MS = 500
+_WATCHED = (
+    "name", "data", "paint", "labels_update", "features", "colormap", "scale", "translate", "rotate", "shear", "affine",
+)  # fmt: skip
+_PAINT = ("data", "paint", "labels_update")
+
+
+class PaintedLayers(QObject):
+    """What is painted, layer by layer.
+
+    Parameters
+    ----------
+    aside:
+        Looks through them.
+
+    Signals
+    -------
+    touched()
+        A layer was changed in some way that matters, half a second ago.
+    looked()
+        A layer was looked through.
+    """
+
+    touched = Signal()
+    looked = Signal()
+
+    def __init__(self, aside: Background, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._aside = aside
+        self._painted: WeakKeyDictionary[Labels, Painted] = WeakKeyDictionary()
+        self._unread: WeakSet[Labels] = WeakSet()  # painted on since they were looked through
+        self._looking: WeakSet[Labels] = WeakSet()
+        self._watched: WeakSet[Any] = WeakSet()
+        self.asleep = False
+        self._again = QTimer(self)
+        self._again.setSingleShot(True)
+        self._again.setInterval(LOOK_AGAIN_MS)
+        self._again.timeout.connect(self.touched)
+
+    def of(self, layer: Labels) -> Painted | None:
+        """What is painted in a layer; None where it was not looked through yet."""
+        return self._painted.get(layer)
+
+    def watch(self, layers: Iterable[Any]) -> None:
+        """Notice from now on what is done to these layers."""
+        self._again.stop()
+        for layer in layers:
+            if layer in self._watched or not isinstance(layer, Image | Labels):
+                continue
+            self._watched.add(layer)
+            for name in _WATCHED:
+                if name in layer.events.emitters:
+                    layer.events[name].connect(self._on_layer)
+
+    def look(self, layers: Iterable[Labels]) -> None:
+        """Look through what was painted in these since the last time, on a thread."""
+        for layer in layers:
+            if layer.ndim > 3 or layer in self._looking or (layer in self._painted and layer not in self._unread):
+                continue
+            self._unread.discard(layer)
+            self._looking.add(layer)
+            data = layer.data[0] if layer.multiscale else layer.data
+            self._aside.run(partial(_look_through, layer, data), self._on_looked)
+
+    def is_up_to_date(self, layers: Iterable[Labels]) -> bool:
+        """Whether all that is painted in these was looked through."""
+        waiting = self._unread | self._looking
+        return all(layer in self._painted and layer not in waiting for layer in layers)
+
+    def let_go(self) -> None:
+        """Listen to nothing any more."""
+        for layer in list(self._watched):
+            for name in _WATCHED:
+                if name in layer.events.emitters:
+                    layer.events[name].disconnect(self._on_layer)
+        self._watched.clear()
+        self._again.stop()
+
+    def _on_layer(self, event: Any) -> None:
+        if isinstance(event.source, Labels) and event.type in _PAINT:
+            self._unread.add(event.source)
+        if not self.asleep:
+            self._again.start()
+
+    def _on_looked(self, result: tuple[Labels, Painted]) -> None:
+        layer, painted = result
+        self._painted[layer] = painted
+        self._looking.discard(layer)
+        if self.asleep:
+            return
+        if layer in self._unread:
+            self._again.start()
+        self.looked.emit()
+
+
+def _look_through(layer: Labels, data: Any) -> tuple[Labels, Painted]:
+    return layer, look_through(data)

@@ -1,0 +1,166 @@
+"""Which labels were painted over which images, and a case for training made from both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Labels
+from numpy.typing import NDArray
+
+from napari_resmed.errors import InputError
+from napari_resmed.labels import LabelMap, LabelSet, smallest_integer_type
+from napari_resmed.viewer.layer_place import attributes_of, last_three
+from napari_resmed.viewer.layers import KEY, layer_to_volume
+from napari_resmed.volume import Volume
+
+__all__ = [
+    "Pair",
+    "case_of",
+    "channels_of",
+    "in_own_axes",
+    "is_flat",
+    "on_one_grid",
+    "place_of",
+    "spatial_shape",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A Labels layer and the image layers it was painted over, one a channel."""
+
+    labels: Labels
+    images: tuple[Image, ...]
+
+
+def spatial_shape(layer: Any) -> tuple[int, ...]:
+    """Size of the layer's last three axes, colour aside."""
+    data = layer.data[0] if layer.multiscale else layer.data
+    shape = tuple(int(size) for size in data.shape)
+    if getattr(layer, "rgb", False):
+        shape = shape[:-1]
+    return shape[-3:]
+
+
+def is_flat(layer: Any) -> bool:
+    """Whether it is a single slice."""
+    shape = spatial_shape(layer)
+    return len(shape) < 3 or min(shape) == 1
+
+
+def channels_of(image: Any) -> int:
+    """How many channels an image layer has."""
+    if getattr(image, "rgb", False):
+        return int(image.data.shape[-1])
+    axes = image.metadata.get(KEY, {}).get("axes", "")
+    return int(image.data.shape[-4]) if axes.endswith("czyx") and image.ndim >= 4 else 1
+
+
+def place_of(layer: Any) -> Volume | None:
+    """Where the layer is shown: a volume of its grid without voxels of its own; None for what is no medical image."""
+    shape = spatial_shape(layer)
+    if len(shape) < 2:
+        return None
+    attributes = last_three(attributes_of(layer)) if len(shape) == 3 else attributes_of(layer)
+    try:
+        return layer_to_volume(_nothing(shape), {**attributes, "metadata": {}, "rgb": False})
+    except InputError:
+        return None
+
+
+def on_one_grid(first: Any, second: Any) -> bool:
+    """Whether two layers have the same voxels at the same places of the window."""
+    one, other = place_of(first), place_of(second)
+    return one is not None and other is not None and one.same_grid(other)
+
+
+def in_own_axes(image: Any, axis: int, index: int) -> tuple[int, int]:
+    """A slice of the window's array, as a slice of the array that :func:`case_of` makes of layers on this image.
+
+    Parameters
+    ----------
+    image:
+        The image layer.
+    axis, index:
+        Among the layer's last three axes.
+
+    Returns
+    -------
+    axis, index
+        In the file's own order of axes.
+    """
+    shape = spatial_shape(image)
+    along = np.arange(shape[axis]).reshape([-1 if k == axis else 1 for k in range(3)])
+    turned = layer_to_volume(np.broadcast_to(along, shape), last_three(attributes_of(image))).data
+    # Only along one axis does anything change: that is where the slices went, and the number says which.
+    lines = [turned[tuple(slice(None) if k == own else 0 for k in range(3))] for own in range(3)]
+    own = next((k for k in range(3) if len(lines[k]) > 1 and lines[k][0] != lines[k][1]), axis)
+    return own, int(np.flatnonzero(lines[own] == index)[0])
+
+
+def case_of(
+    name: str,
+    images: Sequence[tuple[Any, Mapping[str, Any]]],
+    labels: Any,
+    label_set: LabelSet,
+    *,
+    only_painted: bool,
+    complete_slices: Sequence[tuple[int, int]],
+) -> dict[str, Any]:
+    """A case as :func:`napari_resmed.jobs.train.train` takes it; meant for a thread beside the window's.
+
+    Labels lie where their image lies: napari's own new layers are shown on its grid and know nothing of the file's.
+
+    Parameters
+    ----------
+    name:
+        Of the case.
+    images:
+        Data and :func:`attributes_of` of each image layer.
+    labels:
+        Whole numbers on the images' grid, in the window's order of axes.
+    label_set:
+        What they mean.
+    only_painted, complete_slices:
+        As in :class:`napari_resmed.case.Case`, the slices in the file's own order of axes.
+
+    Raises
+    ------
+    InputError
+        If a layer can be no medical image.
+    """
+    data, place = images[0]
+    volumes = [layer_to_volume(data, place)]
+    for other, attributes in images[1:]:
+        volume = layer_to_volume(other, attributes)
+        if not volume.same_grid(volumes[0]) and np.ndim(other) == 3:
+            volume = replace(layer_to_volume(other, last_three(place)), modality=volume.modality, name=volume.name)
+        volumes.append(volume)
+    array = np.asarray(labels[0] if isinstance(labels, list | tuple) else labels)
+    if array.ndim > 3 and array.shape[:-3] == (1,) * (array.ndim - 3):
+        array = array.reshape(array.shape[-3:])
+    if array.ndim != 3:
+        raise InputError(f"the labels have {array.ndim} dimensions, expected 3")
+    if array.dtype.itemsize > 2 and array.size and array.min() >= 0:
+        array = array.astype(smallest_integer_type(int(array.max())))  # napari's labels may be wide
+    placed = layer_to_volume(array, {**last_three(place), "rgb": False}, labels=True)
+    return {
+        "name": name,
+        "images": [_plain(volume) for volume in volumes],
+        "labels": LabelMap(placed.data, placed.affine, "zyx", name=name, labels=label_set),
+        "only_painted": only_painted,
+        "complete_slices": [list(place) for place in complete_slices],
+    }
+
+
+def _plain(volume: Volume) -> Volume:
+    """Without what the file said, which training has no use for."""
+    return replace(volume, meta={})
+
+
+def _nothing(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """An array of this shape that takes no memory."""
+    return np.broadcast_to(np.zeros(1, np.uint8), shape)

@@ -1,0 +1,257 @@
+"""The short table of cases: which labels, painted over which images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from napari.layers import Image, Labels
+from qtpy.QtCore import QSize, Qt, Signal
+from qtpy.QtGui import QResizeEvent
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QMenu,
+    QPushButton,
+    QSizePolicy,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_resmed.viewer.layers import KEY, is_result
+from napari_resmed.viewer.train.pairs import Pair, is_flat, on_one_grid
+
+__all__ = ["PairsTable"]
+
+# Rows shown before the table scrolls.
+ROWS_SHOWN = 4
+
+
+@dataclass
+class _Wish:
+    """What the person chose by hand for a Labels layer; None where they left it to us."""
+
+    images: tuple[Image, ...] | None = None
+    ticked: bool | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Row:
+    labels: Labels
+    images: tuple[Image, ...]
+    on_grid: tuple[Image, ...]  # all images it could have been painted over
+    ticked: bool
+
+
+class PairsTable(QWidget):
+    """Every Labels layer with the image on its grid; a tick takes it into the training.
+
+    Nothing has to be clicked: of each image one Labels layer is ticked, the active one first, then one that somebody
+    painted; what a model made and nobody corrected is left out.
+
+    Signals
+    -------
+    changed()
+        Other pairs are ticked, or a pair has other images.
+    resample_wanted(labels, image)
+        The person wants these labels on the grid of this image.
+    """
+
+    changed = Signal()
+    resample_wanted = Signal(object, object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._rows: list[_Row] = []
+        self._wishes: WeakKeyDictionary[Labels, _Wish] = WeakKeyDictionary()
+        self._images: list[Image] = []
+        self._active: Any = None
+        self._shown: list[Any] = []
+        self.table = QTableWidget(0, 2)
+        self.table.setHorizontalHeaderLabels(["Labels", "Image"])
+        self.table.verticalHeader().hide()
+        header = self.table.horizontalHeader()
+        for column in (0, 1):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Stretch)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.table.setWordWrap(False)
+        self.table.setTabKeyNavigation(False)
+        self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.table.setAccessibleName("Labels to learn from, and the images they were painted over")
+        self.table.itemChanged.connect(self._on_ticked)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.table)
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """The ticked pairs that have an image."""
+        return [Pair(row.labels, row.images) for row in self._rows if row.ticked and row.images]
+
+    @property
+    def without_image(self) -> list[Labels]:
+        """Ticked labels on whose grid there is no image."""
+        return [row.labels for row in self._rows if row.ticked and not row.images]
+
+    def has_image(self, labels: Labels) -> bool:
+        """Whether there is an image on the grid of these labels."""
+        return any(row.images for row in self._rows if row.labels is labels)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def fill(self, layers: Iterable[Any], active: Any = None) -> None:
+        """Show the Labels layers of the window, paired with its images."""
+        layers = list(layers)
+        self._active = active
+        self._images = [layer for layer in layers if isinstance(layer, Image) and not is_result(layer)]
+        labels = [layer for layer in reversed(layers) if isinstance(layer, Labels)]
+        rows = []
+        for layer in labels:
+            wish = self._wishes.setdefault(layer, _Wish())
+            on_grid = tuple(image for image in self._images if on_one_grid(layer, image))
+            chosen = tuple(image for image in wish.images or () if image in on_grid)
+            rows.append((layer, chosen or _likely(layer, on_grid, active), on_grid, wish))
+        first = _first_of_each_image([(layer, images) for layer, images, _, _ in rows], active)
+        self._rows = [
+            _Row(layer, images, on_grid, layer in first if wish.ticked is None else wish.ticked)
+            for layer, images, on_grid, wish in rows
+        ]
+        self._show()
+
+    def tick(self, labels: Labels, ticked: bool = True) -> None:
+        """Take labels into the training, or leave them out."""
+        self._wishes.setdefault(labels, _Wish()).ticked = ticked
+        self._refill()
+
+    def choose_images(self, labels: Labels, images: Iterable[Image]) -> None:
+        """Say which images labels were painted over, one a channel."""
+        self._wishes.setdefault(labels, _Wish()).images = tuple(images)
+        self._refill()
+
+    def _refill(self) -> None:
+        layers = [*self._images, *(row.labels for row in reversed(self._rows))]
+        self._shown = []  # whatever was clicked is drawn anew
+        self.fill(layers, self._active)
+        self.changed.emit()
+
+    def _show(self) -> None:
+        seen = [
+            (row.labels, row.labels.name, row.ticked, row.images, [image.name for image in self._images], row.on_grid)
+            for row in self._rows
+        ]
+        if seen == self._shown and seen:
+            return  # what has the keyboard keeps it
+        self._shown = seen
+        self.table.blockSignals(True)
+        self.table.setRowCount(len(self._rows))
+        for number, row in enumerate(self._rows):
+            name = QTableWidgetItem(row.labels.name)
+            name.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsUserCheckable)
+            name.setCheckState(Qt.CheckState.Checked if row.ticked else Qt.CheckState.Unchecked)
+            name.setToolTip(row.labels.name)
+            self.table.setItem(number, 0, name)
+            self.table.setCellWidget(number, 1, self._image_button(row))
+        self.table.blockSignals(False)
+        height = self.table.horizontalHeader().sizeHint().height() + 4
+        height += self.table.verticalHeader().defaultSectionSize() * min(max(1, len(self._rows)), ROWS_SHOWN)
+        self.table.setFixedHeight(height)
+
+    def _image_button(self, row: _Row) -> QPushButton:
+        if row.images:
+            text = " + ".join(image.name for image in row.images)
+            tip = f"{row.labels.name} was painted over {text}.\nSeveral images of one grid are channels of one case."
+        else:
+            text = "single slice" if is_flat(row.labels) else "none on its grid"
+            tip = f"No image has the grid of {row.labels.name}."
+        button = _Elided(text)
+        button.setToolTip(tip)
+        button.setAccessibleName(f"Image of {row.labels.name}")
+        menu = QMenu(button)
+        for image in row.on_grid:
+            action = menu.addAction(image.name)
+            action.setCheckable(True)
+            action.setChecked(image in row.images)
+            action.triggered.connect(partial(self._choose, row, image))
+        others = [image for image in self._images if image not in row.on_grid]
+        if others and not is_flat(row.labels):
+            if row.on_grid:
+                menu.addSeparator()
+            for image in others:
+                if not is_flat(image):
+                    action = menu.addAction(f"Resample the labels onto {image.name}")
+                    action.triggered.connect(partial(self._want_resampled, row.labels, image))
+        button.setMenu(menu)
+        button.setEnabled(not menu.isEmpty())
+        return button
+
+    def _want_resampled(self, labels: Labels, image: Image, *_: bool) -> None:
+        self.resample_wanted.emit(labels, image)
+
+    def _choose(self, row: _Row, image: Image, chosen: bool) -> None:
+        images = [other for other in row.on_grid if (chosen if other is image else other in row.images)]
+        if images:
+            self.choose_images(row.labels, images)
+        else:
+            self._refill()  # one image there must be
+
+    def _on_ticked(self, item: QTableWidgetItem) -> None:
+        row = self._rows[item.row()]
+        ticked = item.checkState() == Qt.CheckState.Checked
+        if ticked != row.ticked:
+            self.tick(row.labels, ticked)
+
+
+class _Elided(QPushButton):
+    """A button with a menu whose text is shortened in the middle to fit."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._whole = text
+        self.setFlat(True)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
+        self.setStyleSheet("QPushButton { text-align: left; padding-left: 4px; }")
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """As narrow as the column."""
+        return QSize(20, super().sizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
+        """Shorten anew."""
+        super().resizeEvent(event)
+        room = self.width() - 30  # the arrow, and the space around
+        self.setText(self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideMiddle, max(20, room)))
+
+
+def _likely(labels: Labels, images: tuple[Image, ...], active: Any) -> tuple[Image, ...]:
+    """The image it was most likely painted over: the active one, the one it is named after, a visible one."""
+    if not images:
+        return ()
+    if active in images:
+        return (active,)
+    source = labels.metadata.get(KEY, {}).get("name", "")
+    named = [image for image in images if labels.name.startswith(image.name) or (source and source == image.name)]
+    visible = [image for image in images if image.visible]
+    return ((named or visible or list(images))[-1],)
+
+
+def _first_of_each_image(rows: list[tuple[Labels, tuple[Image, ...]]], active: Any) -> set[Labels]:
+    """The Labels layers to tick where nobody said anything."""
+    best: dict[Any, tuple[int, Labels]] = {}
+    for labels, images in rows:
+        if not images or is_flat(labels):
+            continue
+        # napari keeps what was painted for undoing it; without that, only what is active is known to be worked on.
+        worked_on = bool(getattr(labels, "_undo_history", ()))
+        worth = 3 if labels is active else 2 if worked_on else 0 if is_result(labels) else 1
+        if worth and worth > best.get(images[0], (0, None))[0]:
+            best[images[0]] = (worth, labels)
+    return {labels for _, labels in best.values()}

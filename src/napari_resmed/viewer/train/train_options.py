@@ -1,0 +1,255 @@
+"""What a new model begins with, what it is called, how long it may take, and the choices most people leave alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QLineEdit,
+    QPushButton,
+    QSizePolicy,
+    QSpinBox,
+    QWidget,
+)
+
+from napari_resmed.models.catalogue import list_models, own_models_folder
+from napari_resmed.models.model import Model
+from napari_resmed.viewer.parts.models_changed import models_changed
+from napari_resmed.viewer.parts.words import words
+from napari_resmed.viewer.train.own_trainings import free_name, name_trouble, slug
+from napari_resmed.viewer.train.plan_editor import PlanEditor
+
+__all__ = ["MoreTrainOptions", "TrainOptions"]
+
+DEFAULT_MINUTES = 10.0
+SCRATCH = "nothing (from scratch)"
+_CARE = {"bold": "bold: learns fast", "normal": "normal", "careful": "careful: keeps what it knows"}
+
+
+class TrainOptions(QWidget):
+    """Start from, name, minutes; each is proposed until the person says otherwise.
+
+    Signals
+    -------
+    renamed()
+        The new model is called something else.
+    """
+
+    renamed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._models: list[Model] = []
+        self._channels = 1
+        self._proposed = ("", "")  # model and reason
+        self._proposed_name = ""
+        self._stem = "my-model"
+        self.base_choice = QComboBox()
+        self.base_choice.setToolTip("What the new model begins with")
+        self.base_choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.base_choice.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.base_choice.addItem(SCRATCH, None)
+        self.base_note = words(small=True)
+        self.name_edit = QLineEdit()
+        self.name_edit.setToolTip("The name of the model that will be made")
+        self.name_note = words(small=True)
+        self.minutes = _Minutes()
+        self.minutes.setRange(0.05, 100_000)
+        self.minutes.setDecimals(2)
+        self.minutes.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
+        self.minutes.setValue(DEFAULT_MINUTES)
+        self.minutes.setSuffix(" min")
+        self.minutes.setToolTip("How long it may take; you can stop earlier and keep the best")
+        form = QFormLayout(self)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.addRow("Start &from", self.base_choice)
+        form.addRow(self.base_note)
+        form.addRow("&New model", self.name_edit)
+        form.addRow(self.name_note)
+        form.addRow("T&ime", self.minutes)
+        self.base_choice.currentIndexChanged.connect(self._describe_base)
+        self.name_edit.textChanged.connect(self._describe_name)
+        models_changed().happened.connect(self.read_models)
+        self.read_models()
+        self._describe_base()
+
+    @property
+    def base(self) -> Model | None:
+        """The model to start from."""
+        found: Model | None = self.base_choice.currentData()
+        return found
+
+    @property
+    def name(self) -> str:
+        """Of the new model."""
+        return str(self.name_edit.text().strip())
+
+    def read_models(self) -> None:
+        """The list of models, read anew; the chosen one stays."""
+        self._models = list_models()[0]
+        self._fill_bases()
+        self._propose_name()
+
+    def propose(
+        self,
+        *,
+        channels: int,
+        structures: Sequence[str],
+        made_by: str = "",
+        modalities: set[str] = frozenset(),  # type: ignore[assignment]
+        little: bool = False,
+        folder: str = "",
+    ) -> None:
+        """Fit the proposals to what is learnt from.
+
+        Parameters
+        ----------
+        channels:
+            How many images a case has.
+        structures:
+            Names of what is learnt.
+        made_by:
+            The model whose answer was corrected.
+        modalities, little:
+            Kinds of images, and whether only few slices are painted.
+        folder:
+            Name of the folder with the cases, where they come from disk.
+        """
+        if channels != self._channels:
+            self._channels = channels
+            self._fill_bases()
+        knows = [model.name for model in self._models if modalities and set(model.channels) == modalities]
+        proposed = ("", "")
+        if made_by:
+            proposed = (made_by, "whose answer you corrected")
+        elif little and knows:
+            proposed = (knows[0], "which knows such images: little is painted here")
+        if proposed != self._proposed:
+            self._proposed = proposed
+            self.base_choice.setCurrentIndex(max(0, self.base_choice.findText(proposed[0]) if proposed[0] else 0))
+            self._describe_base()
+        named = [name for name in structures if not re.fullmatch(r"label \d+", name)]
+        stem = slug(folder) or (slug(named[0]) if len(structures) == len(named) == 1 else "")
+        self._stem = stem or "my-model"
+        self._propose_name()
+
+    def _fill_bases(self) -> None:
+        chosen = self.base
+        fitting = [model for model in self._models if len(model.channels) == self._channels]
+        self.base_choice.blockSignals(True)
+        self.base_choice.clear()
+        self.base_choice.addItem(SCRATCH, None)
+        for model in fitting:
+            self.base_choice.addItem(model.name, model)
+        self.base_choice.setCurrentIndex(max(0, self.base_choice.findText(chosen.name) if chosen else 0))
+        self.base_choice.blockSignals(False)
+        self._describe_base()
+
+    def _describe_base(self) -> None:
+        base = self.base
+        self.base_note.setVisible(base is not None)
+        if base is not None:
+            why = f", {self._proposed[1]}" if self._proposed[0] == base.name else ""
+            self.base_note.setText(f"Begins with what {escape(base.name)} learnt{why}.")
+            self.base_note.setToolTip(base.description)
+        self._propose_name()
+
+    def _propose_name(self) -> None:
+        """A name that is free, unless the person gave one."""
+        if self.name_edit.text() not in ("", self._proposed_name):
+            return
+        stem = f"my-{re.sub(r'^my-|-[0-9]+$', '', self.base.name)}" if self.base is not None else self._stem
+        self._proposed_name = free_name(stem, (model.name for model in self._models))
+        self.name_edit.setText(self._proposed_name)
+
+    def _describe_name(self) -> None:
+        name = self.name
+        exists = not name_trouble(name) and (own_models_folder() / name).exists()
+        self.name_note.setText(f"Takes the place of the model {escape(name)} when it is done." if exists else "")
+        self.name_note.setVisible(exists)
+        self.renamed.emit()
+
+
+class _Minutes(QDoubleSpinBox):
+    """Minutes without zeros behind the point."""
+
+    def textFromValue(self, value: float) -> str:  # noqa: N802
+        return f"{value:g}"
+
+
+class MoreTrainOptions(QWidget):
+    """Care, device, precision, memory, seed, and the plan."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.care_choice = QComboBox()
+        for care, said in _CARE.items():
+            self.care_choice.addItem(said, care)
+        self.care_choice.setCurrentIndex(1)
+        self.care_choice.setToolTip("How far the weights may move from where they start")
+        self.device_choice = QComboBox()
+        self.device_choice.addItems(["auto", "cpu", "cuda", "mps"])
+        self.precision_choice = QComboBox()
+        self.precision_choice.addItems(["auto", "fp32", "bf16", "fp16"])
+        for choice in (self.care_choice, self.device_choice, self.precision_choice):
+            choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.memory = QSpinBox()
+        self.memory.setRange(0, 10_000_000)
+        self.memory.setSingleStep(512)
+        self.memory.setSpecialValueText("auto")
+        self.memory.setSuffix(" MB")
+        self.memory.setToolTip("How much prepared data may be in memory; auto: a quarter of what is free")
+        self.seed = QSpinBox()
+        self.seed.setRange(0, 2**31 - 1)
+        self.seed.setToolTip("The same seed, data and plan give the same training")
+        self.plan_button = QPushButton("Plan…")
+        self.plan_button.setToolTip("Everything that was decided for the last training; can be changed for the next")
+        self.plan_button.clicked.connect(self._show_plan)
+        self.plan_note = words(small=True)
+        self.plan = PlanEditor(self)
+        self.plan.changed.connect(self._describe_plan)
+        form = QFormLayout(self)
+        form.setContentsMargins(12, 0, 0, 0)
+        form.addRow("Care", self.care_choice)
+        form.addRow("Device", self.device_choice)
+        form.addRow("Precision", self.precision_choice)
+        form.addRow("Memory", self.memory)
+        form.addRow("Seed", self.seed)
+        form.addRow(self.plan_button, self.plan_note)
+        self._describe_plan()
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What they are called in :func:`napari_resmed.jobs.train.train`."""
+        return {
+            "care": self.care_choice.currentData(),
+            "device": self.device_choice.currentText(),
+            "precision": self.precision_choice.currentText(),
+            "memory_mb": float(self.memory.value()) or None,
+            "seed": self.seed.value(),
+            "plan": dict(self.plan.changes) or None,
+        }
+
+    def show_plan(self, plan: dict[str, Any]) -> None:
+        """The plan of the training that just began."""
+        self.plan.show_plan(plan)
+        self._describe_plan()
+
+    def _show_plan(self) -> None:
+        self.plan.show()
+        self.plan.raise_()
+        self.plan.activateWindow()
+
+    def _describe_plan(self) -> None:
+        self.plan_button.setEnabled(self.plan.has_plan)
+        if self.plan.changes:
+            self.plan_note.setText(f"changed for the next: {', '.join(self.plan.changes)}")
+        else:
+            self.plan_note.setText("of the last training" if self.plan.has_plan else "is made when training begins")

@@ -1,0 +1,296 @@
+"""What a training learns from: the labels painted in this window, or cases on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Image, Labels
+from napari.utils.notifications import show_error
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
+
+from napari_resmed.case import Dataset
+from napari_resmed.labels import Label
+from napari_resmed.viewer.layers import KEY
+from napari_resmed.viewer.parts.background import Background
+from napari_resmed.viewer.parts.label_meanings import labels_in, rename
+from napari_resmed.viewer.parts.label_table import LabelTable
+from napari_resmed.viewer.parts.words import words
+from napari_resmed.viewer.train.cases_on_disk import CasesOnDisk
+from napari_resmed.viewer.train.collect_cases import collect_cases
+from napari_resmed.viewer.train.new_labels import empty_labels, resampled_labels
+from napari_resmed.viewer.train.only_painted import OnlyPainted
+from napari_resmed.viewer.train.painted import BACKGROUND, Painted
+from napari_resmed.viewer.train.painted_layers import PaintedLayers
+from napari_resmed.viewer.train.pairs import Pair, channels_of
+from napari_resmed.viewer.train.pairs_table import PairsTable
+from napari_resmed.viewer.train.trouble import homeless, trouble_with_layers, trouble_with_paint, volumes_of
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+__all__ = ["TrainSource"]
+
+
+class TrainSource(QWidget):
+    """Choose what is learnt from; nothing has to be clicked on the usual path.
+
+    Parameters
+    ----------
+    viewer:
+        Whose layers are offered.
+
+    Signals
+    -------
+    changed()
+        Something else would be learnt from now.
+    said(str)
+        Something to tell the person.
+    """
+
+    changed = Signal()
+    said = Signal(str)
+
+    def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._resampling = False
+        self._asleep = False
+        self._aside = Background(self, must_finish=False)
+        self._aside.failed.connect(self.said)
+        self._painted = PaintedLayers(self._aside, self)
+        self._painted.touched.connect(self.refresh)
+        self._painted.looked.connect(self._describe_labels)
+        self._build()
+        layers, dims = viewer.layers, viewer.dims
+        self._listening: list[tuple[Any, Callable[..., Any]]] = [
+            (layers.events.inserted, self.refresh),
+            (layers.events.removed, self.refresh),
+            (layers.events.reordered, self.refresh),
+            (layers.selection.events.active, self.refresh),
+            (dims.events.point, self._show_slice),
+            (dims.events.order, self._show_slice),
+            (dims.events.ndisplay, self._show_slice),
+        ]
+        for emitter, callback in self._listening:
+            emitter.connect(callback)
+
+    def _build(self) -> None:
+        self.disk = CasesOnDisk(self._aside)
+        self.disk.changed.connect(self.refresh)
+        self.disk.said.connect(self.said)
+        self.set_data = self.disk.set_data
+        self.pairs = PairsTable()
+        self.pairs.changed.connect(self.refresh)
+        self.pairs.resample_wanted.connect(self._resample)
+        self.advice = words()
+        self.resample_button = QPushButton("Resample the labels onto the image")
+        self.resample_button.setToolTip("Makes a new layer; the labels stay as they are")
+        self.resample_button.clicked.connect(self._resample_first)
+        self.new_labels_button = QPushButton("New &labels over the image")
+        self.new_labels_button.setToolTip("An empty Labels layer on the grid of the image, ready to paint")
+        self.new_labels_button.clicked.connect(self._add_labels)
+        self.names = LabelTable()
+        self.names.renamed.connect(self._on_renamed)
+        self.only = OnlyPainted(self._viewer, lambda: self._active)
+        self.only.changed.connect(self._describe_labels)
+        self._layers = QWidget()
+        layout = QVBoxLayout(self._layers)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for part in (self.pairs, self.advice, self.resample_button, self.new_labels_button, self.names, self.only):
+            layout.addWidget(part)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(self.disk)
+        whole.addWidget(self._layers)
+
+    def let_go(self) -> None:
+        """Listen to nothing any more."""
+        for emitter, callback in self._listening:
+            emitter.disconnect(callback)
+        self._listening = []
+        self._painted.let_go()
+        self._aside.forget()
+        self._aside.close()
+
+    def sleep(self, asleep: bool) -> None:
+        """While a training runs nothing is looked at: it would only take time from it."""
+        self._asleep = self._painted.asleep = asleep
+        if not asleep:
+            self.refresh()
+
+    def refresh(self, event: Any = None) -> None:
+        """Bring everything up to date with the layers of the window."""
+        if self._asleep:
+            return
+        self.pairs.fill(self._viewer.layers, self._active)
+        self.pairs.setVisible(len(self.pairs) > 0)
+        self._painted.watch(self._viewer.layers)
+        self._layers.setVisible(self.data is None)
+        self._painted.look(pair.labels for pair in self.pairs.pairs)
+        self._describe_labels()
+
+    @property
+    def _active(self) -> Any:
+        """The active layer itself: napari hands plugins a stand-in for it, which is another object."""
+        active = self._viewer.layers.selection.active
+        return next((layer for layer in self._viewer.layers if layer == active), None)
+
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether all that is painted was looked through."""
+        return self._painted.is_up_to_date(pair.labels for pair in self.pairs.pairs)
+
+    @property
+    def known(self) -> list[tuple[Pair, Painted]]:
+        """The ticked pairs, as far as they were looked through already."""
+        looked = [(pair, self._painted.of(pair.labels)) for pair in self.pairs.pairs]
+        return [(pair, painted) for pair, painted in looked if painted is not None]
+
+    @property
+    def labels(self) -> list[Label]:
+        """What is painted in the ticked pairs; a name that one of them gives wins over none."""
+        found: dict[int, Label] = {}
+        for pair, painted in self.known:
+            for label in labels_in(pair.labels, painted.counts):
+                if label.value not in found or found[label.value].name == f"label {label.value}":
+                    found[label.value] = label
+        return [found[value] for value in sorted(found)]
+
+    def _describe_labels(self) -> None:
+        known, labels = self.known, self.labels
+        voxels: dict[int, int] = {}
+        for _, painted in known:
+            for value, count in painted.counts.items():
+                voxels[value] = voxels.get(value, 0) + count
+        self.names.setVisible(bool(labels))
+        self.names.show_labels(labels, voxels)
+        self.only.propose(self.pairs.pairs, known, labels)
+        self._advise()
+        self.changed.emit()
+
+    def _on_renamed(self, value: int, name: str) -> None:
+        for pair in self.pairs.pairs:
+            rename(pair.labels, value, name)
+        self._describe_labels()
+
+    def _show_slice(self, event: Any = None) -> None:
+        if not self._asleep:
+            self.only.show_slice()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is anything to learn from."""
+        return bool(self.pairs.pairs) if self.data is None else self.dataset is not None
+
+    def trouble(self, *, at_click: bool = False) -> str:
+        """Why training could not begin, in one sentence; empty where nothing is known to be wrong.
+
+        Parameters
+        ----------
+        at_click:
+            Say nothing of paint that was changed since it was looked through.
+        """
+        if self.data is not None:
+            return ""
+        trouble = trouble_with_layers(self._viewer, self.pairs, self._active)
+        known = self.known
+        if trouble or len(known) < len(self.pairs.pairs) or (at_click and not self.is_up_to_date):
+            return trouble  # still looking; the job is told of what is painted in any case
+        return trouble_with_paint(known, {label.value: label.name for label in self.labels}, self.only.is_ticked)
+
+    def _advise(self) -> None:
+        """Say what is missing, before the click."""
+        trouble = self.trouble()
+        self.advice.setText(escape(trouble))
+        self.advice.setVisible(bool(trouble))
+        deep = any(pair.labels.ndim > 3 for pair in self.pairs.pairs)
+        self.new_labels_button.setVisible(bool(volumes_of(self._viewer)) and (deep or not len(self.pairs)))
+        self.resample_button.setVisible(homeless(self._viewer, self.pairs, self._active) is not None)
+        self.resample_button.setEnabled(not self._resampling)
+
+    def _add_labels(self) -> None:
+        """An empty Labels layer over the image, active and ready to paint."""
+        volumes = volumes_of(self._viewer)
+        active = self._active
+        if volumes:
+            layer = empty_labels(active if active in volumes else volumes[-1])
+            self._viewer.add_layer(layer)
+            layer.mode = "paint"
+
+    def _resample_first(self) -> None:
+        found = homeless(self._viewer, self.pairs, self._active)
+        if found is not None:
+            self._resample(*found)
+
+    def _resample(self, labels: Labels, image: Image) -> None:
+        """Make a new layer: these labels on the grid of this image."""
+        found = None if self._resampling else resampled_labels(labels, image)
+        if found is None:
+            return
+        work, attributes = found
+
+        def show(made: Any) -> None:
+            self._resampling = False
+            if isinstance(made, str):
+                self.said.emit(made)
+                show_error(made)
+                self._advise()
+                return
+            self.pairs.tick(labels, False)
+            self._viewer.add_layer(Labels(made, **attributes))
+            self.said.emit(f"Made {attributes['name']}; {labels.name} is as it was.")
+
+        self._resampling = True
+        self.said.emit(f"Resampling {labels.name}…")
+        self._advise()
+        self._aside.run(work, show)
+
+    @property
+    def data(self) -> Path | None:
+        """Cases on disk; None: layers."""
+        return self.disk.data
+
+    @property
+    def dataset(self) -> Dataset | None:
+        """What was found there."""
+        return self.disk.dataset
+
+    @property
+    def channels(self) -> int:
+        """How many images a case has."""
+        if self.dataset is not None:
+            return len(self.dataset.channels)
+        pairs = self.pairs.pairs
+        return sum(channels_of(image) for image in pairs[0].images) if pairs else 1
+
+    @property
+    def modalities(self) -> set[str]:
+        """What kinds of images there are, as far as they say so."""
+        images = [image for pair in self.pairs.pairs for image in pair.images]
+        return {image.metadata.get(KEY, {}).get("modality", "") for image in images} - {""}
+
+    @property
+    def made_by(self) -> str:
+        """The model whose answer is learnt from, corrected; empty where all was painted by hand."""
+        for pair in self.pairs.pairs:
+            meta: Mapping[str, Any] = pair.labels.metadata.get(KEY, {}).get("meta", {})
+            if meta.get("made_by"):
+                return str(meta["made_by"].get("model", ""))
+        return ""
+
+    @property
+    def structures(self) -> list[str]:
+        """Names of what will be learnt."""
+        labels = list(self.dataset.labels) if self.dataset is not None else self.labels
+        return [label.name for label in labels if label.name.casefold() != BACKGROUND]
+
+    def collect(self) -> Callable[[], str | list[dict[str, Any]]]:
+        """Take everything as it is at this moment; the job's ``data`` is what the returned function gives."""
+        if self.data is not None:
+            path = str(self.data)
+            return lambda: path
+        return collect_cases(self.pairs.pairs, only_painted=self.only.is_ticked)

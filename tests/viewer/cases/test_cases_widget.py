@@ -1,0 +1,591 @@
+"""A folder of images annotated case by case, in a real window with a real worker."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import napari
+import numpy as np
+import pytest
+from pytestqt.qtbot import QtBot
+from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
+from qtpy.QtGui import QColor, QDropEvent
+
+from napari_resmed.io import read, write
+from napari_resmed.io.project import (
+    NO_LABELS,
+    State,
+    list_cases,
+    open_project,
+    read_label_set,
+    read_labels,
+    write_label_set,
+    write_labels,
+)
+from napari_resmed.labels import LabelMap
+from napari_resmed.viewer.cases.cases_widget import CasesWidget
+from napari_resmed.volume import Volume
+from tests.affines import make_affine
+from tests.small_models import BANDS
+
+Messages = list[tuple[str, str]]
+
+# A worker that has to load torch on a busy two-core machine.
+COLD_MS = 90_000
+# x is stored first and upside down, as sagittal scans are: what is painted has to find its way back.
+PLACE = make_affine((2, 0, 1), (1, -1, 1), spacing_mm=(2, 1, 1))
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """Four small images of three grey bands each."""
+    folder = tmp_path / "bands" / "images"
+    folder.mkdir(parents=True)
+    for number, name in enumerate(("a", "b", "c", "d")):
+        data = np.random.default_rng(number).normal(10, 3 + 2 * number, (16, 18, 20)).astype(np.float32)
+        data[4:8] += 35
+        data[8:12] += 80
+        write(Volume(data, PLACE), folder / f"{name}.nii.gz")
+    return folder
+
+
+@pytest.fixture
+def cases(viewer: napari.Viewer, images: Path, qtbot: QtBot) -> Iterator[CasesWidget]:
+    """The Cases dock with a project made by it."""
+    _, widget = viewer.window.add_plugin_dock_widget("napari-resmed", "Cases")
+    assert isinstance(widget, CasesWidget)
+    widget.open_folder(images)
+    qtbot.waitUntil(lambda: widget.start.is_asking)
+    widget.start.new_project.create_button.click()
+    qtbot.waitUntil(lambda: len(widget.cases) == 4)
+    yield widget
+    widget._predict.cancel()
+
+
+def open_case(qtbot: QtBot, widget: CasesWidget, name: str) -> napari.layers.Labels:
+    widget.open_case(name)
+    wait_for(qtbot, widget, name)
+    labels: napari.layers.Labels = widget.open_case_now.labels
+    return labels
+
+
+def wait_for(qtbot: QtBot, widget: CasesWidget, name: str) -> None:
+    """A case is shown to its last layer."""
+    qtbot.waitUntil(
+        lambda: not widget.desk.wish and widget.open_case_now is not None and widget.open_case_now.name == name
+    )
+
+
+def settle(qtbot: QtBot, widget: CasesWidget) -> None:
+    """All that was handed over is written."""
+    done: list[bool] = []
+    widget._files.run(lambda: None, lambda _: done.append(True))
+    qtbot.waitUntil(lambda: bool(done), timeout=10_000)
+
+
+def states(widget: CasesWidget) -> dict[str, State]:
+    return {case.name: case.state for case in list_cases(widget.project)}
+
+
+class TestProject:
+    def test_lies_beside_the_images_and_opens_again_from_them(
+        self, cases: CasesWidget, images: Path, qtbot: QtBot
+    ) -> None:
+        assert cases.project.folder == images.parents[1] / "Dataset501_bands"
+        before = cases.project
+        cases.open_folder(images)
+        qtbot.waitUntil(lambda: cases.project is not before)
+        assert cases.project.folder == before.folder
+        assert cases.pages.currentWidget() is cases.work
+
+    def test_the_list_shows_every_case_with_picture_and_words(self, cases: CasesWidget, qtbot: QtBot) -> None:
+        cases.window().resize(1200, 900)  # pictures are made of what is in sight
+        assert cases.work.list.names == ["a", "b", "c", "d"]
+        assert cases.work.list.model().index(0, 0).data() == "a, not started"
+        assert cases.work.count_buttons[State.NOT_STARTED].text() == "4 not started"
+        pictures = cases.work.list.model().pictures
+        qtbot.waitUntil(lambda: set(pictures) == set("abcd"))
+        image = pictures["a"].toImage()
+        greys = {QColor(image.pixel(48, y)).lightness() // 20 for y in range(image.height())}
+        assert len(greys) > 3
+
+    def test_a_folder_dropped_on_the_dock(self, viewer: napari.Viewer, images: Path, qtbot: QtBot) -> None:
+        _, widget = viewer.window.add_plugin_dock_widget("napari-resmed", "Cases")
+        mime = QMimeData()
+        mime.setUrls([QUrl.fromLocalFile(str(images))])
+        drop = QDropEvent(
+            QPointF(9, 9),
+            Qt.DropAction.CopyAction,
+            mime,
+            Qt.MouseButton.LeftButton,
+            Qt.KeyboardModifier.NoModifier,
+        )
+        widget.dropEvent(drop)
+        assert drop.isAccepted()
+        qtbot.waitUntil(lambda: widget.start.is_asking)
+        assert "4 cases" in widget.start.new_project.question.text()
+
+    @pytest.mark.parametrize("what", ["empty", "broken"])
+    def test_a_useless_folder_is_one_sentence(
+        self, what: str, viewer: napari.Viewer, tmp_path: Path, messages: Messages, qtbot: QtBot
+    ) -> None:
+        _, widget = viewer.window.add_plugin_dock_widget("napari-resmed", "Cases")
+        (tmp_path / what).mkdir()
+        if what == "broken":
+            (tmp_path / what / "dataset.json").write_text("{")
+            (tmp_path / what / "imagesTr").mkdir()
+        widget.open_folder(tmp_path / what)
+        qtbot.waitUntil(lambda: bool(messages))
+        assert messages == [("error", widget.status.text())]
+        assert {"empty": "holds no image", "broken": "no readable dataset.json"}[what] in widget.status.text()
+
+    def test_what_was_left_out_is_told(self, viewer: napari.Viewer, images: Path, qtbot: QtBot) -> None:
+        (images / "e.nii.gz").write_bytes(b"no")
+        _, widget = viewer.window.add_plugin_dock_widget("napari-resmed", "Cases")
+        widget.make_project(images, images.parent / "p")
+        qtbot.waitUntil(lambda: widget.status.text().startswith("Left out: e: e.nii.gz"))
+        assert len(widget.cases) == 4
+
+    def test_dock_fits_a_narrow_column(self, cases: CasesWidget) -> None:
+        for page in (0, 1, 0):
+            cases.pages.setCurrentIndex(page)
+            cases.start.setCurrentIndex(page)
+            cases.work.fold.button.setChecked(True)
+            assert cases.minimumSizeHint().width() <= 320
+
+
+class TestOpen:
+    def test_image_and_labels_in_place(self, viewer: napari.Viewer, cases: CasesWidget, qtbot: QtBot) -> None:
+        labels = open_case(qtbot, cases, "b")
+        image = viewer.layers["b"]
+        assert [layer.name for layer in viewer.layers] == ["b", "b labels"]
+        np.testing.assert_allclose(labels.scale, image.scale)
+        np.testing.assert_allclose(labels.translate, image.translate)
+        assert labels.units == image.units
+        assert viewer.layers.selection.active == labels
+        assert cases.work.list.open_name == "b"
+
+    def test_the_next_takes_its_place_and_the_brush_stays(
+        self, viewer: napari.Viewer, cases: CasesWidget, qtbot: QtBot
+    ) -> None:
+        other = viewer.add_points(np.zeros((1, 3)), name="mine")
+        labels = open_case(qtbot, cases, "a")
+        labels.brush_size, labels.selected_label, labels.mode = 3, 2, "paint"
+        labels = open_case(qtbot, cases, "b")
+        assert {layer.name for layer in viewer.layers} == {"mine", "b", "b labels"}
+        assert (labels.brush_size, labels.selected_label, str(labels.mode)) == (3, 2, "paint")
+        assert other in viewer.layers
+
+    def test_of_many_clicks_the_last_one_counts(self, viewer: napari.Viewer, cases: CasesWidget, qtbot: QtBot) -> None:
+        for name in ("a", "b", "c"):
+            cases.open_case(name)
+        wait_for(qtbot, cases, "c")
+        settle(qtbot, cases)
+        assert [layer.name for layer in viewer.layers] == ["c", "c labels"]
+
+    def test_layers_of_several_channels(self, viewer: napari.Viewer, tmp_path: Path, qtbot: QtBot) -> None:
+        for case in range(2):
+            for channel in range(2):
+                data = np.random.default_rng(10 * case + channel).random((6, 7, 8))
+                write(Volume(data, PLACE), tmp_path / f"p{case}_{channel:04d}.nii.gz")
+        _, widget = viewer.window.add_plugin_dock_widget("napari-resmed", "Cases")
+        widget.make_project(tmp_path, tmp_path.parent / f"{tmp_path.name}-project")
+        qtbot.waitUntil(lambda: len(widget.cases) == 2)
+        open_case(qtbot, widget, "p0")
+        open_case(qtbot, widget, "p1")
+        names = ["p1 channel 0", "p1 channel 1", "p1 labels"]
+        assert [layer.name for layer in viewer.layers] == names
+        assert [layer.visible for layer in viewer.layers] == [True, False, True]
+
+    def test_a_case_that_cannot_be_read_leaves_what_is_open(
+        self, cases: CasesWidget, messages: Messages, qtbot: QtBot
+    ) -> None:
+        open_case(qtbot, cases, "a")
+        path = cases.project.layout.images("b", State.NOT_STARTED)[0]
+        path.unlink()
+        path.write_bytes(b"no")
+        cases.open_case("b")
+        qtbot.waitUntil(lambda: bool(messages))
+        assert "b_0000.nii.gz" in messages[0][1]
+        assert cases.open_case_now.name == "a"
+
+    def test_keys_of_the_dock(self, cases: CasesWidget, qtbot: QtBot) -> None:
+        cases.window().activateWindow()
+        cases.work.list.setFocus()
+        qtbot.waitUntil(cases.work.list.hasFocus)
+        qtbot.keyClick(cases.work.list, Qt.Key.Key_N)
+        wait_for(qtbot, cases, "a")
+        cases.open_case_now.labels.paint((8, 8, 8), 1)
+        qtbot.keyClick(cases.work.list, Qt.Key.Key_A)
+        qtbot.waitUntil(lambda: states(cases)["a"] is State.ACCEPTED)
+        wait_for(qtbot, cases, "b")
+
+
+class TestSave:
+    def test_on_change_of_case_in_the_images_own_grid(self, cases: CasesWidget, images: Path, qtbot: QtBot) -> None:
+        labels = open_case(qtbot, cases, "a")
+        index = (3, 5, 7)
+        world = labels.data_to_world(index)
+        labels.data_setitem(tuple(np.array([value]) for value in index), 2)
+        assert cases.work.list.model().index(0, 0).data() == "a, corrected"
+        open_case(qtbot, cases, "b")
+        settle(qtbot, cases)
+        assert states(cases)["a"] is State.CORRECTED
+        saved = read(cases.project.folder / "labelsUn" / "a.nii.gz")
+        assert isinstance(saved, LabelMap)
+        assert saved.same_grid(read(images / "a.nii.gz"))
+        assert saved.counts() == {2: 1}
+        # napari's world is (z, y, x) in LPS mm: the voxel lies where it was painted.
+        place = saved.affine @ [*np.argwhere(saved.data)[0], 1]
+        np.testing.assert_allclose(place[:3][::-1], world, atol=1e-4)
+        again = open_case(qtbot, cases, "a")
+        assert again.data[index] == 2
+
+    def test_every_minute_if_something_changed(self, cases: CasesWidget, qtbot: QtBot) -> None:
+        assert cases.desk.autosave.isActive()
+        assert cases.desk.autosave.interval() == 60_000
+        labels = open_case(qtbot, cases, "a")
+        cases.desk.autosave.timeout.emit()
+        settle(qtbot, cases)
+        assert states(cases)["a"] is State.NOT_STARTED
+        labels.paint((8, 8, 8), 1)
+        cases.desk.autosave.timeout.emit()
+        settle(qtbot, cases)
+        path = cases.project.folder / "labelsUn" / "a.nii.gz"
+        written = path.stat()
+        cases.desk.autosave.timeout.emit()
+        settle(qtbot, cases)
+        assert path.stat().st_mtime_ns == written.st_mtime_ns
+        assert path.stat().st_ino == written.st_ino
+
+    def test_undo_still_works_after_saving_and_is_saved_too(self, cases: CasesWidget, qtbot: QtBot) -> None:
+        labels = open_case(qtbot, cases, "a")
+        labels.paint((8, 8, 8), 1)
+        labels.paint((4, 4, 4), 2)
+        cases.save()
+        settle(qtbot, cases)
+        labels.undo()
+        cases.save()
+        settle(qtbot, cases)
+        saved, _ = read_labels(cases.project, "a")
+        assert set(np.unique(saved.data)) == {0, 1}
+
+    def test_on_closing_the_dock(self, viewer: napari.Viewer, images: Path, messages: Messages, qtbot: QtBot) -> None:
+        dock, widget = viewer.window.add_plugin_dock_widget("napari-resmed", "Cases")
+        widget.make_project(images, images.parent / "p")
+        qtbot.waitUntil(lambda: len(widget.cases) == 4)
+        labels = open_case(qtbot, widget, "a")
+        labels.paint((8, 8, 8), 1)
+        folder = widget.project.folder
+        dock.destroyOnClose()
+        qtbot.waitUntil(lambda: (folder / "labelsUn" / "a.nii.gz").exists())
+        assert any("not saved to the project" in text for _, text in messages)
+        labels.paint((4, 4, 4), 1)  # nothing of the closed dock may still listen
+        viewer.layers.clear()
+
+    def test_on_removing_the_layer(self, viewer: napari.Viewer, cases: CasesWidget, qtbot: QtBot) -> None:
+        labels = open_case(qtbot, cases, "a")
+        labels.paint((8, 8, 8), 1)
+        viewer.layers.remove(labels)
+        settle(qtbot, cases)
+        assert states(cases)["a"] is State.CORRECTED
+        assert cases.open_case_now is None
+
+    def test_on_closing_the_window(self, images: Path, tmp_path: Path) -> None:
+        # In a napari of its own, whose process ends at once.
+        code = """
+import sys, time, napari
+from pathlib import Path
+from qtpy.QtCore import QCoreApplication
+def spin(until):
+    end = time.time() + 60
+    while not until():
+        assert time.time() < end
+        QCoreApplication.processEvents()
+        time.sleep(0.01)
+viewer = napari.Viewer(show=True)
+_, widget = viewer.window.add_plugin_dock_widget("napari-resmed", "Cases")
+widget.make_project(Path(sys.argv[1]), Path(sys.argv[2]))
+spin(lambda: widget.cases)
+widget.work.next_button.click()
+spin(lambda: widget.open_case_now is not None)
+widget.open_case_now.labels.paint((8, 8, 8), 3)
+viewer.close()
+print(sorted({"torch", "monai"} & set(sys.modules)))
+"""
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(images), str(tmp_path / "p")],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.split() == ["[]"]
+        assert 3 in read(tmp_path / "p" / "labelsUn" / "a.nii.gz").data
+
+    def test_a_full_disk_is_told_and_tried_again(
+        self, cases: CasesWidget, messages: Messages, small_disk: Callable[..., object], qtbot: QtBot
+    ) -> None:
+        labels = open_case(qtbot, cases, "a")
+        noise = np.random.default_rng(0).integers(0, 200, labels.data.shape)
+        labels.data_setitem(tuple(np.indices(labels.data.shape).reshape(3, -1)), noise.reshape(-1))
+        with small_disk():  # type: ignore[attr-defined]
+            cases.save()
+            qtbot.waitUntil(lambda: bool(messages))
+        assert "could not write" in messages[0][1]
+        assert cases.work.list.is_unsaved
+        cases.save()
+        settle(qtbot, cases)
+        assert states(cases)["a"] is State.CORRECTED
+        assert not cases.work.list.is_unsaved
+
+
+class TestAccept:
+    def test_moves_the_case_to_nnunet_and_goes_on(self, cases: CasesWidget, qtbot: QtBot) -> None:
+        open_case(qtbot, cases, "a").paint((8, 8, 8), 1)
+        cases.work.accept_button.click()
+        wait_for(qtbot, cases, "b")
+        assert states(cases)["a"] is State.ACCEPTED
+        assert (cases.project.folder / "imagesTr" / "a_0000.nii.gz").exists()
+        assert read(cases.project.folder / "labelsTr" / "a.nii.gz").data.any()
+        assert json.loads((cases.project.folder / "dataset.json").read_text())["numTraining"] == 1
+        assert cases.work.train_button.isEnabled()
+        assert cases.status.text().startswith("Accepted a.")
+
+    def test_an_empty_case_is_asked_about_once(self, cases: CasesWidget, qtbot: QtBot) -> None:
+        open_case(qtbot, cases, "a")
+        cases.accept()
+        settle(qtbot, cases)
+        assert states(cases)["a"] is State.NOT_STARTED
+        assert "Nothing is painted on a" in cases.status.text()
+        cases.accept()
+        qtbot.waitUntil(lambda: states(cases)["a"] is State.ACCEPTED)
+        settle(qtbot, cases)
+        assert not read(cases.project.folder / "labelsTr" / "a.nii.gz").data.any()
+
+    def test_it_can_be_taken_back(self, cases: CasesWidget, qtbot: QtBot) -> None:
+        open_case(qtbot, cases, "a").paint((8, 8, 8), 1)
+        cases.accept()
+        wait_for(qtbot, cases, "b")
+        open_case(qtbot, cases, "a")
+        assert cases.work.accept_button.text().replace("&", "") == "Take back"
+        cases.work.accept_button.click()
+        qtbot.waitUntil(lambda: states(cases)["a"] is State.CORRECTED)
+        qtbot.waitUntil(lambda: cases.work.accept_button.text() == "&Accept")
+
+    def test_the_list_can_show_one_state(self, cases: CasesWidget, qtbot: QtBot) -> None:
+        open_case(qtbot, cases, "b").paint((8, 8, 8), 1)
+        cases.accept()
+        qtbot.waitUntil(lambda: cases.work.count_buttons[State.ACCEPTED].text() == "1 accepted")
+        cases.work.count_buttons[State.ACCEPTED].click()
+        assert cases.work.list.names == ["b"]
+        cases.work.count_buttons[State.ACCEPTED].click()
+        assert cases.work.list.names == ["a", "b", "c", "d"]
+
+
+class TestOtherWindow:
+    def test_its_work_is_seen(self, cases: CasesWidget, qtbot: QtBot) -> None:
+        other = open_project(cases.project.folder)
+        image = read(cases.project.layout.images("c", State.NOT_STARTED)[0])
+        write_labels(other, "c", LabelMap(np.ones(image.shape, np.uint8), image.affine), NO_LABELS)
+        qtbot.waitUntil(lambda: cases.work.list.model().index(2, 0).data() == "c, corrected", timeout=10_000)
+
+    def test_theirs_stays_ours_is_kept_and_said_once(
+        self, cases: CasesWidget, messages: Messages, qtbot: QtBot
+    ) -> None:
+        labels = open_case(qtbot, cases, "a")
+        other = open_project(cases.project.folder)
+        image = read(cases.project.layout.images("a", State.NOT_STARTED)[0])
+        write_labels(other, "a", LabelMap(np.full(image.shape, 2, np.uint8), image.affine), NO_LABELS)
+        for row in (8, 10):
+            labels.paint((row, 8, 8), 1)
+            cases.save()
+            settle(qtbot, cases)
+        assert [severity for severity, _ in messages] == ["warning"]
+        assert "theirs stays, yours is kept beside it" in messages[0][1]
+        theirs, _ = read_labels(cases.project, "a")
+        assert set(np.unique(theirs.data)) == {2}
+        ours = read(cases.project.layout.conflict("a", cases.project.session))
+        assert np.count_nonzero(ours.data) == np.count_nonzero(labels.data)
+
+    def test_accepting_what_they_changed_shows_theirs_first(
+        self, cases: CasesWidget, messages: Messages, qtbot: QtBot
+    ) -> None:
+        open_case(qtbot, cases, "a").paint((8, 8, 8), 1)
+        cases.save()
+        settle(qtbot, cases)
+        other = open_project(cases.project.folder)
+        labels, token = read_labels(other, "a")
+        write_labels(other, "a", labels.with_data(np.full(labels.shape, 2, np.uint8)), token)
+        before = cases.open_case_now
+        cases.accept()
+        qtbot.waitUntil(lambda: cases.open_case_now not in (None, before))
+        assert "look at it again" in messages[0][1]
+        assert set(np.unique(cases.open_case_now.labels.data)) == {2}
+        assert states(cases)["a"] is State.CORRECTED
+
+
+@pytest.mark.usefixtures("own_models")
+class TestPredict:
+    def choose(self, widget: CasesWidget, model: str) -> None:
+        widget.work.model_choice.setCurrentIndex(widget.work.model_choice.findText(model))
+        assert widget.work.model_choice.currentText() == model
+
+    def wait(self, qtbot: QtBot, widget: CasesWidget) -> None:
+        qtbot.waitUntil(lambda: not widget._predict.is_running, timeout=COLD_MS)
+        settle(qtbot, widget)
+
+    def test_every_case_gets_labels_and_a_figure(self, cases: CasesWidget, images: Path, qtbot: QtBot) -> None:
+        self.choose(cases, "bands")
+        cases.work.predict_button.click()
+        assert cases.progress.cancel_button.isVisible()
+        self.wait(qtbot, cases)
+        found = list_cases(cases.project)
+        assert {case.state for case in found} == {State.PREDICTED}
+        assert all(0 < case.uncertainty < 1 for case in found)
+        labels = read(cases.project.folder / "labelsUn" / "a.nii.gz")
+        assert labels.same_grid(read(images / "a.nii.gz"))
+        assert labels.data.any()
+        assert read_label_set(cases.project).values == (1, 2, 3)  # the model's are 1, 2 and 300
+        assert {label.name for label in read_label_set(cases.project)} >= {label.name for label in labels.labels}
+        assert cases.status.text().startswith("Predicted 4 cases.")
+        assert not cases.progress.isVisible()
+        cases.next_case()
+        qtbot.waitUntil(lambda: cases.open_case_now is not None)
+        assert cases.open_case_now.name == max(found, key=lambda case: case.uncertainty).name
+
+    def test_the_open_case_shows_its_prediction_and_a_painted_one_is_left_alone(
+        self, cases: CasesWidget, qtbot: QtBot
+    ) -> None:
+        self.choose(cases, "bands")
+        write_label_set(cases.project, BANDS)
+        open_case(qtbot, cases, "a").paint((8, 8, 8), 1)
+        open_case(qtbot, cases, "b")
+        first = cases.open_case_now
+        cases.work.predict_button.click()
+        self.wait(qtbot, cases)
+        qtbot.waitUntil(lambda: cases.open_case_now not in (None, first))
+        assert cases.open_case_now.name == "b"
+        assert cases.open_case_now.labels.data.any()
+        assert states(cases)["a"] is State.CORRECTED
+        assert states(cases)["b"] is State.PREDICTED
+
+    def test_painting_a_prediction_corrects_it(self, cases: CasesWidget, qtbot: QtBot) -> None:
+        self.choose(cases, "bands")
+        cases.work.predict_button.click()
+        self.wait(qtbot, cases)
+        open_case(qtbot, cases, "a").paint((0, 0, 0), 3)
+        open_case(qtbot, cases, "b")
+        settle(qtbot, cases)
+        assert states(cases) == {
+            "a": State.CORRECTED,
+            "b": State.PREDICTED,
+            "c": State.PREDICTED,
+            "d": State.PREDICTED,
+        }
+
+    def test_it_can_be_stopped(self, cases: CasesWidget, qtbot: QtBot) -> None:
+        self.choose(cases, "heavy")
+        cases.work.predict_button.click()
+        qtbot.waitUntil(lambda: cases.status.text().startswith("Predicting a"), timeout=COLD_MS)
+        cases.progress.cancel_button.click()
+        self.wait(qtbot, cases)
+        assert cases.status.text().startswith("Stopped; predicted 0 cases.")
+        assert set(states(cases).values()) == {State.NOT_STARTED}
+
+    def test_an_image_that_cannot_be_segmented_is_told_and_the_rest_goes_on(
+        self, cases: CasesWidget, qtbot: QtBot
+    ) -> None:
+        self.choose(cases, "bands")
+        path = cases.project.layout.images("b", State.NOT_STARTED)[0]
+        path.unlink()
+        write(Volume(np.full((16, 18, 20), 7, np.float32), PLACE), path)
+        cases.work.predict_button.click()
+        self.wait(qtbot, cases)
+        assert "Predicted 3 cases. Not predicted: b: " in cases.status.text()
+        assert states(cases)["b"] is State.NOT_STARTED
+
+    def test_a_model_of_other_structures_is_refused_at_once(self, cases: CasesWidget, qtbot: QtBot) -> None:
+        self.choose(cases, "bands")
+        open_case(qtbot, cases, "a").paint((8, 8, 8), 1)  # now there is a "label 1"
+        cases.save()
+        settle(qtbot, cases)
+        cases.work.predict_button.click()
+        self.wait(qtbot, cases)
+        assert "knows none of the project's structures (label 1)" in cases.status.text()
+        assert states(cases)["b"] is State.NOT_STARTED
+
+
+class TestTrain:
+    def test_asks_for_the_accepted_cases_once_they_are_written(self, cases: CasesWidget, qtbot: QtBot) -> None:
+        assert not cases.work.train_button.isEnabled()
+        open_case(qtbot, cases, "a").paint((8, 8, 8), 1)
+        cases.accept()
+        qtbot.waitUntil(lambda: cases.work.train_button.isEnabled())
+        with qtbot.waitSignal(cases.train_requested) as asked:
+            cases.work.train_button.click()
+        assert asked.args == [str(cases.project.folder)]
+
+
+class TestLabels:
+    def test_a_new_name_reaches_the_files_and_the_open_case(self, cases: CasesWidget, qtbot: QtBot) -> None:
+        labels = open_case(qtbot, cases, "a")
+        names = cases.work.labels
+        names.add_button.click()
+        names.add_button.click()
+        names.table.item(1, 2).setText("liver")
+        names.recolour(2, QColor(10, 20, 30))
+        settle(qtbot, cases)
+        told = json.loads((cases.project.folder / "dataset.json").read_text())
+        assert told["labels"] == {"background": 0, "label 1": 1, "liver": 2}
+        assert read_label_set(cases.project)[2].colour == (10, 20, 30)
+        assert list(labels.features["structure"]) == ["background", "label 1", "liver"]
+        np.testing.assert_allclose(labels.colormap.color_dict[2][:3], np.array([10, 20, 30]) / 255, atol=1e-6)
+        names.table.cellClicked.emit(1, 0)
+        assert labels.selected_label == 2
+
+    def test_a_name_twice_is_refused_and_the_table_shows_what_is(
+        self, cases: CasesWidget, messages: Messages, qtbot: QtBot
+    ) -> None:
+        names = cases.work.labels
+        names.add_button.click()
+        names.add_button.click()
+        settle(qtbot, cases)
+        names.table.setCurrentCell(0, 0)  # ends typing
+        names.table.item(1, 2).setText("label 1")
+        qtbot.waitUntil(lambda: bool(messages))
+        assert "two labels are called label 1" in messages[0][1]
+        qtbot.waitUntil(lambda: names.table.item(1, 2).text() == "label 2")
+
+    def test_a_value_that_was_painted_gets_a_row(self, cases: CasesWidget, qtbot: QtBot) -> None:
+        open_case(qtbot, cases, "a").paint((8, 8, 8), 4)
+        cases.save()
+        qtbot.waitUntil(lambda: cases.work.labels.table.rowCount() == 1)
+        assert cases.work.labels.table.item(0, 2).text() == "label 4"
+
+
+class TestRealImages:
+    def test_annotated_hippocampi(self, viewer: napari.Viewer, shared_data: Path, tmp_path: Path, qtbot: QtBot) -> None:
+        folder = tmp_path / "hippocampus"
+        for kind in ("images", "labels"):
+            (folder / kind).mkdir(parents=True)
+            for file in sorted((shared_data / "hippocampus" / kind).glob("*.nii.gz"))[:6]:
+                shutil.copy(file, folder / kind)
+        _, widget = viewer.window.add_plugin_dock_widget("napari-resmed", "Cases")
+        widget.make_project(folder, tmp_path / "p")
+        qtbot.waitUntil(lambda: len(widget.cases) == 6)
+        name = widget.cases[2].name
+        labels = open_case(qtbot, widget, name)
+        assert set(np.unique(labels.data)) == {0, 1, 2}
+        before = (widget.project.folder / "labelsTr" / f"{name}.nii.gz").stat().st_mtime_ns
+        time.sleep(0.01)
+        open_case(qtbot, widget, widget.cases[3].name)
+        settle(qtbot, widget)
+        assert (widget.project.folder / "labelsTr" / f"{name}.nii.gz").stat().st_mtime_ns == before
