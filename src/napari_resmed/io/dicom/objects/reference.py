@@ -61,8 +61,8 @@ def reference_of(header: Any) -> Reference:
     )
 
 
-# Sequences on the way to a reference: in a segmentation the common references and the derivation of each frame,
-# in a structure set those of the set and of each contour.
+# Sequences on the way to a reference: those that a segmentation makes in common, and those of a structure set and
+# its contours; then those of a segmentation's frames.
 _PATHS = (
     "ReferencedSeriesSequence",
     "ReferencedInstanceSequence",
