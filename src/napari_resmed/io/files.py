@@ -149,7 +149,10 @@ def _left_out(path: Path, found: Sequence[Series], chosen: Series) -> list[str]:
     """What lies beside a series and may be a part of it: a damaged slice at its end leaves no gap."""
     if not path.is_dir():
         return []
-    broken = [entry.problem for entry in found if entry is not chosen and entry.kind == "image" and entry.problem]
+    # Reports and the like beside a series are no part of it, unless they say so.
+    uid = chosen.id.split("-")[0]
+    own = (entry for entry in found if entry.kind == "image" or entry.id.split("-")[0] == uid)
+    broken = [entry.problem for entry in own if entry is not chosen and entry.problem]
     listed = {file for entry in found for file in entry.files}
     unread = sorted(
         file.name for file in path.rglob("*") if file.suffix.lower() in _DICOM_SUFFIXES and file not in listed

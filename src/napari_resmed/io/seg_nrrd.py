@@ -147,7 +147,7 @@ def _label(segment: Mapping[str, str], value: int, index: int) -> Label:
     name = " ".join(segment.get("Name", "").split()) or segment.get("ID") or f"segment {index + 1}"
     try:
         red, green, blue = (min(255, max(0, round(float(part) * 255))) for part in segment["Color"].split())
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         red, green, blue = default_colour(value)
     return Label(value, name, (red, green, blue), **_codes(segment.get("Tags", "")))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ _LATER_GROUPS = (0x7FE0, 0xFFFA, 0xFFFC)
 _LONG = (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
+# Old media were filled with zeros to the end of a block.
+_BLOCK = 512
 # What follows is small; of something large only the beginning is looked at.
 _LOOK = 1 << 20
 
@@ -39,11 +42,14 @@ def check_tail(path: Path, at: int, syntax: str, little: bool = True) -> None:
         If the file goes on with anything else but elements of higher tags, or zeros that fill a block.
     """
     with path.open("rb") as file:
+        whole = file.seek(0, io.SEEK_END)
         file.seek(at)
         after = file.read(_LOOK)
     order: Any = "little" if little else "big"
     place, last = 0, _PIXELS
-    while after[place:].strip(b"\0"):
+    while place < len(after):
+        if not whole % _BLOCK and not after[place:].strip(b"\0"):
+            return
         head = after[place : place + 12]
         tag = int.from_bytes(head[:2], order) << 16 | int.from_bytes(head[2:4], order)
         group = tag >> 16

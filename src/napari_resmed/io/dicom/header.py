@@ -133,7 +133,7 @@ class Header(dict[str, Any]):
 
     ``syntax`` is the transfer syntax UID, ``pixels`` the keyword of the pixel data, ``pixels_at`` and
     ``pixels_length`` say where its value lies in the file, or in what it inflates to: 0 where it is
-    compressed or absent.
+    compressed or absent. ``element_at`` is where the element of the pixels begins, tag and all.
     """
 
     syntax = ""
@@ -141,6 +141,7 @@ class Header(dict[str, Any]):
     pixels = ""
     pixels_at = 0
     pixels_length = 0
+    element_at = 0
     little = True
 
 
@@ -297,7 +298,7 @@ def _find_pixels(file: BytesIO | BinaryIO, header: Header, implicit: bool, littl
     group, element = struct.unpack(order + "HH", start[:4])
     header.pixels = _PIXEL_TAGS.get(group << 16 | element, "")
     length: int = struct.unpack(order + "L", start[4:8] if implicit else start[8:12])[0]
-    header.little = little
+    header.little, header.element_at = little, at
     if header.pixels and length != _UNDEFINED and header.syntax in _NATIVE:
         header.pixels_at = at + (8 if implicit else 12)
         header.pixels_length = length
