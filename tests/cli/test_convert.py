@@ -8,8 +8,8 @@ import pytest
 
 from napari_resmed.io import read, write
 from napari_resmed.labels import LabelMap
-from tests.affines import make_affine
 from napari_resmed.volume import Volume
+from tests.affines import make_affine
 from tests.cli.conftest import Run
 from tests.io.dicom.objects.study import drawn_over, write_image
 
