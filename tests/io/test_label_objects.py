@@ -78,6 +78,17 @@ class TestWriteAndRead:
         assert (entry.kind, "--like" in entry.warnings[0]) == ("unreadable", True)
         assert read(elsewhere, like=folder).counts() == {1: 64}
 
+    def test_what_cannot_be_read_hides_nothing_else(self, study: tuple[Path, LabelMap]) -> None:
+        folder, labels = study
+        write(labels, folder / "labels.dcm", like=folder)
+        whole = (folder / "labels.dcm").read_bytes()
+        (folder / "cut.dcm").write_bytes(whole[:-200])
+        assert [isinstance(one, LabelMap) for one in read_all(folder)].count(True) == 1
+        kinds = sorted(entry.kind for entry in find_images(folder))
+        assert kinds == ["image", "labels", "unreadable"]
+        with pytest.raises(InputError):
+            read_all(folder / "cut.dcm")
+
     def test_from_a_zip(self, study: tuple[Path, LabelMap], tmp_path: Path) -> None:
         folder, labels = study
         write(labels, folder / "labels.dcm", like=folder)

@@ -185,6 +185,8 @@ def write_seg_nrrd(labels: LabelMap | Sequence[LabelMap], path: Path | str) -> N
     maps = [labels] if isinstance(labels, LabelMap) else list(labels)
     if not maps:
         raise InputError("found no label map to write, expected at least one")
+    if any(one.axes != "zyx" for one in maps):
+        raise InputError("found labels with time or channels, expected z, y, x; write each time by itself")
     if any(not maps[0].same_grid(one) for one in maps):
         raise InputError("found label maps of different grids, expected one; write them into separate files")
     if geometry.shear_cosine(maps[0].affine) > SHEAR_COSINE:
