@@ -50,8 +50,9 @@ def write_segmentation(
     """Write label maps as one DICOM segmentation; the whole file or nothing.
 
     Every label becomes a segment of a binary segmentation, which every reader knows, with its name, its colour
-    and its codes; names are cut to the 64 letters that DICOM holds. Slices without any are left out. Patient, study and frame of reference are those of the
-    source series: it is the patient's own file. A stack that leans (gantry tilt) is kept in its positions.
+    and its codes; names are cut to the 64 letters that DICOM holds. Slices without any are left out. Patient,
+    study and frame of reference are those of the source series: it is the patient's own file. A stack that leans
+    (gantry tilt) is kept in its positions.
 
     Parameters
     ----------
