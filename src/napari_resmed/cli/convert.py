@@ -34,12 +34,13 @@ def convert(
     irregular: Annotated[
         Irregular | None, typer.Option(help="What to do about slices at uneven distances; refused if not said.")
     ] = None,
+    magnitude: Annotated[bool, typer.Option("--magnitude", help="Of complex numbers, take the magnitude.")] = False,
     as_json: Annotated[bool, Json] = False,
 ) -> None:
     """Write an image in another format, with the same voxels in the same place."""
     check_not_input(out, [path])
     labels = _all_labels(path, series, like) if out.name.lower().endswith(HOLDS_SEVERAL) else []
-    volume: Volume = labels[0] if labels else read(path, series, like, irregular=irregular or "")
+    volume: Volume = labels[0] if labels else read(path, series, like, irregular=irregular or "", magnitude=magnitude)
     told = [warning for one in (*labels[1:], volume) for warning in one.meta.get("warnings", ())]
     for warning in dict.fromkeys(told):
         messages.print(f"Warning: {warning}", markup=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from typing import BinaryIO
 
+from napari_resmed.io.dicom.ends import check_tail
 from napari_resmed.io.dicom.native import cut_off
 from napari_resmed.io.dicom.slice import Slice
 
@@ -29,7 +30,7 @@ def items_of_pixels(file: BinaryIO, image: Slice) -> list[tuple[int, int]]:
     Raises
     ------
     InputError
-        If the items are cut off or there are none.
+        If the items are cut off, there are none, or something else follows them.
     """
     size = file.seek(0, 2)
     at = file.seek(image.element_at)
@@ -52,4 +53,5 @@ def items_of_pixels(file: BinaryIO, image: Slice) -> list[tuple[int, int]]:
         at += 8 + length
     if len(items) < 2:  # the table of offsets comes first, empty or not
         raise cut_off(image)
+    check_tail(image.path, min(at + len(DELIMITER), size), image.syntax)
     return items

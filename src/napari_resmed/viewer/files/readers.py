@@ -72,14 +72,13 @@ def read_layers(path: Paths) -> list[LayerData] | list[tuple[None]]:
 def _read_all(paths: list[Path]) -> tuple[list[Volume], list[str]]:
     from napari_resmed.errors import ResMedError
     from napari_resmed.io.dicom import find_series, read_series
-    from napari_resmed.io.files import is_dicom, read
-    from napari_resmed.io.nifti import is_nifti
+    from napari_resmed.io.files import is_dicom, is_image_name, read
 
     volumes: list[Volume] = []
     problems: list[str] = []
     dicom: list[Path] = []
     for path in paths:
-        if path.is_dir() or (not is_nifti(path) and is_dicom(path)):
+        if path.is_dir() or (not is_image_name(path) and is_dicom(path)):
             dicom.append(path)
             continue
         try:

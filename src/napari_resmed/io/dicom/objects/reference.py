@@ -30,7 +30,7 @@ class Reference:
 
     def rank(self, image: Series) -> int | None:
         """How sure it is that an image is meant: 0 it is named, 1 it shares the coordinates; None it is not."""
-        if image.kind != "image" or image.problem or not image.slices:
+        if image.kind != "image" or not image.slices:
             return None
         first = image.slices[0]
         if first.series_uid in self.series or any(one.uid in self.images for one in image.slices):
@@ -38,14 +38,22 @@ class Reference:
         return 1 if first.frame_of_reference and first.frame_of_reference in self.frames else None
 
     def candidates(self, images: Sequence[Series]) -> list[Series]:
-        """The images that may be meant, the surest first."""
-        ranked = [(rank, image) for image in images if (rank := self.rank(image)) is not None]
+        """The images that may be meant and can be read, the surest first."""
+        ranked = [(rank, image) for image in images if not image.problem and (rank := self.rank(image)) is not None]
         return [image for _, image in sorted(ranked, key=lambda pair: pair[0])]
+
+    def why_none(self, images: Sequence[Series]) -> str:
+        """Why there is no candidate."""
+        broken = any(self.rank(image) is not None for image in images)
+        return f"the image that it refers to {'forms no regular volume' if broken else 'is not in its folder'}"
 
 
 def reference_of(header: Any) -> Reference:
     """Collect all that an object refers to, wherever in its header it does."""
-    found = list(_references(header))
+    found = list(_references(header, _PATHS))
+    if not any(tag in ("SeriesInstanceUID", "ReferencedSOPInstanceUID") for tag, _ in found):
+        # Every frame says so too, but there may be thousands.
+        found += _references(header, _FRAME_PATHS)
     return Reference(
         frozenset(uid for tag, uid in found if tag == "SeriesInstanceUID"),
         frozenset(uid for tag, uid in found if tag == "ReferencedSOPInstanceUID"),
@@ -53,14 +61,11 @@ def reference_of(header: Any) -> Reference:
     )
 
 
-# Sequences on the way to a reference: in a segmentation the common references and the derivation of each frame,
-# in a structure set those of the set and of each contour.
+# Sequences on the way to a reference: those that a segmentation makes in common, and those of a structure set and
+# its contours; then those of a segmentation's frames.
 _PATHS = (
     "ReferencedSeriesSequence",
     "ReferencedInstanceSequence",
-    "SharedFunctionalGroupsSequence",
-    "PerFrameFunctionalGroupsSequence",
-    "DerivationImageSequence",
     "SourceImageSequence",
     "ReferencedFrameOfReferenceSequence",
     "RTReferencedStudySequence",
@@ -70,14 +75,20 @@ _PATHS = (
     "ROIContourSequence",
     "ContourSequence",
 )
+_FRAME_PATHS = (
+    "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
+    "DerivationImageSequence",
+    "SourceImageSequence",
+)
 _TAGS = ("SeriesInstanceUID", "ReferencedSOPInstanceUID", "FrameOfReferenceUID", "ReferencedFrameOfReferenceUID")
 
 
-def _references(item: Any, top: bool = True) -> Iterator[tuple[str, str]]:
+def _references(item: Any, paths: Sequence[str], top: bool = True) -> Iterator[tuple[str, str]]:
     for tag in _TAGS:
         # The object's own series is not one that it refers to.
         if (uid := text(item, tag)) and not (top and tag == "SeriesInstanceUID"):
             yield tag, uid
-    for name in _PATHS:
+    for name in paths:
         for below in item.get(name) or ():
-            yield from _references(below, top=False)
+            yield from _references(below, paths, top=False)
