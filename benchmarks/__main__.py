@@ -10,9 +10,12 @@ import torch
 
 from napari_resmed.predict.machine import choose_machine
 
-QUESTIONS = ("start", "segment_speed", "cancel", "event_loop", "event_loop_training", "train_step", "brain_mr")
-# Asked by name only: hostile (some minutes), nifti_speed, few_slices (ten minutes), hippocampus (an hour, two with
-# nnU-Net), head_neck (two hours).
+QUESTIONS = (
+    *("start", "segment_speed", "cancel", "event_loop", "event_loop_training", "train_step", "brain_mr"),
+    *("dicom_agreement", "dicom_speed", "nifti_speed"),
+)
+# Asked by name only: hostile (some minutes), few_slices (ten minutes), hippocampus (an hour, two with nnU-Net),
+# head_neck (two hours).
 
 
 def main() -> int:

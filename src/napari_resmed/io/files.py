@@ -203,7 +203,11 @@ def read_all(path: Path | str, series: str = "", like: Path | str | None = None)
         if entry.kind == "labels":
             from napari_resmed.io.dicom.objects import read_objects
 
-            volumes += read_objects(entry, _images(path, every, like))
+            try:
+                volumes += read_objects(entry, _images(path, every, like))
+            except InputError:
+                if len(found) == 1:
+                    raise
         elif not entry.problem:
             volumes.append(read_series(entry))
     return volumes or [read(path, series, like)]
