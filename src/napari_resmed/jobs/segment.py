@@ -14,20 +14,20 @@ import torch
 import napari_resmed
 from napari_resmed.errors import ModelError, WorkError
 from napari_resmed.events import Event, Progress, Started, Warning
-from napari_resmed.jobs.follow import follow
 from napari_resmed.labels import LabelMap
 from napari_resmed.models.catalogue import find_model
 from napari_resmed.models.model import Model
 from napari_resmed.predict.machine import choose_machine, is_out_of_memory
-from napari_resmed.predict.sliding_window import sliding_window
+from napari_resmed.predict.sliding_window import Rows, Windows, slide
 from napari_resmed.predict.warm import warm_network
-from napari_resmed.prepare.grid import prepare, restore_labels, restore_map
+from napari_resmed.prepare.grid import prepare
+from napari_resmed.prepare.restore import LabelRestorer, restore_map
 from napari_resmed.volume import Volume
 
 __all__ = ["Segmentation", "segment"]
 
 # Where in the whole job each part begins, for the progress bar; measured on a 1 mm head.
-_PREPARED, _PREDICTED = 0.08, 0.85
+_PREPARED, _PREDICTED = 0.08, 0.97
 # A field of view under this share of the model's window shows too little of the anatomy around a voxel.
 SMALL_FIELD = 0.25
 
@@ -114,33 +114,34 @@ def segment(
         for note in _doubts(image, chosen):
             yield Warning(note)
         seconds["prepare"] = clock.lap()
-        windows = sliding_window(
+        restorer = LabelRestorer(grid, chosen.values)
+        doubt = torch.zeros(grid.shape) if uncertainty else None
+        steps = slide(
             ready,
-            network,
+            [network],
             machine,
+            Windows(chosen.patch, overlap, chosen.mirror_axes if tta else ()),
             classes=len(chosen.values),
-            patch=chosen.patch,
-            overlap=overlap,
-            mirror_axes=chosen.mirror_axes if tta else (),
             background_classes=chosen.background_classes,
         )
-        tiles = 0
-
-        def window_done(step: tuple[int, int]) -> Event:
-            nonlocal tiles
+        tiles, restoring = 0, 0.0
+        for step in steps:
+            if isinstance(step, Rows):
+                lap = time.perf_counter()
+                restorer.add(step.scores)
+                if doubt is not None:
+                    doubt[step.start : step.start + step.scores.shape[1]] = _entropy(step.scores.float())
+                restoring += time.perf_counter() - lap
+                continue
             done, tiles = step
             share = _PREPARED + (_PREDICTED - _PREPARED) * done / tiles
             left = clock.elapsed() * (tiles - done) / done / (_PREDICTED - _PREPARED) if done else None
-            return Progress("Segmenting", share, left)
-
-        scores = yield from follow(windows, window_done)
-        seconds["network"] = clock.lap()
-        values = yield from follow(
-            restore_labels(scores, grid, chosen.values),
-            lambda done: Progress("Restoring the geometry", _PREDICTED + (0.99 - _PREDICTED) * done),
-        )
-        doubt = restore_map(_entropy(scores), grid) if uncertainty else None
-        seconds["restore"] = clock.lap()
+            yield Progress("Segmenting", share, left)
+        seconds["network"] = clock.lap() - restoring
+        yield Progress("Restoring the geometry", _PREDICTED)
+        values = restorer.finish()
+        uncertain = None if doubt is None else restore_map(doubt, grid)
+        seconds["restore"] = restoring + clock.lap()
     except (MemoryError, RuntimeError) as problem:
         if not is_out_of_memory(problem):
             raise
@@ -178,8 +179,8 @@ def segment(
         seconds={name: round(value, 3) for name, value in seconds.items()},
         peak_memory_mb=round(_peak_memory_mb(), 1),
         uncertainty=None
-        if doubt is None
-        else Volume(doubt, image.affine, "zyx", image.modality, f"{image.name} uncertainty".strip(), labels.meta),
+        if uncertain is None
+        else Volume(uncertain, image.affine, "zyx", image.modality, f"{image.name} uncertainty".strip(), labels.meta),
         made_by=made_by,
     )
 
