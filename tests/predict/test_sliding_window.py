@@ -143,6 +143,68 @@ class TestRows:
         assert 1 < len(calls) < 30
 
 
+class Narrow(nn.Module):
+    """Has memory for so many voxels at a time, from a call on."""
+
+    def __init__(self, network: nn.Module, voxels: int, after: int = 0) -> None:
+        super().__init__()
+        self.network, self.voxels, self.after, self.seen = network, voxels, after, []
+
+    def forward(self, window: Tensor) -> Tensor:
+        self.seen.append(tuple(window.shape))
+        if len(self.seen) > self.after and window[:, 0].numel() > self.voxels:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self.network(window)
+
+
+class TestOutOfMemory:
+    def run(self, network: nn.Module, **how: Any) -> tuple[list[Windows], Tensor]:
+        image = picture((1, 90, 70, 64))
+        steps = list(self.steps(image, network, **how))
+        return [step for step in steps if isinstance(step, Windows)], torch.cat(
+            [step.scores for step in steps if isinstance(step, Rows)], 1
+        )
+
+    def steps(self, image: Tensor, network: nn.Module, **how: Any) -> Any:
+        windows = Windows((64, 64, 64), multiples=(16, 16, 16), **how)
+        for step in slide(image, [network], CPU, windows, classes=2):
+            yield Rows(step.start, step.scores.clone()) if isinstance(step, Rows) else step
+
+    @pytest.fixture
+    def pointwise(self) -> nn.Module:
+        """Answers each voxel by itself, so that windows of any size give one answer."""
+        torch.manual_seed(0)
+        return nn.Conv3d(1, 2, 1).requires_grad_(False)
+
+    @pytest.mark.parametrize("after", [0, 1, 3])
+    def test_goes_on_from_there_with_smaller_windows(self, after: int, pointwise: nn.Module) -> None:
+        _, expected = self.run(pointwise)
+        network = Narrow(pointwise, 32 * 32 * 64, after)
+        told, scores = self.run(network)
+        assert [windows.patch for windows in told] == [(32, 64, 64), (32, 32, 64)]
+        assert torch.allclose(scores, expected, atol=1e-5)
+        # What was answered before was not asked for again.
+        assert sum(shape[2:] == (64, 64, 64) for shape in network.seen) == after + 1
+
+    def test_fewer_at_a_time_first(self, pointwise: nn.Module) -> None:
+        _, expected = self.run(pointwise)
+        told, scores = self.run(Narrow(pointwise, 64**3), batch=4)
+        assert [(windows.batch, windows.patch) for windows in told] == [(2, (64, 64, 64)), (1, (64, 64, 64))]
+        assert torch.allclose(scores, expected, atol=1e-5)
+
+    def test_the_smallest_does_not_fit(self, pointwise: nn.Module) -> None:
+        with pytest.raises(torch.OutOfMemoryError):
+            self.run(Narrow(pointwise, 1000))
+
+    def test_other_errors_are_told(self) -> None:
+        class Broken(nn.Module):
+            def forward(self, window: Tensor) -> Tensor:
+                raise RuntimeError("shapes do not fit")
+
+        with pytest.raises(RuntimeError, match="shapes do not fit"):
+            self.run(Broken())
+
+
 class TestSteps:
     def test_counts_every_window(self, network: nn.Module) -> None:
         told, _ = finish(sliding_window(picture((2, 40, 24, 16)), network, CPU, classes=3, patch=PATCH))

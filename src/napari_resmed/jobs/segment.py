@@ -18,6 +18,7 @@ from napari_resmed.labels import LabelMap
 from napari_resmed.models.catalogue import find_model
 from napari_resmed.models.model import Model
 from napari_resmed.predict.machine import choose_machine, is_out_of_memory
+from napari_resmed.predict.memory_plan import free_bytes, plan_memory
 from napari_resmed.predict.sliding_window import Rows, Windows, slide
 from napari_resmed.predict.warm import warm_network
 from napari_resmed.prepare.grid import prepare
@@ -114,13 +115,19 @@ def segment(
         for note in _doubts(image, chosen):
             yield Warning(note)
         seconds["prepare"] = clock.lap()
+        wishes = Windows(chosen.patch, overlap, chosen.mirror_axes if tta else ())
+        windows = plan_memory(chosen, grid.shape, grid.source_shape, machine, wishes, free_bytes(machine)).windows
+        if windows.patch != chosen.patch:
+            yield Warning(
+                f"memory is short: windows of {_voxels(windows)} instead of the model's; expect less accuracy"
+            )
         restorer = LabelRestorer(grid, chosen.values)
         doubt = torch.zeros(grid.shape) if uncertainty else None
         steps = slide(
             ready,
             [network],
             machine,
-            Windows(chosen.patch, overlap, chosen.mirror_axes if tta else ()),
+            windows,
             classes=len(chosen.values),
             background_classes=chosen.background_classes,
         )
@@ -132,6 +139,9 @@ def segment(
                 if doubt is not None:
                     doubt[step.start : step.start + step.scores.shape[1]] = _entropy(step.scores.float())
                 restoring += time.perf_counter() - lap
+                continue
+            if isinstance(step, Windows):
+                yield Warning(f"memory ran out; it goes on with {step.batch} of {_voxels(step)} at a time")
                 continue
             done, tiles = step
             share = _PREPARED + (_PREDICTED - _PREPARED) * done / tiles
@@ -183,6 +193,10 @@ def segment(
         else Volume(uncertain, image.affine, "zyx", image.modality, f"{image.name} uncertainty".strip(), labels.meta),
         made_by=made_by,
     )
+
+
+def _voxels(windows: Windows) -> str:
+    return f"{'×'.join(map(str, windows.patch))} voxels"
 
 
 class _Clock:

@@ -7,7 +7,7 @@ is used for the next. So memory grows with the image's cross-section, never with
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from monai.data.utils import compute_importance_map, dense_patch_slices
@@ -15,10 +15,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_resmed.errors import InputError
-from napari_resmed.predict.machine import Machine
+from napari_resmed.predict.machine import Machine, is_out_of_memory
 
 __all__ = ["Rows", "Windows", "merge_background", "pad_to_window", "slide", "sliding_window", "window_places"]
 
+# A network that sees less than this along an axis knows too little of what is around.
+LEAST_EDGE = 32
 # Rows that leave at a time: whoever takes them copies them.
 ROWS = 8
 
@@ -42,6 +44,8 @@ class Windows:
         Windows that go through the network at a time.
     sums:
         Type in which scores are summed.
+    multiples:
+        What the window's edges have to be divisible by, so that it can be made smaller; None where it cannot.
     """
 
     patch: Shape
@@ -49,6 +53,22 @@ class Windows:
     mirror_axes: tuple[int, ...] = ()
     batch: int = 1
     sums: torch.dtype = torch.float32
+    multiples: Shape | None = None
+
+    def smaller(self) -> Windows | None:
+        """Half as many at a time, then half as long along the longest edge; None where it can be no smaller."""
+        if self.batch > 1:
+            return replace(self, batch=self.batch // 2)
+        if self.multiples is None:
+            return None
+        longest = max(range(3), key=lambda axis: self.patch[axis])
+        multiple = self.multiples[longest]
+        edge = -(-self.patch[longest] // 2 // multiple) * multiple
+        if edge >= self.patch[longest] or edge < LEAST_EDGE:
+            return None
+        patch = list(self.patch)
+        patch[longest] = edge
+        return replace(self, patch=(patch[0], patch[1], patch[2]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +114,7 @@ def slide(
     *,
     classes: int,
     background_classes: int = 1,
-) -> Generator[tuple[int, int] | Rows, None, None]:
+) -> Generator[tuple[int, int] | Rows | Windows, None, None]:
     """Class scores of an image of any size, row by row.
 
     Windows are weighted by a Gaussian, so that the middle of a window counts more than its rim. The same result as
@@ -119,8 +139,14 @@ def slide(
 
     Yields
     ------
-    (done, total) or Rows
-        Windows, before each batch and at the end; and rows in order, each once, as soon as they are finished.
+    (done, total), Rows or Windows
+        How many windows, before each batch and at the end; rows in order, each once, as soon as they are finished; and
+        how it goes on, where memory ran out: from where it was, with fewer or smaller windows.
+
+    Raises
+    ------
+    MemoryError, RuntimeError
+        If memory runs out with the smallest windows too.
     """
     padded, margins = pad_to_window(image, windows.patch)
     z, y, x = padded.shape[1:]
@@ -132,10 +158,28 @@ def slide(
         yield done, len(places)
         # Windows of one height go together: rows leave between heights.
         group = [place for place in places[done : done + windows.batch] if place[0] == places[done][0]]
-        yield from belt.leave(group[0][0].start)
-        for place, answer in zip(group, answers.to([padded[(slice(None), *p)] for p in group]), strict=True):
-            belt.add(place, answer)
-        done += len(group)
+        row = group[0][0].start
+        yield from belt.leave(row)
+        less: Windows | None = None
+        try:
+            found = answers.to([padded[(slice(None), *place)] for place in group])
+        except (MemoryError, RuntimeError) as problem:
+            less = windows.smaller() if is_out_of_memory(problem) else None
+            if less is None:
+                raise
+        # Outside of the handler, whose traceback holds on to the memory.
+        if less is None:
+            for place, answer in zip(group, found, strict=True):
+                belt.add(place, answer)
+            done += len(group)
+            continue
+        if less.patch != windows.patch:
+            rest = window_places((z - row, y, x), less.patch, less.overlap)
+            places[done:] = [(slice(row + up.start, row + up.stop), along_y, along_x) for up, along_y, along_x in rest]
+            belt.use(less)
+            answers.forget()
+        windows = less
+        yield windows
     yield done, len(places)
     yield from belt.leave(z)
 
@@ -168,7 +212,7 @@ def sliding_window(
     for step in slide(image, [network], machine, windows, classes=classes, background_classes=background_classes):
         if isinstance(step, Rows):
             scores[:, step.start : step.start + step.scores.shape[1]] = step.scores
-        else:
+        elif isinstance(step, tuple):
             yield step
     return scores
 
@@ -188,12 +232,16 @@ class _Belt:
         self._height = windows.patch[0]
         self._scores = torch.zeros((classes, self._height, *shape[1:]), dtype=windows.sums)
         self._weights = torch.zeros((self._height, *shape[1:]))
-        window = compute_importance_map(windows.patch, mode="gaussian", sigma_scale=0.125, dtype=torch.float32)
-        self._window = window / window.max()  # half precision has no room for small sums
+        self.use(windows)
         self._gone = 0
         (self._low, high), *across = margins
         self._high = shape[0] - high
         self._inner = tuple(slice(a, size - b) for (a, b), size in zip(across, shape[1:], strict=True))
+
+    def use(self, windows: Windows) -> None:
+        """Go on with windows of this size, no higher than those before."""
+        window = compute_importance_map(windows.patch, mode="gaussian", sigma_scale=0.125, dtype=torch.float32)
+        self._window = window / window.max()  # half precision has no room for small sums
 
     def add(self, place: Place, answer: Tensor) -> None:
         """Add the answer ``(class, z, y, x)`` of a window, weighted."""
@@ -251,6 +299,10 @@ class _Answers:
             if key is not None and n in answers:
                 self._even = {key: answers[n]}  # air is one value; more would cost memory
         return [answers[n] if n in answers else self._even[keys[n]] for n in range(len(windows))]  # type: ignore[index]
+
+    def forget(self) -> None:
+        """Windows are of another size from now on."""
+        self._even = {}
 
     def _ask(self, windows: Tensor) -> Tensor:
         machine = self._machine
