@@ -129,7 +129,8 @@ class LabelRestorer:
     def _decided(self, scores: Tensor, classes: Sequence[int]) -> NDArray[np.unsignedinteger]:
         values = self._values[list(classes)]
         if not self._overlapping:
-            won: NDArray[np.unsignedinteger] = values[scores.argmax(0).numpy()]
+            # Half the time of argmax, and the first of equals too.
+            won: NDArray[np.unsignedinteger] = values[scores.max(0).indices.numpy()]
             return won
         labels = np.zeros(tuple(scores.shape[1:]), values.dtype)
         for value, there in zip(values, (scores > 0).numpy(), strict=True):
