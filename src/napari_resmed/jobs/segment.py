@@ -17,9 +17,10 @@ from napari_resmed.events import Event, Progress, Started, Warning
 from napari_resmed.labels import LabelMap
 from napari_resmed.models.catalogue import find_model
 from napari_resmed.models.model import Model
+from napari_resmed.predict.backends import choose_backend
 from napari_resmed.predict.machine import choose_machine, is_out_of_memory
 from napari_resmed.predict.memory_plan import free_bytes, plan_memory
-from napari_resmed.predict.sliding_window import Rows, Windows, slide
+from napari_resmed.predict.sliding_window import Rows, Windows, slide, window_places
 from napari_resmed.predict.warm import warm_network
 from napari_resmed.prepare.grid import prepare
 from napari_resmed.prepare.restore import LabelRestorer, restore_map
@@ -70,6 +71,7 @@ def segment(
     overlap: float = 0.5,
     tta: bool = False,
     uncertainty: bool = False,
+    backend: str = "auto",
 ) -> Generator[Event, None, Segmentation]:
     """Segment one image.
 
@@ -87,6 +89,8 @@ def segment(
         Also run every window mirrored, along the axes the model allows.
     uncertainty:
         Also give the entropy of the class probabilities as an image.
+    backend:
+        What runs the network: see :func:`napari_resmed.predict.backends.choose_backend`.
 
     Raises
     ------
@@ -108,7 +112,7 @@ def segment(
     clock = _Clock()
     try:
         yield Progress("Loading the model", 0.0)
-        network = warm_network(chosen, machine)
+        warm_network(chosen, machine)
         seconds["load"] = clock.lap()
         yield Progress("Preparing the image", 0.01)
         ready, grid = prepare(image, chosen.preparation)
@@ -121,11 +125,17 @@ def segment(
             yield Warning(
                 f"memory is short: windows of {_voxels(windows)} instead of the model's; expect less accuracy"
             )
+        padded = tuple(map(max, grid.shape, windows.patch))
+        count = len(window_places((padded[0], padded[1], padded[2]), windows.patch, overlap))
+        runner = choose_backend(chosen, machine, windows.patch, count, backend)
+        if runner.note:
+            yield Warning(runner.note)
+        seconds["load"] += clock.lap()
         restorer = LabelRestorer(grid, chosen.values)
         doubt = torch.zeros(grid.shape) if uncertainty else None
         steps = slide(
             ready,
-            [network],
+            [runner.network],
             machine,
             windows,
             classes=len(chosen.values),
@@ -164,6 +174,7 @@ def segment(
         "parameters": {
             "device": str(machine.device),
             "precision": machine.precision,
+            "backend": runner.name,
             "overlap": overlap,
             "tta": tta,
         },

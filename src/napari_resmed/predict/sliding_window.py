@@ -6,7 +6,7 @@ is used for the next. So memory grows with the image's cross-section, never with
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -24,6 +24,7 @@ LEAST_EDGE = 32
 # Rows that leave at a time: whoever takes them copies them.
 ROWS = 8
 
+Network = Callable[[Tensor], Tensor]
 Shape = tuple[int, int, int]
 Place = tuple[slice, slice, slice]
 
@@ -108,7 +109,7 @@ def pad_to_window(image: Tensor, patch: Shape) -> tuple[Tensor, list[tuple[int, 
 
 def slide(
     image: Tensor,
-    networks: Sequence[nn.Module],
+    networks: Sequence[Network],
     machine: Machine,
     windows: Windows,
     *,
@@ -281,7 +282,11 @@ class _Answers:
     """What the networks say to windows, those of one value alone remembered."""
 
     def __init__(
-        self, networks: Sequence[nn.Module], machine: Machine, windows: Windows, background_classes: int
+        self,
+        networks: Sequence[Network],
+        machine: Machine,
+        windows: Windows,
+        background_classes: int,
     ) -> None:
         self._networks, self._machine, self._background = networks, machine, background_classes
         self._mirror_axes = windows.mirror_axes
