@@ -27,5 +27,5 @@ def edge_multiples(network: str, arguments: Mapping[str, Any]) -> Shape:
 
 def first_features(arguments: Mapping[str, Any]) -> int:
     """How many features the network has at full resolution, where nearly all of its memory goes."""
-    widths = arguments.get("channels") or arguments.get("filters") or arguments.get("features_per_stage")
+    widths = arguments.get("channels") or arguments.get("filters") or arguments.get("features")
     return int(widths[0] if widths else arguments.get("init_filters") or USUAL_FEATURES)
