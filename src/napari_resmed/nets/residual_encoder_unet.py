@@ -66,7 +66,7 @@ class ResidualEncoderUNet(nn.Module):
         self.up, self.decoder, self.heads = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         for depth, count in zip(range(len(features) - 1, 0, -1), decoder_convs, strict=True):
             wide, below = features[depth - 1], features[depth]
-            stride = tuple(strides[depth])
+            stride = _three(strides[depth])
             self.up.append(nn.ConvTranspose3d(below, wide, stride, stride, bias=conv_bias))
             widths = [2 * wide, *[wide] * count]
             kernel = kernel_sizes[depth - 1]
@@ -98,8 +98,8 @@ class _Convolution(nn.Module):
         self, width: int, wide: int, kernel: Sequence[int], stride: Sequence[int], bias: bool, active: bool = True
     ) -> None:
         super().__init__()
-        padding = tuple((size - 1) // 2 for size in kernel)
-        self.conv = nn.Conv3d(width, wide, tuple(kernel), tuple(stride), padding, bias=bias)
+        padding = _three([(size - 1) // 2 for size in kernel])
+        self.conv = nn.Conv3d(width, wide, _three(kernel), _three(stride), padding, bias=bias)
         self.norm = nn.InstanceNorm3d(wide, eps=1e-5, affine=True)
         self.active = active
 
@@ -116,10 +116,15 @@ class _Block(nn.Module):
         self.conv1 = _Convolution(width, wide, kernel, stride, bias)
         self.conv2 = _Convolution(wide, wide, kernel, (1, 1, 1), bias, active=False)
         strided = any(step != 1 for step in stride)
-        self.pool = nn.AvgPool3d(tuple(stride), tuple(stride)) if strided else nn.Identity()
+        self.pool = nn.AvgPool3d(_three(stride), _three(stride)) if strided else nn.Identity()
         self.project: nn.Module = nn.Identity()
         if width != wide:
             self.project = _Convolution(width, wide, (1, 1, 1), (1, 1, 1), bias=False, active=False)
 
     def forward(self, state: Tensor) -> Tensor:
         return nn.functional.leaky_relu(self.conv2(self.conv1(state)) + self.project(self.pool(state)), 0.01)
+
+
+def _three(sizes: Sequence[int]) -> tuple[int, int, int]:
+    z, y, x = sizes
+    return int(z), int(y), int(x)
