@@ -63,6 +63,12 @@ def models_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Converted networks of tests do not stay with the person who runs them."""
+    os.environ["RESMED_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture
 def own_models(models_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same, in use: in this process and in those it starts."""

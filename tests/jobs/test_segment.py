@@ -107,7 +107,8 @@ class TestResult:
         assert made_by == done.made_by
         assert made_by["program"].startswith("napari-resmed ")
         assert (made_by["model"], made_by["model_version"]) == ("bands", "0.1.0")
-        assert made_by["parameters"] == {"device": "cpu", "precision": "fp32", "overlap": 0.25, "tta": False}
+        parameters = {"device": "cpu", "precision": "fp32", "backend": "torch", "overlap": 0.25, "tta": False}
+        assert made_by["parameters"] == parameters
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", made_by["time"])
         assert done.labels.modality == "MR"
 

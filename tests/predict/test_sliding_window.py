@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from napari_resmed.errors import InputError
 from napari_resmed.nets import build_network
 from napari_resmed.predict.machine import Machine
-from napari_resmed.predict.sliding_window import sliding_window, window_places
+from napari_resmed.predict.sliding_window import Rows, Windows, slide, sliding_window, window_places
 
 CPU = Machine(torch.device("cpu"), "fp32")
 PATCH = (16, 24, 16)
@@ -82,6 +82,127 @@ class TestMirrored:
             for each in (image, image.flip(3))
         ]
         assert torch.allclose(answers[0], answers[1].flip(3), atol=1e-4)
+
+
+class TestRows:
+    def slide(self, image: Tensor, networks: list[nn.Module], classes: int = 3, **how: Any) -> list[Any]:
+        steps = slide(image, networks, CPU, Windows(PATCH, **how), classes=classes)
+        return [Rows(s.start, s.scores.clone()) if isinstance(s, Rows) else s for s in steps]
+
+    @pytest.mark.parametrize("shape", [(60, 30, 20), (9, 24, 20), (17, 10, 16)], ids=str)
+    @pytest.mark.parametrize("overlap", [0.0, 0.3, 0.75])
+    def test_leave_in_order_each_once(self, shape: tuple[int, ...], overlap: float, network: nn.Module) -> None:
+        image = picture((2, *shape))
+        rows = [step for step in self.slide(image, [network], overlap=overlap) if isinstance(step, Rows)]
+        heights = [step.scores.shape[1] for step in rows]
+        assert [step.start for step in rows] == [sum(heights[:k]) for k in range(len(rows))]
+        _, whole = finish(sliding_window(image, network, CPU, classes=3, patch=PATCH, overlap=overlap))
+        assert torch.equal(torch.cat([step.scores for step in rows], 1), whole)
+
+    def test_leave_before_the_last_window(self, network: nn.Module) -> None:
+        steps = self.slide(picture((2, 64, 24, 16)), [network])
+        first = next(k for k, step in enumerate(steps) if isinstance(step, Rows))
+        assert sum(not isinstance(step, Rows) for step in steps[:first]) == 2  # one height of windows, and the next
+
+    def test_several_at_a_time_and_half_precision_sums(self, network: nn.Module) -> None:
+        image = picture((2, 40, 60, 40))
+        one, many, half = (
+            torch.cat([step.scores for step in self.slide(image, [network], **how) if isinstance(step, Rows)], 1)
+            for how in ({}, {"batch": 4}, {"sums": torch.float16})
+        )
+        assert torch.allclose(one, many, atol=1e-5)
+        assert half.dtype == torch.float16
+        assert torch.allclose(one, half.float(), atol=5e-3 * one.abs().max().item())
+
+    def test_networks_together_are_their_mean(self, network: nn.Module) -> None:
+        class Twice(nn.Module):
+            def forward(self, window: Tensor) -> Tensor:
+                return 2 * network(window)
+
+        image = picture((2, 30, 30, 30))
+        single, both = (
+            torch.cat([step.scores for step in self.slide(image, networks) if isinstance(step, Rows)], 1)
+            for networks in ([network], [network, Twice()])
+        )
+        assert torch.allclose(both, 1.5 * single, atol=1e-5)
+
+    def test_windows_of_one_value_are_answered_once(self) -> None:
+        calls = []
+
+        class Counting(nn.Module):
+            def forward(self, window: Tensor) -> Tensor:
+                calls.append(window)
+                return torch.cat([window, window + 1], 1)
+
+        image = torch.zeros((1, 64, 72, 64))
+        image[:, 20:24, 30:34, 20:24] = 1
+        scores = torch.cat([s.scores for s in self.slide(image, [Counting()], 2) if isinstance(s, Rows)], 1)
+        assert torch.allclose(scores[0], image[0], atol=1e-6)
+        assert torch.allclose(scores[1], image[0] + 1, atol=1e-6)
+        assert sum(not bool(window.any()) for window in calls) == 1
+        assert 1 < len(calls) < 30
+
+
+class Narrow(nn.Module):
+    """Has memory for so many voxels at a time, from a call on."""
+
+    def __init__(self, network: nn.Module, voxels: int, after: int = 0) -> None:
+        super().__init__()
+        self.network, self.voxels, self.after, self.seen = network, voxels, after, []
+
+    def forward(self, window: Tensor) -> Tensor:
+        self.seen.append(tuple(window.shape))
+        if len(self.seen) > self.after and window[:, 0].numel() > self.voxels:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self.network(window)
+
+
+class TestOutOfMemory:
+    def run(self, network: nn.Module, **how: Any) -> tuple[list[Windows], Tensor]:
+        image = picture((1, 90, 70, 64))
+        steps = list(self.steps(image, network, **how))
+        return [step for step in steps if isinstance(step, Windows)], torch.cat(
+            [step.scores for step in steps if isinstance(step, Rows)], 1
+        )
+
+    def steps(self, image: Tensor, network: nn.Module, **how: Any) -> Any:
+        windows = Windows((64, 64, 64), multiples=(16, 16, 16), **how)
+        for step in slide(image, [network], CPU, windows, classes=2):
+            yield Rows(step.start, step.scores.clone()) if isinstance(step, Rows) else step
+
+    @pytest.fixture
+    def pointwise(self) -> nn.Module:
+        """Answers each voxel by itself, so that windows of any size give one answer."""
+        torch.manual_seed(0)
+        return nn.Conv3d(1, 2, 1).requires_grad_(False)
+
+    @pytest.mark.parametrize("after", [0, 1, 3])
+    def test_goes_on_from_there_with_smaller_windows(self, after: int, pointwise: nn.Module) -> None:
+        _, expected = self.run(pointwise)
+        network = Narrow(pointwise, 32 * 32 * 64, after)
+        told, scores = self.run(network)
+        assert [windows.patch for windows in told] == [(32, 64, 64), (32, 32, 64)]
+        assert torch.allclose(scores, expected, atol=1e-5)
+        # What was answered before was not asked for again.
+        assert sum(shape[2:] == (64, 64, 64) for shape in network.seen) == after + 1
+
+    def test_fewer_at_a_time_first(self, pointwise: nn.Module) -> None:
+        _, expected = self.run(pointwise)
+        told, scores = self.run(Narrow(pointwise, 64**3), batch=4)
+        assert [(windows.batch, windows.patch) for windows in told] == [(2, (64, 64, 64)), (1, (64, 64, 64))]
+        assert torch.allclose(scores, expected, atol=1e-5)
+
+    def test_the_smallest_does_not_fit(self, pointwise: nn.Module) -> None:
+        with pytest.raises(torch.OutOfMemoryError):
+            self.run(Narrow(pointwise, 1000))
+
+    def test_other_errors_are_told(self) -> None:
+        class Broken(nn.Module):
+            def forward(self, window: Tensor) -> Tensor:
+                raise RuntimeError("shapes do not fit")
+
+        with pytest.raises(RuntimeError, match="shapes do not fit"):
+            self.run(Broken())
 
 
 class TestSteps:

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,30 +10,14 @@ from hypothesis import strategies as st
 
 from napari_resmed import geometry
 from napari_resmed.errors import InputError
-from napari_resmed.prepare import grid as grid_module
-from napari_resmed.prepare.grid import UNKNOWN, Grid, prepare, prepare_target, restore_labels, restore_map
+from napari_resmed.prepare.grid import UNKNOWN, Grid, prepare, prepare_target
 from napari_resmed.prepare.preparation import Preparation
+from napari_resmed.prepare.restore import restore_labels
 from napari_resmed.volume import Volume
 from tests.affines import AXIS_ORDERS, affines, axis_order_name, make_affine, world
+from tests.prepare.arrays import noise, one_hot
 
 WHOLE_RANGE = (0.0, 100.0)
-
-
-def finish(steps: Generator[Any, None, Any]) -> tuple[list[Any], Any]:
-    told = []
-    while True:
-        try:
-            told.append(next(steps))
-        except StopIteration as end:
-            return told, end.value
-
-
-def one_hot(labels: np.ndarray, classes: int) -> torch.Tensor:
-    return torch.nn.functional.one_hot(torch.from_numpy(labels.astype(np.int64)), classes).movedim(-1, 0).float()
-
-
-def noise(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).random(shape, np.float32)
 
 
 class TestPrepare:
@@ -178,74 +160,12 @@ class TestGeometry:
         order = geometry.canonical_order(affine)
         target = tuple(volume.spacing_mm[axis] * ratio for axis in order.axes)
         image, grid = prepare(volume, Preparation(target, WHOLE_RANGE))
-        _, labels = finish(restore_labels(torch.cat([1 - image, image]), grid, (0, 1)))
+        labels = restore_labels(torch.cat([1 - image, image]), grid, (0, 1))
         assert labels.shape == volume.shape
         moved = np.argwhere(labels).mean(0) - np.argwhere(ball).mean(0)
         assert np.abs(moved).max() < 0.5
         overlap = 2 * (labels * ball).sum() / (labels.sum() + ball.sum())
         assert overlap > 0.85
-
-
-class TestRestoreLabels:
-    @settings(max_examples=60)
-    @given(affines(), st.tuples(*[st.integers(1, 9)] * 3), st.integers(0, 2**32 - 1))
-    def test_a_pattern_comes_back_voxel_by_voxel(self, affine: geometry.Affine, shape: tuple, seed: int) -> None:
-        labels = np.random.default_rng(seed).integers(0, 4, shape).astype(np.uint8)
-        volume = Volume(labels, affine)
-        order = geometry.canonical_order(affine)
-        grid = Grid.of(volume, Preparation(tuple(volume.spacing_mm[axis] for axis in order.axes)))
-        logits = one_hot(np.ascontiguousarray(order.apply(labels)), 4)
-        told, back = finish(restore_labels(logits, grid, (0, 1, 2, 3)))
-        assert np.array_equal(back, labels)
-        assert told[-1] == 1
-
-    @pytest.mark.parametrize(
-        ("values", "dtype"), [((0, 1), "u1"), ((0, 255), "u1"), ((0, 300), "u2"), ((0, 70_000), "u4")]
-    )
-    def test_values_are_the_labels_in_the_smallest_type(self, values: tuple[int, int], dtype: str) -> None:
-        labels = np.random.default_rng(0).integers(0, 2, (4, 5, 6))
-        grid = Grid.of(Volume(labels, make_affine()), Preparation((1.0,) * 3))
-        _, back = finish(restore_labels(one_hot(labels, 2), grid, values))
-        assert back.dtype == np.dtype(dtype)
-        assert np.array_equal(back, np.array(values)[labels])
-        assert back.flags.c_contiguous
-
-    def test_slabs_make_no_difference(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        volume = Volume(noise((23, 11, 9)), make_affine((1, 0, 2), (1, -1, 1), spacing_mm=(1.3, 0.9, 2.1)))
-        image, grid = prepare(volume, Preparation((2.0, 1.5, 1.0), WHOLE_RANGE))
-        logits = torch.cat([image, 1 - image, 0.5 + 0 * image])
-        whole, expected = finish(restore_labels(logits, grid, (0, 1, 2)))
-        monkeypatch.setattr(grid_module, "SLAB_BYTES", 1)  # one plane at a time
-        told, back = finish(restore_labels(logits, grid, (0, 1, 2)))
-        assert len(whole) == 1
-        assert len(told) == grid.source_shape[0]
-        assert told == sorted(told)
-        assert np.array_equal(back, expected)
-
-    def test_half_precision_scores(self) -> None:
-        labels = np.random.default_rng(0).integers(0, 2, (4, 5, 6))
-        grid = Grid.of(Volume(labels, make_affine()), Preparation((1.0,) * 3))
-        _, back = finish(restore_labels(one_hot(labels, 2).bfloat16(), grid, (0, 1)))
-        assert np.array_equal(back, labels)
-
-
-class TestRestoreMap:
-    @pytest.mark.parametrize("case", AXIS_ORDERS[::7], ids=axis_order_name)
-    def test_equal_spacing_is_exact(self, case: tuple) -> None:
-        data = noise((5, 6, 7))
-        volume = Volume(data, make_affine(*case))
-        grid = Grid.of(volume, Preparation((1.0,) * 3))
-        turned = torch.from_numpy(np.ascontiguousarray(grid.order.apply(data)))
-        assert np.array_equal(restore_map(turned, grid), data)
-
-    def test_nothing_overshoots(self) -> None:
-        data = noise((9, 9, 9))
-        volume = Volume(data, make_affine(spacing_mm=(1.1, 0.7, 2.3)))
-        image, grid = prepare(volume, Preparation((1.5,) * 3, WHOLE_RANGE))
-        back = restore_map(image[0], grid)
-        assert back.shape == data.shape
-        assert back.min() >= 0
-        assert back.max() <= 1 + 1e-6
 
 
 class TestFixedWindows:
@@ -366,5 +286,5 @@ class TestPrepareTarget:
         classes = np.random.default_rng(1).integers(0, 3, (6, 7, 8)).astype(np.int16)
         volume = Volume(classes, make_affine(*case))
         grid = Grid.of(volume, Preparation((1.0,) * 3))
-        _, back = finish(restore_labels(one_hot(prepare_target(classes, grid, 3), 3), grid, (0, 1, 2)))
+        back = restore_labels(one_hot(prepare_target(classes, grid, 3), 3), grid, (0, 1, 2))
         assert np.array_equal(back, classes)

@@ -15,11 +15,12 @@ from napari_resmed.errors import InputError
 from napari_resmed.labels import Label, LabelSet
 from napari_resmed.models.model import Model
 from napari_resmed.nets import build_network
+from napari_resmed.nets.size import edge_multiples
 from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.train.case_facts import CaseFacts, Intensities, LeftOut
 from napari_resmed.train.fingerprint import ChannelFacts, Fingerprint
 from napari_resmed.train.make_plan import CARE, Wishes, make_plan, smaller, step_multiple
-from napari_resmed.train.plan import Plan, edge_multiples
+from napari_resmed.train.plan import Plan
 from napari_resmed.volume import Volume
 from tests.affines import make_affine
 from tests.train.small import LITTLE_NETWORK, little_plan

@@ -14,10 +14,11 @@ from napari_resmed.errors import InputError
 from napari_resmed.labels import Code, Label, LabelSet
 from napari_resmed.models.model import Model
 from napari_resmed.nets import build_network
+from napari_resmed.nets.size import edge_multiples
 from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.train.augmentation import Augmentation
 from napari_resmed.train.deformation import Deformation
-from napari_resmed.train.plan import Plan, edge_multiples
+from napari_resmed.train.plan import Plan
 from tests.train.small import LITTLE_NETWORK, little_plan
 
 # Everything said that can be said.

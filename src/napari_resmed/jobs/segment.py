@@ -14,20 +14,22 @@ import torch
 import napari_resmed
 from napari_resmed.errors import ModelError, WorkError
 from napari_resmed.events import Event, Progress, Started, Warning
-from napari_resmed.jobs.follow import follow
 from napari_resmed.labels import LabelMap
 from napari_resmed.models.catalogue import find_model
 from napari_resmed.models.model import Model
+from napari_resmed.predict.backends import choose_backend
 from napari_resmed.predict.machine import choose_machine, is_out_of_memory
-from napari_resmed.predict.sliding_window import sliding_window
+from napari_resmed.predict.memory_plan import free_bytes, plan_memory
+from napari_resmed.predict.sliding_window import Rows, Windows, slide, window_places
 from napari_resmed.predict.warm import warm_network
-from napari_resmed.prepare.grid import prepare, restore_labels, restore_map
+from napari_resmed.prepare.grid import prepare
+from napari_resmed.prepare.restore import LabelRestorer, restore_map
 from napari_resmed.volume import Volume
 
 __all__ = ["Segmentation", "segment"]
 
 # Where in the whole job each part begins, for the progress bar; measured on a 1 mm head.
-_PREPARED, _PREDICTED = 0.08, 0.85
+_PREPARED, _PREDICTED = 0.08, 0.97
 # A field of view under this share of the model's window shows too little of the anatomy around a voxel.
 SMALL_FIELD = 0.25
 
@@ -69,6 +71,7 @@ def segment(
     overlap: float = 0.5,
     tta: bool = False,
     uncertainty: bool = False,
+    backend: str = "auto",
 ) -> Generator[Event, None, Segmentation]:
     """Segment one image.
 
@@ -86,6 +89,8 @@ def segment(
         Also run every window mirrored, along the axes the model allows.
     uncertainty:
         Also give the entropy of the class probabilities as an image.
+    backend:
+        What runs the network: see :func:`napari_resmed.predict.backends.choose_backend`.
 
     Raises
     ------
@@ -107,40 +112,56 @@ def segment(
     clock = _Clock()
     try:
         yield Progress("Loading the model", 0.0)
-        network = warm_network(chosen, machine)
+        warm_network(chosen, machine)
         seconds["load"] = clock.lap()
         yield Progress("Preparing the image", 0.01)
         ready, grid = prepare(image, chosen.preparation)
         for note in _doubts(image, chosen):
             yield Warning(note)
         seconds["prepare"] = clock.lap()
-        windows = sliding_window(
+        wishes = Windows(chosen.patch, overlap, chosen.mirror_axes if tta else ())
+        windows = plan_memory(chosen, grid.shape, grid.source_shape, machine, wishes, free_bytes(machine)).windows
+        if windows.patch != chosen.patch:
+            yield Warning(
+                f"memory is short: windows of {_voxels(windows)} instead of the model's; expect less accuracy"
+            )
+        padded = tuple(map(max, grid.shape, windows.patch))
+        count = len(window_places((padded[0], padded[1], padded[2]), windows.patch, overlap))
+        runner = choose_backend(chosen, machine, windows.patch, count, backend)
+        if runner.note:
+            yield Warning(runner.note)
+        seconds["load"] += clock.lap()
+        restorer = LabelRestorer(grid, chosen.values)
+        doubt = torch.zeros(grid.shape) if uncertainty else None
+        steps = slide(
             ready,
-            network,
+            [runner.network],
             machine,
+            windows,
             classes=len(chosen.values),
-            patch=chosen.patch,
-            overlap=overlap,
-            mirror_axes=chosen.mirror_axes if tta else (),
             background_classes=chosen.background_classes,
         )
-        tiles = 0
-
-        def window_done(step: tuple[int, int]) -> Event:
-            nonlocal tiles
+        tiles, restoring = 0, 0.0
+        for step in steps:
+            if isinstance(step, Rows):
+                lap = time.perf_counter()
+                restorer.add(step.scores)
+                if doubt is not None:
+                    doubt[step.start : step.start + step.scores.shape[1]] = _entropy(step.scores.float())
+                restoring += time.perf_counter() - lap
+                continue
+            if isinstance(step, Windows):
+                yield Warning(f"memory ran out; it goes on with {step.batch} of {_voxels(step)} at a time")
+                continue
             done, tiles = step
             share = _PREPARED + (_PREDICTED - _PREPARED) * done / tiles
             left = clock.elapsed() * (tiles - done) / done / (_PREDICTED - _PREPARED) if done else None
-            return Progress("Segmenting", share, left)
-
-        scores = yield from follow(windows, window_done)
-        seconds["network"] = clock.lap()
-        values = yield from follow(
-            restore_labels(scores, grid, chosen.values),
-            lambda done: Progress("Restoring the geometry", _PREDICTED + (0.99 - _PREDICTED) * done),
-        )
-        doubt = restore_map(_entropy(scores), grid) if uncertainty else None
-        seconds["restore"] = clock.lap()
+            yield Progress("Segmenting", share, left)
+        seconds["network"] = clock.lap() - restoring
+        yield Progress("Restoring the geometry", _PREDICTED)
+        values = restorer.finish()
+        uncertain = None if doubt is None else restore_map(doubt, grid)
+        seconds["restore"] = restoring + clock.lap()
     except (MemoryError, RuntimeError) as problem:
         if not is_out_of_memory(problem):
             raise
@@ -153,6 +174,7 @@ def segment(
         "parameters": {
             "device": str(machine.device),
             "precision": machine.precision,
+            "backend": runner.name,
             "overlap": overlap,
             "tta": tta,
         },
@@ -178,10 +200,14 @@ def segment(
         seconds={name: round(value, 3) for name, value in seconds.items()},
         peak_memory_mb=round(_peak_memory_mb(), 1),
         uncertainty=None
-        if doubt is None
-        else Volume(doubt, image.affine, "zyx", image.modality, f"{image.name} uncertainty".strip(), labels.meta),
+        if uncertain is None
+        else Volume(uncertain, image.affine, "zyx", image.modality, f"{image.name} uncertainty".strip(), labels.meta),
         made_by=made_by,
     )
+
+
+def _voxels(windows: Windows) -> str:
+    return f"{'×'.join(map(str, windows.patch))} voxels"
 
 
 class _Clock:

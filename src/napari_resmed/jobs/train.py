@@ -23,6 +23,7 @@ from napari_resmed.models.model import Model
 from napari_resmed.models.save import check_model_place, save_model
 from napari_resmed.nets import build_network
 from napari_resmed.predict.machine import Machine, choose_machine, is_out_of_memory
+from napari_resmed.predict.memory_plan import free_bytes
 from napari_resmed.predict.warm import warm_network
 from napari_resmed.prepare.resample import resampled_size
 from napari_resmed.train.card import LICENCE, training_card
@@ -30,7 +31,7 @@ from napari_resmed.train.fingerprint import Fingerprint, fingerprint, usable
 from napari_resmed.train.from_viewer import join_cases
 from napari_resmed.train.loop import Checked, Stepped, Trainer
 from napari_resmed.train.make_plan import Wishes, make_plan, smaller
-from napari_resmed.train.memory import fit_memory, free_bytes
+from napari_resmed.train.memory import fit_memory
 from napari_resmed.train.plan import Plan
 from napari_resmed.train.run_folder import RunFolder
 from napari_resmed.train.seen_by_base import assumed_background, look_with_base

@@ -1,8 +1,7 @@
-"""From an image's own grid to the network's, and back."""
+"""From an image's own grid to the network's; the way back is in :mod:`napari_resmed.prepare.restore`."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,15 +12,11 @@ from torch import Tensor
 
 from napari_resmed.errors import InputError
 from napari_resmed.geometry import AxisOrder, canonical_order
-from napari_resmed.labels import smallest_integer_type
 from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.prepare.resample import along, linear_weights, resampled_size
 from napari_resmed.volume import Volume
 
-__all__ = ["UNKNOWN", "Grid", "prepare", "prepare_target", "restore_labels", "restore_map"]
-
-# Memory a slab of class scores may take on its way back to the source grid.
-SLAB_BYTES = 192 * 2**20
+__all__ = ["UNKNOWN", "Grid", "prepare", "prepare_target"]
 
 # In a training target: the voxel says nothing.
 UNKNOWN = -1
@@ -51,6 +46,11 @@ class Grid:
     source_shape: tuple[int, int, int]
     shape: tuple[int, int, int]
     step: tuple[float, float, float]
+
+    @property
+    def is_source(self) -> bool:
+        """Whether it is the image's own, but for the order of axes."""
+        return self.shape == self.source_shape and all(step == 1 for step in self.step)
 
     @classmethod
     def of(cls, volume: Volume, preparation: Preparation) -> Grid:
@@ -164,7 +164,7 @@ def prepare_target(classes: NDArray[np.signedinteger[Any]], grid: Grid, count: i
         int16 ``(z, y, x)`` on the network's grid.
     """
     turned = grid.order.apply(classes)
-    if grid.shape == grid.source_shape and all(step == 1 for step in grid.step):
+    if grid.is_source:
         return np.array(turned, dtype=np.int16, order="C")
     weights = [
         linear_weights(source, size, step)
@@ -182,69 +182,3 @@ def prepare_target(classes: NDArray[np.signedinteger[Any]], grid: Grid, count: i
         best = torch.maximum(best, share)
     target[known < KNOWN_SHARE / max(1.0, *grid.step)] = UNKNOWN
     return target.numpy()
-
-
-def _slabs(channels: int, grid: Grid) -> Iterator[tuple[int, int]]:
-    plane = max(1, channels * grid.source_shape[1] * grid.source_shape[2] * 4)
-    height = max(1, SLAB_BYTES // plane)
-    for start in range(0, grid.source_shape[0], height):
-        yield start, min(grid.source_shape[0], start + height)
-
-
-def _back(scores: Tensor, grid: Grid) -> Iterator[tuple[int, int, Tensor]]:
-    """Scores ``(c, z, y, x)`` of the network's grid as slabs of the (turned) source grid."""
-    weights = [
-        linear_weights(size, source, 1 / step)
-        for size, source, step in zip(grid.shape, grid.source_shape, grid.step, strict=True)
-    ]
-    for start, stop in _slabs(scores.shape[0], grid):
-        rows = weights[0][start:stop]
-        used = torch.nonzero(rows.sum(0)).flatten()
-        first, last = int(used[0]), int(used[-1]) + 1
-        slab = along(scores[:, first:last].float(), 1, rows[:, first:last])
-        slab = along(along(slab, 2, weights[1]), 3, weights[2])
-        yield start, stop, slab
-
-
-def restore_labels(
-    logits: Tensor, grid: Grid, values: tuple[int, ...]
-) -> Generator[float, None, NDArray[np.unsignedinteger]]:
-    """Take class scores back to the image's grid, the largest at every voxel winning.
-
-    Scores are interpolated slab by slab, so a volume of scores at the image's resolution never exists.
-
-    Parameters
-    ----------
-    logits:
-        ``(class, z, y, x)`` on the network's grid.
-    grid:
-        From :func:`prepare`.
-    values:
-        Label value of every class; the first is background.
-
-    Yields
-    ------
-    float
-        Share done, 0..1.
-
-    Returns
-    -------
-    NDArray
-        Labels ``(z, y, x)`` on the image's grid in its own axis order, smallest unsigned type.
-    """
-    dtype = smallest_integer_type(max(values))
-    table = torch.tensor(values, dtype=torch.int32)
-    out = np.zeros(grid.source_shape, dtype)
-    for start, stop, slab in _back(logits, grid):
-        winner = slab.argmax(0).to(torch.int32)
-        out[start:stop] = table[winner].numpy().astype(dtype)
-        yield stop / grid.source_shape[0]
-    return np.ascontiguousarray(grid.order.undo(out))
-
-
-def restore_map(scores: Tensor, grid: Grid) -> NDArray[np.float32]:
-    """Take one map ``(z, y, x)`` of real numbers back to the image's grid, float32."""
-    out = np.zeros(grid.source_shape, np.float32)
-    for start, stop, slab in _back(scores[None], grid):
-        out[start:stop] = slab[0].numpy()
-    return np.ascontiguousarray(grid.order.undo(out))

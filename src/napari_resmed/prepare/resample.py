@@ -6,6 +6,8 @@ skipped (as image libraries do when they shrink a picture). Both grids share the
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -42,4 +44,10 @@ def linear_weights(size_in: int, size_out: int, step: float) -> Tensor:
 
 def along(data: Tensor, axis: int, weights: Tensor) -> Tensor:
     """Apply weights ``(size_out, size_in)`` along one axis of ``data``."""
-    return (data.movedim(axis, -1) @ weights.T).movedim(-1, axis)
+    axis %= data.dim()
+    if axis == data.dim() - 1:
+        return data @ weights.T
+    # As it lies in memory: moving the axis to the end and back costs five times as much.
+    before, after = data.shape[:axis], data.shape[axis + 1 :]
+    blocks = data.reshape(math.prod(before), data.shape[axis], math.prod(after))
+    return torch.bmm(weights.expand(len(blocks), -1, -1), blocks).reshape(*before, weights.shape[0], *after)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from napari_resmed.predict.machine import Machine
-from napari_resmed.predict.sliding_window import sliding_window
+from napari_resmed.predict.sliding_window import Rows, Windows, slide
 from napari_resmed.prepare.grid import UNKNOWN
 from napari_resmed.train.loss import merge_unknown
 from napari_resmed.train.store import Prepared
@@ -63,19 +63,17 @@ def dice_per_case(
         box = known_box(case.target, patch)
         image = torch.from_numpy(case.image[(slice(None), *box)].astype(np.float32))
         classes = len(case.annotated)
-        windows = sliding_window(
-            image, network, machine, classes=classes, patch=patch, background_classes=background_classes
-        )
-        while True:
-            try:
-                next(windows)
-            except StopIteration as end:
-                scores = end.value
-                break
-            yield None
-        scores = merge_unknown(scores[None], torch.from_numpy(case.annotated)[None])[0]
+        annotated = torch.from_numpy(case.annotated)[None]
         answer = np.zeros(case.target.shape, np.int16)
-        answer[box] = scores.argmax(0).numpy()
+        inside = answer[box]
+        for step in slide(
+            image, [network], machine, Windows(patch), classes=classes, background_classes=background_classes
+        ):
+            if isinstance(step, Rows):
+                scores = merge_unknown(step.scores[None], annotated)[0]
+                inside[step.start : step.start + scores.shape[1]] = scores.argmax(0).numpy()
+            else:
+                yield None
         rows.append(case_dice(answer, case))
         yield number, answer, case
     return rows

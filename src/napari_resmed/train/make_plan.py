@@ -12,13 +12,14 @@ import psutil
 from napari_resmed.case import Dataset
 from napari_resmed.errors import InputError
 from napari_resmed.models.model import Model
+from napari_resmed.nets.size import edge_multiples
 from napari_resmed.predict.machine import choose_machine
 from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.prepare.resample import resampled_size
 from napari_resmed.train.augmentation import Augmentation
 from napari_resmed.train.deformation import Deformation
 from napari_resmed.train.fingerprint import Fingerprint
-from napari_resmed.train.plan import Plan, edge_multiples
+from napari_resmed.train.plan import Plan
 from napari_resmed.train.sides import tells_sides
 from napari_resmed.train.split import split_cases
 from napari_resmed.train.transfer import background_classes

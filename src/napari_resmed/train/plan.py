@@ -13,28 +13,17 @@ from napari_resmed.errors import InputError, ResMedError
 from napari_resmed.io.whole_file import whole_file
 from napari_resmed.labels import LabelSet
 from napari_resmed.models.model import Model
+from napari_resmed.nets.size import edge_multiples
 from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.train.augmentation import Augmentation
 from napari_resmed.train.loop import Schedule
 from napari_resmed.train.patches import Sampling
 
-__all__ = ["Plan", "edge_multiples"]
+__all__ = ["Plan"]
 
 Shape = tuple[int, int, int]
 
 _MAY_BE_ZERO = ("seed", "weight_decay", "structure_share")
-
-
-def edge_multiples(network: str, arguments: Mapping[str, Any]) -> Shape:
-    """What a patch's edges ``(z, y, x)`` have to be divisible by: how much coarser the network's deepest level is."""
-    edges = [1, 1, 1]
-    strides = [2] * (len(arguments.get("blocks_down", (1, 2, 2, 4))) - 1)
-    if network != "SegResNet":
-        strides = list(arguments.get("strides", ()))
-    for stride in strides:
-        for axis in range(3):
-            edges[axis] *= int(stride[axis] if isinstance(stride, list | tuple) else stride)
-    return edges[0], edges[1], edges[2]
 
 
 @dataclass(frozen=True)

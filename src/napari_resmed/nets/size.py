@@ -1,0 +1,31 @@
+"""What a network asks of the images it is given: edges that can be halved so often, and memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["edge_multiples", "first_features"]
+
+Shape = tuple[int, int, int]
+
+# Where a network's arguments do not say it.
+USUAL_FEATURES = 32
+
+
+def edge_multiples(network: str, arguments: Mapping[str, Any]) -> Shape:
+    """What a patch's edges ``(z, y, x)`` have to be divisible by: how much coarser the network's deepest level is."""
+    edges = [1, 1, 1]
+    strides = [2] * (len(arguments.get("blocks_down", (1, 2, 2, 4))) - 1)
+    if network != "SegResNet":
+        strides = list(arguments.get("strides", ()))
+    for stride in strides:
+        for axis in range(3):
+            edges[axis] *= int(stride[axis] if isinstance(stride, list | tuple) else stride)
+    return edges[0], edges[1], edges[2]
+
+
+def first_features(arguments: Mapping[str, Any]) -> int:
+    """How many features the network has at full resolution, where nearly all of its memory goes."""
+    widths = arguments.get("channels") or arguments.get("filters") or arguments.get("features")
+    return int(widths[0] if widths else arguments.get("init_filters") or USUAL_FEATURES)

@@ -1,0 +1,120 @@
+"""What a prediction will hold at a time, decided and known before its first window."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import psutil
+import torch
+
+from napari_resmed.errors import InputError
+from napari_resmed.models.model import Model
+from napari_resmed.nets.size import edge_multiples, first_features
+from napari_resmed.predict.machine import Machine
+from napari_resmed.predict.sliding_window import Windows
+
+__all__ = ["MemoryPlan", "free_bytes", "plan_memory"]
+
+# What a window holds for every voxel while it goes through a network, measured with U-Nets of 16 and 32 features: for
+# every class the scores as they come out, as float32, and weighted; for every feature of the first level what lies
+# between.
+BYTES_A_CLASS = 12
+BYTES_A_FEATURE = {"fp32": 16, "bf16": 8, "fp16": 8}
+# Share of the free memory that may be counted on: other programs want some of it, and pieces of it are lost.
+USABLE = 0.8
+# Windows at a time on a GPU: more do not make it faster.
+MOST_AT_A_TIME = 8
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """How an image is gone through, and what that takes.
+
+    Parameters
+    ----------
+    windows:
+        Size, number at a time, and the type of the sums.
+    belt_bytes, window_bytes, image_bytes:
+        Of the sums, of the windows in the network (on its device), of the prepared image and what comes of it.
+    """
+
+    windows: Windows
+    belt_bytes: int
+    window_bytes: int
+    image_bytes: int
+
+
+def plan_memory(
+    model: Model,
+    shape: Sequence[int],
+    source_shape: Sequence[int],
+    machine: Machine,
+    wishes: Windows,
+    free: tuple[int, int],
+) -> MemoryPlan:
+    """Fit a prediction into memory: sums in half precision where single does not fit, then smaller windows.
+
+    Parameters
+    ----------
+    model:
+        What its network needs.
+    shape, source_shape:
+        Sizes ``(z, y, x)`` of the image on the network's grid and on its own.
+    machine:
+        Where the network runs.
+    wishes:
+        Overlap and mirroring; the window is the model's.
+    free:
+        Bytes that are free for the network and for the program, as of :func:`free_bytes`.
+
+    Raises
+    ------
+    InputError
+        If it does not fit in any way.
+    """
+    on_cpu = machine.device.type == "cpu"
+    for_network, for_program = (int(USABLE * one) for one in free)
+    windows: Windows | None = replace(
+        wishes,
+        patch=model.patch,
+        batch=1 if on_cpu else MOST_AT_A_TIME,
+        multiples=edge_multiples(model.network, model.arguments),
+    )
+    classes = len(model.class_values)
+    image = 4 * len(model.channels) * math.prod(shape) + 8 * math.prod(source_shape)
+    while windows is not None:
+        window = _window_bytes(windows, model, machine)
+        for sums in (torch.float32, torch.float16):
+            belt = _belt_bytes(windows.patch, shape, classes, sums)
+            plan = MemoryPlan(replace(windows, sums=sums), belt, window, image)
+            at_program = belt + image + (window if on_cpu else 0)
+            if at_program <= for_program and (on_cpu or window <= for_network):
+                return plan
+        windows = windows.smaller()
+    needed, found = (f"{count / 2**30:.1f} GB" for count in (at_program, for_program))
+    raise InputError(
+        f"the model {model.name} sees the image as {'×'.join(map(str, shape))} voxels of {classes} classes and needs "
+        f"{needed} of memory, found {found} that can be had; close other programs, or crop the image"
+    )
+
+
+def free_bytes(machine: Machine) -> tuple[int, int]:
+    """What is free for the network, on its device, and for the program; the same memory on a CPU."""
+    available = int(psutil.virtual_memory().available)
+    if machine.device.type == "cuda":
+        return int(torch.cuda.mem_get_info(machine.device)[0]), available
+    return available, available
+
+
+def _window_bytes(windows: Windows, model: Model, machine: Machine) -> int:
+    a_voxel = BYTES_A_CLASS * len(model.class_values) + BYTES_A_FEATURE[machine.precision] * first_features(
+        model.arguments
+    )
+    return windows.batch * math.prod(windows.patch) * a_voxel
+
+
+def _belt_bytes(patch: Sequence[int], shape: Sequence[int], classes: int, sums: torch.dtype) -> int:
+    across = max(patch[1], shape[1]) * max(patch[2], shape[2])
+    return patch[0] * across * (classes * sums.itemsize + 4)

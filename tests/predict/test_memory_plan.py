@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from napari_resmed.errors import InputError
+from napari_resmed.labels import Label, LabelSet
+from napari_resmed.models.model import Model
+from napari_resmed.predict.machine import Machine
+from napari_resmed.predict.memory_plan import MemoryPlan, free_bytes, plan_memory
+from napari_resmed.predict.sliding_window import Windows
+from napari_resmed.prepare.preparation import Preparation
+
+CPU = Machine(torch.device("cpu"), "fp32")
+GPU = Machine(torch.device("cuda"), "bf16")  # planned for, not used
+MUCH = 2**50
+SHAPE = (300, 256, 256)
+
+
+def model(structures: int = 104) -> Model:
+    return Model(
+        name="many",
+        network="UNet",
+        arguments={"channels": [16, 32, 64], "strides": [2, 2], "out_channels": 1 + structures},
+        preparation=Preparation((1.5,) * 3),
+        patch=(96, 96, 96),
+        labels=LabelSet(tuple(Label(k, f"structure {k}", (k, 1, 1)) for k in range(1, structures + 1))),
+        channels=("CT",),
+    )
+
+
+def planned(
+    free: tuple[int, int], machine: Machine = CPU, shape: tuple[int, int, int] = SHAPE, structures: int = 104
+) -> MemoryPlan:
+    return plan_memory(model(structures), shape, shape, machine, Windows((1, 1, 1), 0.25, (2,)), free)
+
+
+class TestPlanMemory:
+    def test_what_fits_is_the_models_window_in_single_precision(self) -> None:
+        windows = planned((MUCH, MUCH)).windows
+        assert windows == Windows((96, 96, 96), 0.25, (2,), 1, torch.float32, (4, 4, 4))
+
+    def test_half_precision_sums_come_first(self) -> None:
+        whole = planned((MUCH, MUCH))
+        free = int((whole.belt_bytes * 0.7 + whole.window_bytes + whole.image_bytes) / 0.8)
+        less = planned((free, free))
+        assert (less.windows.sums, less.windows.patch) == (torch.float16, (96, 96, 96))
+        assert less.belt_bytes < 0.6 * whole.belt_bytes
+
+    def test_then_smaller_windows(self) -> None:
+        whole = planned((MUCH, MUCH))
+        free = int((whole.belt_bytes * 0.4 + whole.window_bytes + whole.image_bytes) / 0.8)
+        windows = planned((free, free)).windows
+        assert windows.patch[0] < 96
+        assert all(edge % 4 == 0 for edge in windows.patch)
+
+    def test_it_fits_what_is_free(self) -> None:
+        for gigabytes in (2, 3, 5, 8):
+            plan = planned((gigabytes * 2**30,) * 2)
+            assert plan.belt_bytes + plan.window_bytes + plan.image_bytes <= 0.8 * gigabytes * 2**30
+
+    def test_what_fits_in_no_way(self) -> None:
+        with pytest.raises(
+            InputError, match=r"many sees the image as 300×256×256 voxels of 105 classes.* GB that can be had"
+        ):
+            planned((2**28, 2**28))
+
+    def test_height_costs_the_image_alone(self) -> None:
+        low, high = planned((MUCH, MUCH)), planned((MUCH, MUCH), shape=(3000, 256, 256))
+        assert low.belt_bytes == high.belt_bytes
+        assert high.image_bytes == 10 * low.image_bytes
+
+    def test_a_gpu_takes_several_at_a_time_as_far_as_it_has_memory(self) -> None:
+        assert planned((MUCH, MUCH), GPU).windows.batch == 8
+        one = planned((MUCH, MUCH), GPU).window_bytes // 8
+        assert planned((int(2.5 * one / 0.8), MUCH), GPU).windows.batch == 2
+
+    def test_free_memory_of_a_cpu_is_one(self) -> None:
+        for_network, for_program = free_bytes(CPU)
+        assert for_network == for_program > 0
+        assert replace(CPU, precision="bf16").device.type == "cpu"
