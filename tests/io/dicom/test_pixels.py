@@ -103,6 +103,16 @@ def _inflates(data: bytes) -> bool:
         return False
 
 
+class TestUnknownEncoding:
+    @pytest.mark.parametrize("syntax", ["1.2.840.113619.5.2", "1.2.3"])
+    def test_is_refused(self, tmp_path: Path, syntax: str) -> None:
+        (file,) = make_series(tmp_path / "series", (1, 5, 4)).iterdir()
+        known = b"1.2.840.10008.1.2.1\0"
+        file.write_bytes(file.read_bytes().replace(known, syntax.encode().ljust(len(known), b"\0"), 1))
+        with pytest.raises(InputError):
+            read_series(find_series(file)[0])
+
+
 class TestStoredBits:
     @pytest.mark.parametrize(("bits", "signed"), [(8, False), (16, True), (32, False), (32, True)])
     def test_of_every_size(self, tmp_path: Path, bits: int, signed: bool) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pydicom
 import SimpleITK as sitk
 from numpy.typing import NDArray
+from pydicom.config import IGNORE
 from pydicom.pixels import apply_color_lut, get_decoder
 from pydicom.uid import (
     HTJ2K,
@@ -42,6 +43,8 @@ _GDCM_BITS = (8, 12, 16, 32)
 # Of copies that live as long as their decoding takes.
 _COPY_UID = generate_uid()
 
+Items = list[tuple[int, int]]
+
 sitk.ProcessObject.SetGlobalWarningDisplay(False)  # GDCM prints to stderr what we report ourselves
 
 
@@ -65,24 +68,37 @@ def decoded_frames(image: Slice, wanted: set[int]) -> Iterator[tuple[int, NDArra
     InputError
         If the file is cut off, damaged, or holds something else than its header says.
     """
-    apart = image.frames_in_file > 1 and _apart(image)
-    whole = None if apart or image.frames_in_file == 1 else _decode(image, None)
+    items = _items(image)
+    apart = image.frames_in_file > 1 and len(items) == image.frames_in_file + 1  # the table of offsets comes first
+    whole = None if apart or image.frames_in_file == 1 else _decode(image, None, items)
     for frame in sorted(wanted):
-        pixels = _decode(image, frame if apart else None) if whole is None else whole[frame : frame + 1]
+        pixels = _decode(image, frame if apart else None, items) if whole is None else whole[frame : frame + 1]
         if not len(pixels):
             raise InputError(f"{image.path.name} holds fewer frames than its header describes; copy the file again")
         yield frame, pixels[0]
 
 
-def _apart(image: Slice) -> bool:
-    """Whether every frame is an item of its own."""
-    if not UID(image.syntax).is_encapsulated:
-        return False
-    with image.path.open("rb") as file:
-        return len(items_of_pixels(file, image)) == image.frames_in_file + 1
+def _items(image: Slice) -> Items:
+    """Where the compressed pixels' items lie, checked for being whole; none where pixels are not compressed."""
+    try:
+        if not _is_encapsulated(image):
+            return []
+        with image.path.open("rb") as file:
+            return items_of_pixels(file, image)
+    except OSError as problem:
+        raise InputError(f"{image.path.name} cannot be read ({problem.strerror}); check the disk") from problem
 
 
-def _decode(image: Slice, only: int | None) -> NDArray[Any]:
+def _is_encapsulated(image: Slice) -> bool:
+    try:
+        return bool(UID(image.syntax, validation_mode=IGNORE).is_encapsulated)
+    except ValueError as problem:  # no transfer syntax of the standard
+        raise InputError(
+            f"{image.path.name} cannot be decoded: its pixels are in an unknown encoding; export it again"
+        ) from problem
+
+
+def _decode(image: Slice, only: int | None, items: Items) -> NDArray[Any]:
     """Decode one frame or all, ``(frame, row, column[, 3])``."""
     name = image.path.name
     by_pydicom = image.syntax in _BY_PYDICOM or image.bits_allocated not in _GDCM_BITS or image.pixels != "PixelData"
@@ -92,7 +108,7 @@ def _decode(image: Slice, only: int | None) -> NDArray[Any]:
             if by_pydicom or image.photometric == "PALETTE COLOR":
                 pixels = _by_pydicom(image, only)
             else:
-                pixels = _by_gdcm(image, only)
+                pixels = _by_gdcm(image, only, items)
     except (InputError, MemoryError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as problem:  # a dozen kinds; a decoder written in Rust ends with one that is no Exception
@@ -114,9 +130,7 @@ def _by_pydicom(image: Slice, only: int | None) -> NDArray[Any]:
     data = pydicom.dcmread(image.path, force=True)
     options: dict[str, Any] = {"pixel_keyword": image.pixels} if image.pixels != "PixelData" else {}
     decoder = get_decoder(data.file_meta.TransferSyntaxUID)
-    if UID(image.syntax).is_encapsulated:
-        with image.path.open("rb") as file:
-            items_of_pixels(file, image)
+    if _is_encapsulated(image):
         options["decoding_plugin"] = next(name for name in _PLUG_INS if name in decoder.available_plugins)
     pixels, _ = decoder.as_array(data, index=only, raw=image.samples == 1, **options)
     if pixels.ndim == (2 if image.samples == 1 else 3):
@@ -128,7 +142,7 @@ def _by_pydicom(image: Slice, only: int | None) -> NDArray[Any]:
     return np.asarray(pixels)
 
 
-def _by_gdcm(image: Slice, only: int | None) -> NDArray[Any]:
+def _by_gdcm(image: Slice, only: int | None, items: Items) -> NDArray[Any]:
     """Decode by GDCM: values as stored, neither rescaled nor inverted.
 
     GDCM rescales all frames alike, inverts MONOCHROME1, refuses enhanced files whose geometry it does not follow, and
@@ -136,8 +150,8 @@ def _by_gdcm(image: Slice, only: int | None) -> NDArray[Any]:
     """
     with tempfile.TemporaryDirectory(prefix="resmed-") as folder:
         copy = Path(folder) / "pixels.dcm"
-        if UID(image.syntax).is_encapsulated:
-            _copy_items(image, only, copy)
+        if items:
+            _copy_items(image, only, items[1:], copy)
         else:
             bare = _bare(image)
             bare["PixelData"] = pydicom.dcmread(image.path, force=True, specific_tags=["PixelData"])["PixelData"]
@@ -150,13 +164,12 @@ def _by_gdcm(image: Slice, only: int | None) -> NDArray[Any]:
         return np.asarray(pixels[None] if decoded.GetDimension() == 2 else pixels)
 
 
-def _copy_items(image: Slice, only: int | None, copy: Path) -> None:
+def _copy_items(image: Slice, only: int | None, items: Items, copy: Path) -> None:
     """Write a file of the pixels' format and the items of one frame or all, as they are."""
     header = BytesIO()
     bare = _bare(image if only is None else replace(image, frames_in_file=1))
     bare.save_as(header, enforce_file_format=True)
     with image.path.open("rb") as source, copy.open("wb") as target:
-        items = items_of_pixels(source, image)[1:]
         chosen = items if only is None else items[only : only + 1]
         target.write(header.getvalue() + HEAD + EMPTY_TABLE)
         for at, length in chosen:
