@@ -32,6 +32,7 @@ from napari_resmed.viewer.parts.in_turns import in_turns
 from napari_resmed.viewer.parts.invitation import Invitation
 from napari_resmed.viewer.parts.palette import palette_of
 from napari_resmed.viewer.parts.progress_line import ProgressLine
+from napari_resmed.viewer.parts.series_volumes import can_open
 from napari_resmed.viewer.parts.shown_volume import add_layers
 from napari_resmed.viewer.parts.words import plain_words
 
@@ -180,7 +181,7 @@ class LoadDicomWidget(QWidget):
         remedy:
             What to do about an irregular one, of its ``remedies``.
         """
-        series = [one for one in self.list.selected if remedy or not one.problem]
+        series = [one for one in self.list.selected if remedy or can_open(one)]
         if not series or self.is_running:
             return
         self._began = time.monotonic()
@@ -216,7 +217,7 @@ class LoadDicomWidget(QWidget):
         self.list.show_series(sorted(series, key=lambda one: _ORDER[one.kind]))
         self.pages.setCurrentIndex(1)
         self.list.setFocus()
-        usable = sum(not one.problem for one in series)
+        usable = sum(can_open(one) for one in series)
         others = len(series) - usable
         words = f"{usable} series can be opened" if usable else "No series can be opened as it is"
         self.status.setText(words + (f", {others} cannot as they are: the reason stands with each." if others else "."))
@@ -224,7 +225,7 @@ class LoadDicomWidget(QWidget):
 
     def _on_chosen(self) -> None:
         chosen = self.list.selected
-        usable = [one for one in chosen if not one.problem]
+        usable = [one for one in chosen if can_open(one)]
         self.details.show_series(chosen)
         self.open_button.setText(f"&Open {len(usable)} series" if len(usable) > 1 else "&Open")
         self.open_button.setEnabled(bool(usable))

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from napari_resmed.errors import InputError
+from napari_resmed.io.dicom.find import find_series
 from napari_resmed.io.dicom.objects.segmentation import LABEL_MAP, SEGMENTATION, read_fractions, read_segmentation
 from napari_resmed.io.dicom.objects.structures import STRUCTURE_SET, read_structures
-from napari_resmed.io.dicom.series import Series, find_series
+from napari_resmed.io.dicom.series import Series
 from napari_resmed.labels import LabelMap
 from napari_resmed.volume import Volume
 

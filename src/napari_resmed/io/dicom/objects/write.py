@@ -15,9 +15,10 @@ from pydicom.valuerep import format_number_as_ds
 
 from napari_resmed import __version__, geometry
 from napari_resmed.errors import InputError, WorkError
+from napari_resmed.io.dicom.find import find_series
 from napari_resmed.io.dicom.objects.in_words import in_words
 from napari_resmed.io.dicom.objects.segments import one_line, value_note
-from napari_resmed.io.dicom.series import Series, find_series
+from napari_resmed.io.dicom.series import Series
 from napari_resmed.io.dicom.write import SQUARE_COSINE
 from napari_resmed.io.terms import to_state
 from napari_resmed.io.whole_file import check_place, whole_file
