@@ -1,7 +1,8 @@
 """How good is a network from scratch after so many minutes? (hippocampus: 0.875 after 10, on all cases 0.89 after 30)
 
 Trained by the Train job on the first 20 usable cases, judged by the Segment job on the 40 after them, which it never
-saw; then on all cases but those 40. ``python -m benchmarks hippocampus MINUTES...`` gives other times than ten.
+saw; then on all cases but those 40. ``python -m benchmarks.hippocampus [few] [all] [MINUTES...]`` gives one of the two,
+and other times than ten and thirty minutes.
 Beside it nnU-Net on the same cases, minutes and machine, where RESMED_NNUNET names a Python that has nnunetv2.
 """
 
@@ -30,14 +31,15 @@ LIMITS = {(20, 10.0): 0.875, (0, 30.0): 0.89}
 
 
 def main() -> None:
-    minutes = [float(word) for word in sys.argv[1:]] or [10.0]
+    minutes = [float(word) for word in sys.argv[1:] if word not in ("few", "all")]
+    asked = [word == "few" for word in sys.argv[1:] if word in ("few", "all")] or [True, False]
     folder = shared_data() / "hippocampus"
     dataset, _ = read_dataset(folder)
     usable = [case.name for case in finish(fingerprint(dataset)).cases]
     judged = usable[LEARNT : LEARNT + JUDGED]
-    for few in (True, False):
+    for few in asked:
         learnt = usable[:LEARNT] if few else [name for name in usable if name not in judged]
-        for time_allowed in minutes:
+        for time_allowed in minutes or [10.0 if few else 30.0]:
             with tempfile.TemporaryDirectory() as place:
                 ours = our_dice(folder, learnt, judged, time_allowed, Path(place))
                 report(f"{len(learnt)} cases", time_allowed, ours, LIMITS.get((LEARNT if few else 0, time_allowed)))
@@ -45,8 +47,6 @@ def main() -> None:
                 if python:
                     theirs, spent = nnunet_dice(python, folder, learnt, judged, time_allowed, Path(place))
                     print(f"  nnU-Net            {theirs:.3f}   {spent:.1f} min    ours / nnU-Net {ours / theirs:.3f}")
-        if len(minutes) == 1 and minutes == [10.0] and few:
-            minutes = [30.0]
 
 
 def report(what: str, minutes: float, dice: float, limit: float | None) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from napari_resmed.predict.machine import Machine
 from napari_resmed.prepare.grid import UNKNOWN
 from napari_resmed.train.held_out import case_dice, dice_per_case, look_at, mean_dice
-from napari_resmed.train.store import Prepared
+from napari_resmed.train.store import ASSUMED, Prepared
 from tests.train.small import finish
 
 CPU = Machine(torch.device("cpu"), "fp32")
@@ -56,6 +56,15 @@ class TestDicePerCase:
         (row,) = judged(prepared(TARGET, seen[None]))
         assert row[0] == pytest.approx(2 * 108 / (108 + 216))
         assert row[1] == pytest.approx(2 * 80 / (80 + 144))
+
+    def test_what_is_found_where_background_is_assumed_is_wrong(self) -> None:
+        target = TARGET.copy()
+        target[:2] = ASSUMED
+        seen = TARGET.copy()
+        seen[1, 2:8, 2:8] = 1
+        ((first, second),) = judged(prepared(target, seen[None]))
+        assert first == pytest.approx(2 * 216 / (216 + 252))
+        assert second == 1.0
 
     def test_what_does_not_occur_or_was_not_looked_for_has_none(self) -> None:
         only = np.where(TARGET == 2, 0, TARGET)

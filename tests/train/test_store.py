@@ -20,7 +20,7 @@ from napari_resmed.io.datasets import load_case
 from napari_resmed.labels import Label, LabelMap, LabelSet
 from napari_resmed.prepare.grid import UNKNOWN
 from napari_resmed.prepare.preparation import Preparation
-from napari_resmed.train.store import Prepared, Store, classes_of, hold_out_block
+from napari_resmed.train.store import ASSUMED, Prepared, Store, classes_of, hold_out_block
 from napari_resmed.volume import Volume
 from tests.affines import AXIS_ORDERS, axis_order_name, make_affine
 from tests.train.small import NAMES, case, dataset, picture
@@ -365,3 +365,36 @@ class TestHoldOutBlock:
         target[2, 2, 2] = value
         with pytest.raises(InputError, match="too little is painted to hold a part of it out"):
             held(target)
+
+    def test_what_is_assumed_is_asked_for_on_both_sides_but_not_in_the_block_learnt_from(self) -> None:
+        target = np.full((50, 40, 40), UNKNOWN, np.int8)
+        for place in (10, 18, 25, 31, 40):
+            target[place] = 0
+            target[place, 25:30, 15:20] = 1
+        plain, plain_out = held(target)
+        target[(target == UNKNOWN) & (np.arange(40) < 8)] = ASSUMED
+        training, out = held(target)
+        for before, after in ((plain, training), (plain_out, out)):
+            assert np.array_equal(before.target >= 0, after.target >= 0)  # the same slices are held out
+        slices = np.flatnonzero((out.target >= 0).any((1, 2)))
+        assert (training.target[slices] == UNKNOWN).all()
+        elsewhere = np.setdiff1d(np.arange(50), slices)
+        assert np.array_equal(training.target[elsewhere] == ASSUMED, target[elsewhere] == ASSUMED)
+        assert np.array_equal(out.target == ASSUMED, target == ASSUMED)
+
+
+class TestAssumeBackground:
+    def test_marks_what_nobody_knows_and_keeps_it(self, tmp_path: Path) -> None:
+        data = replace(dataset(1), cases=(replace(dataset(1).cases[0], only_painted=True),))
+        preparation = Preparation((1.0, 1.0, 1.0))
+        store = Store(data, preparation, tmp_path, 100)
+        before = store[0].target.copy()
+        assert (before == UNKNOWN).any()
+        where = np.zeros(before.shape, bool)
+        where[:10] = True
+        store.assume_background(0, where)
+        for one in (store, Store(data, preparation, tmp_path, 100)):  # also when it is opened again
+            target = one[0].target
+            assert np.array_equal(target == ASSUMED, where & (before == UNKNOWN))
+            assert np.array_equal(target[before != UNKNOWN], before[before != UNKNOWN])
+            assert (target[tuple(one[0].places[ASSUMED].T)] == ASSUMED).all()

@@ -7,6 +7,7 @@ when its face does.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -105,13 +106,23 @@ def _cancelled() -> Failed:
     return Failed("cancelled", "cancelled")
 
 
+def _stand_back() -> None:
+    """Leave the processor to the viewer whenever it wants it."""
+    if not hasattr(os, "nice"):
+        return
+    os.nice(NICENESS)
+    # Linux counts niceness within a session, and this process has one of its own: the session has to be nice as well
+    # (sched(7), "The autogroup feature"). Where that feature is off there is no such file.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(NICENESS))
+
+
 def main() -> None:
     """Start the worker."""
     # Libraries print; only events may reach the face, so they get a pipe of their own.
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
+    _stand_back()
     server = Server(out, Exchange(tuple(Path(folder) for folder in sys.argv[1:])))
     threading.Thread(target=server.listen, args=(sys.stdin,), daemon=True).start()
     try:

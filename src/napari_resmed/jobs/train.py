@@ -24,14 +24,16 @@ from napari_resmed.models.save import check_model_place, save_model
 from napari_resmed.nets import build_network
 from napari_resmed.predict.machine import Machine, choose_machine, is_out_of_memory
 from napari_resmed.predict.warm import warm_network
+from napari_resmed.prepare.resample import resampled_size
 from napari_resmed.train.card import LICENCE, training_card
-from napari_resmed.train.fingerprint import fingerprint, usable
+from napari_resmed.train.fingerprint import Fingerprint, fingerprint, usable
 from napari_resmed.train.from_viewer import join_cases
 from napari_resmed.train.loop import Checked, Stepped, Trainer
 from napari_resmed.train.make_plan import Wishes, make_plan, smaller
-from napari_resmed.train.origins import find_origins
+from napari_resmed.train.memory import fit_memory, free_bytes
 from napari_resmed.train.plan import Plan
 from napari_resmed.train.run_folder import RunFolder
+from napari_resmed.train.seen_by_base import assumed_background, look_with_base
 from napari_resmed.train.session import Session
 from napari_resmed.train.torchrun import run_ranks
 from napari_resmed.train.transfer import Origin, Transfer, transfer_weights
@@ -47,6 +49,8 @@ _PLANNED, _TRAINED = 0.05, 0.95
 JUDGING_SHARE = 0.15
 # Cases in which a trained model looks for what the new structures are to it.
 LOOKED_AT = 2
+# Of the minutes allowed, at most this share goes into looking for unpainted places that are background.
+ASSUMING_SHARE = 0.1
 # Events of the loop are told no more often than this: a person reads no faster, and a message costs time.
 TELL_SECONDS = 0.25
 
@@ -223,6 +227,11 @@ def _decide(
     if changes:
         plan = Plan.from_json({**plan.to_json(), **changes})
         _check_against(dataset, plan)
+    machine = choose_machine(plan.device, plan.precision)
+    fitting = fit_memory(plan, _largest(facts, plan), machine, free_bytes(machine))
+    if fitting != plan:
+        yield Warning(f"memory is short: training begins with {_patches(fitting)} a step instead of {_patches(plan)}")
+        plan = fitting
     used = {*plan.training, *plan.held_out}
     dataset = replace(dataset, cases=tuple(case for case in dataset.cases if case.name in used))
     set_aside = run.begin()
@@ -245,6 +254,15 @@ def _decide(
     return plan, dataset
 
 
+def _largest(facts: Fingerprint, plan: Plan) -> tuple[int, ...]:
+    """Size ``(z, y, x)`` of the largest case on the network's grid."""
+    grids = (
+        [resampled_size(size, mm, to) for size, mm, to in zip(*sizes, plan.preparation.spacing_mm, strict=True)]
+        for sizes in ((case.grid_shape, case.spacing_mm) for case in facts.cases)
+    )
+    return tuple(max(grids, key=math.prod))
+
+
 def _check_against(dataset: Dataset, plan: Plan) -> None:
     """Refuse what a person changed in a plan so that it no longer speaks of these data."""
     strangers = sorted({*plan.training, *plan.held_out} - {case.name for case in dataset.cases})
@@ -260,16 +278,20 @@ def _check_against(dataset: Dataset, plan: Plan) -> None:
 
 
 def _start_from(plan: Plan, dataset: Dataset, base: Model, run: RunFolder) -> Generator[Event, str | None, Transfer]:
-    """Write down the weights training begins with."""
+    """Write down the weights training begins with, and what the base tells of places that nobody painted."""
     machine = choose_machine(plan.device, plan.precision)
     names = [label.name for label in plan.labels]
     origins: dict[str, Origin] = {}
+    notes: tuple[str, ...] = ()
     if len(plan.channels) == len(base.channels):
-        session = Session(plan, dataset, run)
-        origins = yield from follow(
-            find_origins(base, warm_network(base, machine), machine, session.some_cases(LOOKED_AT), names),
+        session, known = Session(plan, dataset, run), warm_network(base, machine)
+        seen = yield from follow(
+            look_with_base(base, known, machine, session.some_cases(LOOKED_AT), len(names)),
             lambda _: Progress(f"Looking with {base.name}", _PLANNED),
         )
+        origins = seen.origins(names)
+        if (yield from _assume(session, base, known, seen.empty_classes)):
+            notes = (f"unpainted places that {base.name} takes for something else for certain count as background",)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.seed)
         network = build_network(plan.network, plan.arguments)
@@ -279,7 +301,29 @@ def _start_from(plan: Plan, dataset: Dataset, base: Model, run: RunFolder) -> Ge
         torch.save(network.state_dict(), run.base)
     except (OSError, RuntimeError) as problem:  # torch tells a full disk in its own words
         raise WorkError(f"could not write {run.base}: the disk may be full") from problem
-    return moved
+    return replace(moved, notes=(*moved.notes, *notes))
+
+
+def _assume(
+    session: Session, base: Model, network: torch.nn.Module, empty: Sequence[int]
+) -> Generator[Event, str | None, bool]:
+    """Take unpainted places for background where the base has no doubt that they are something else; whether any are.
+
+    Not every place of many cases: as far as a part of the time goes.
+    """
+    minutes = session.plan.minutes
+    end = math.inf if minutes is None else time.perf_counter() + ASSUMING_SHARE * minutes * 60
+    some = False
+    for number, case in session.partly_known():
+        if time.perf_counter() > end or not empty:
+            break
+        where = yield from follow(
+            assumed_background(base, network, session.machine, case, empty),
+            lambda _: Progress(f"Looking with {base.name}", _PLANNED),
+        )
+        session.store.assume_background(number, where)
+        some = some or bool(where.any())
+    return some
 
 
 def _carry_out(
@@ -312,8 +356,12 @@ def _carry_out(
         plan = less
         del trainer, session
         plan.save(run.plan)
-        size = "×".join(str(edge) for edge in plan.patch)
-        yield Warning(f"memory ran out; training goes on with {plan.batch} patches of {size} voxels a step")
+        yield Warning(f"memory ran out; training goes on with {_patches(plan)} a step")
+
+
+def _patches(plan: Plan) -> str:
+    size = "×".join(str(edge) for edge in plan.patch)
+    return f"{plan.batch} {'patches' if plan.batch > 1 else 'patch'} of {size} voxels"
 
 
 def _get_ready(session: Session, trainer: Trainer, begin: float) -> Generator[Event, str | None, None]:

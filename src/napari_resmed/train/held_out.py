@@ -82,7 +82,7 @@ def dice_per_case(
 
 
 def case_dice(answer: NDArray[Any], case: Prepared) -> list[float | None]:
-    """Dice of every structure of a case, over its known voxels."""
+    """Dice of every structure of a case, over its known voxels and those assumed to be background."""
     known = case.target != UNKNOWN
     row: list[float | None] = []
     for number in range(1, len(case.annotated)):
@@ -112,7 +112,7 @@ def look_at(name: str, answer: NDArray[np.int16], case: Prepared, spacing_mm: Se
     return Look(
         name,
         case.image[0, z].astype(np.float32),
-        truth[z].astype(np.int16),
+        np.maximum(truth[z], UNKNOWN).astype(np.int16),
         answer[z],
         (float(spacing_mm[1]), float(spacing_mm[2])),
     )
@@ -120,7 +120,7 @@ def look_at(name: str, answer: NDArray[np.int16], case: Prepared, spacing_mm: Se
 
 def known_box(target: NDArray[Any], patch: tuple[int, int, int]) -> tuple[slice, slice, slice]:
     """What has to be predicted: the known voxels, with half a window around them to see them in place."""
-    known = target != UNKNOWN
+    known = target >= 0
     box = []
     for axis in range(3):
         here = np.flatnonzero(known.any(axis=tuple(k for k in range(3) if k != axis)))

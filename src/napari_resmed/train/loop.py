@@ -27,6 +27,8 @@ __all__ = ["Checked", "Schedule", "Stepped", "Trainer"]
 # The average over the last steps' weights that is judged and kept: it answers better than the weights of any single
 # step while the learning rate is still high (Polyak averaging; Tarvainen and Valpola, arXiv 1703.01780).
 AVERAGE_STEPS = 100
+# A short training is averaged over this share of its steps: its beginning would hold the average back.
+AVERAGE_SHARE = 0.15
 # Share of the whole after which the rate has risen to its height, and where it then falls along a cosine.
 WARM_UP = 0.03
 # Where time counts, the held-out part is looked at whenever so much of the schedule has passed, if looking is cheap.
@@ -241,7 +243,7 @@ class Trainer:
 
     def _follow(self) -> None:
         """Move the average a little towards the new weights; a young average moves faster."""
-        share = 1 / min(AVERAGE_STEPS, self.state.step + 1)
+        share = 1 / min(AVERAGE_STEPS, 1 + AVERAGE_SHARE * self.state.step)
         with torch.no_grad():
             mean = [tensor for tensor in self.average.state_dict().values() if tensor.is_floating_point()]
             new = [tensor for tensor in self.network.state_dict().values() if tensor.is_floating_point()]

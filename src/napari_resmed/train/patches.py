@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from napari_resmed.prepare.grid import UNKNOWN
 from napari_resmed.train.augmentation import Augmentation, disturb
 from napari_resmed.train.deformation import random_coordinates
-from napari_resmed.train.store import Prepared
+from napari_resmed.train.store import ASSUMED, Prepared
 
 __all__ = ["Batch", "Sampling", "ahead", "draw_batch", "draw_patch"]
 
@@ -104,6 +104,7 @@ def draw_patch(
         image, target = _cut(case, sampling.patch, centre)
     else:
         image, target = _deformed(case, sampling, centre, augmentation, generator)
+    target.masked_fill_(target == ASSUMED, 0)
     return disturb(image, augmentation, generator), target, torch.from_numpy(case.annotated)
 
 
@@ -114,8 +115,10 @@ def _centre(case: Prepared, sampling: Sampling, generator: torch.Generator) -> t
     spots: NDArray[np.int16] | None = None
     if structures and on_structure:
         spots = case.places[structures[int(torch.randint(len(structures), (), generator=generator))]]
-    elif case.places and (0 in case.places or not structures):
-        spots = case.places[0]  # most of the case is unknown: background only where it was painted
+    elif case.places and not {0, ASSUMED}.isdisjoint(case.places):
+        # Most of the case is unknown: background only where it was painted, or is assumed, each as often.
+        kinds = [case.places[kind] for kind in (0, ASSUMED) if kind in case.places]
+        spots = kinds[int(torch.randint(len(kinds), (), generator=generator))]
     spot = None if spots is None else spots[int(torch.randint(len(spots), (), generator=generator))]
     centre = []
     for axis, (size, window) in enumerate(zip(case.target.shape, sampling.patch, strict=True)):

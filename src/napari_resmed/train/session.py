@@ -11,6 +11,7 @@ from torch import nn
 from napari_resmed.case import Dataset
 from napari_resmed.nets import build_network
 from napari_resmed.predict.machine import Machine, choose_machine
+from napari_resmed.prepare.grid import UNKNOWN
 from napari_resmed.train.held_out import Look, dice_per_case, look_at, mean_dice
 from napari_resmed.train.loop import Trainer
 from napari_resmed.train.patches import Batch, draw_batch
@@ -67,6 +68,12 @@ class Session:
     def some_cases(self, count: int) -> Iterator[Prepared]:
         """The first few that are learnt from."""
         return (self._case(number) for number in self._learning[:count])
+
+    def partly_known(self) -> Iterator[tuple[int, Prepared]]:
+        """Number and case of those in which some voxels are known and others are not."""
+        for number in range(len(self.store)):
+            if (self.store[number].target == UNKNOWN).any():
+                yield number, self.store[number]
 
     def batch(self, step: int) -> Batch:
         """The patches of a step that fall to this process."""

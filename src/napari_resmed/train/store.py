@@ -22,8 +22,10 @@ from napari_resmed.prepare.grid import UNKNOWN, prepare, prepare_target
 from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.train.case_facts import known_voxels
 
-__all__ = ["Prepared", "Store", "classes_of", "hold_out_block"]
+__all__ = ["ASSUMED", "Prepared", "Store", "classes_of", "hold_out_block"]
 
+# A voxel that nobody painted, and that is background all the same: see :mod:`napari_resmed.train.assumed`.
+ASSUMED = -2
 # Places of a structure that are remembered for sampling; more would not make patches more varied.
 PLACES = 2000
 # Share of the known slices of an only case that is held out.
@@ -39,11 +41,11 @@ class Prepared:
     image:
         float16 ``(c, z, y, x)`` in 0..1.
     target:
-        int8 or int16 ``(z, y, x)``: 0 background, 1.. structures, :data:`UNKNOWN`.
+        int8 or int16 ``(z, y, x)``: 0 background, 1.. structures, :data:`UNKNOWN`, :data:`ASSUMED`.
     annotated:
         bool ``(class,)``: what was looked for; the first entry stands for background and is True.
     places:
-        For every class that occurs, up to 2000 of its voxels, int16 ``(n, 3)``.
+        For every class that occurs, and for :data:`ASSUMED`, up to 2000 of its voxels, int16 ``(n, 3)``.
     """
 
     image: NDArray[np.float16]
@@ -107,19 +109,39 @@ class Store:
                     total -= self._kept.popitem(last=False)[1].nbytes
             return prepared
 
+    def assume_background(self, number: int, where: NDArray[np.bool_]) -> None:
+        """Mark the unknown voxels of a case that are background all the same; kept with the case.
+
+        Parameters
+        ----------
+        number:
+            Of the case.
+        where:
+            ``(z, y, x)`` on the network's grid; known voxels in it stay what they are.
+        """
+        case = self[number]
+        target = np.where(where & (case.target == UNKNOWN), ASSUMED, case.target).astype(case.target.dtype)
+        assumed = Prepared(case.image, target, case.annotated, _places(target))
+        self._keep(assumed, self._folder / f"{number:05d}.npz")
+        with self._lock:
+            self._kept[number] = assumed
+
     def _make(self, number: int, path: Path) -> Prepared:
         case = self.dataset.cases[number]
         try:
             prepared = prepare_case(case, self.dataset, self._preparation)
         except InputError as problem:
             raise InputError(f"{case.name} can no longer be used: {problem}") from problem
+        self._keep(prepared, path)
+        return prepared
+
+    def _keep(self, prepared: Prepared, path: Path) -> None:
         try:
             _save(prepared, path, self._made_for)
         except OSError as problem:
             raise WorkError(
                 f"could not keep prepared cases in {self._folder}: {reason(problem)}; make room on the disk"
             ) from problem
-        return prepared
 
 
 def prepare_case(case: Case, dataset: Dataset, preparation: Preparation) -> Prepared:
@@ -167,7 +189,8 @@ def hold_out_block(prepared: Prepared) -> tuple[Prepared, Prepared]:
     Returns
     -------
     training, held_out
-        The same image; in each target the other's voxels are unknown.
+        The same image; in each target the other's voxels are unknown, but for what is assumed to be background: that
+        is asked for in both, outside of the block.
 
     Raises
     ------
@@ -188,7 +211,7 @@ def hold_out_block(prepared: Prepared) -> tuple[Prepared, Prepared]:
     inside = np.zeros(target.shape, bool)
     inside[(slice(None),) * axis + (slice(slices[start], slices[start + many - 1] + 1),)] = True
     parts = []
-    for keep in (~inside, inside):
+    for keep in (~inside, inside | (target == ASSUMED)):
         part = np.where(keep, target, UNKNOWN).astype(target.dtype)
         parts.append(Prepared(prepared.image, part, prepared.annotated, _places(part)))
     return parts[0], parts[1]
@@ -196,7 +219,7 @@ def hold_out_block(prepared: Prepared) -> tuple[Prepared, Prepared]:
 
 def _slices_to_split(target: NDArray[Any]) -> tuple[int, NDArray[np.intp], NDArray[np.intp]]:
     """Axis, the slices with structures on it, and voxels by structure and slice."""
-    known = target != UNKNOWN
+    known = target >= 0
     knowing = [int(known.any(axis=tuple(k for k in range(3) if k != axis)).sum()) for axis in range(3)]
     axes = [0, 1, 2] if known.all() else sorted(range(3), key=lambda axis: knowing[axis])
     for axis in axes:
@@ -223,7 +246,7 @@ def _places(target: NDArray[Any]) -> dict[int, NDArray[np.int16]]:
             continue
         here = np.flatnonzero(flat == number)
         if len(here) > PLACES:
-            here = np.random.default_rng(number).choice(here, PLACES, replace=False)
+            here = np.random.default_rng(number - ASSUMED).choice(here, PLACES, replace=False)
         found[int(number)] = np.stack(np.unravel_index(here, target.shape), 1).astype(np.int16)
     return found
 

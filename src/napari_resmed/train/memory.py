@@ -1,0 +1,91 @@
+"""Whether a training fits into memory, before it begins."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import psutil
+import torch
+
+from napari_resmed.errors import InputError
+from napari_resmed.predict.machine import Machine
+from napari_resmed.train.make_plan import smaller
+from napari_resmed.train.plan import Plan
+
+__all__ = ["fit_memory", "free_bytes", "judging_bytes", "step_bytes"]
+
+# What a step keeps for every voxel of its patches, measured with U-Nets of 16 and 32 features and 2 to 105 classes:
+# for every class its scores, shares and their gradients; for every feature of the first level what lies between.
+BYTES_A_CLASS = 28
+BYTES_A_FEATURE = {"fp32": 20, "bf16": 11, "fp16": 11}
+BYTES_BESIDE = 100
+# A case is judged whole: scores of every class, and what its windows are weighted by.
+BYTES_A_CLASS_JUDGED = 4
+# Share of the free memory that may be counted on: other programs want some of it, and pieces of it are lost.
+USABLE = 0.8
+USUAL_WIDTH = 32
+
+
+def fit_memory(plan: Plan, largest: Sequence[int], machine: Machine, free: tuple[int, int]) -> Plan:
+    """The plan, with a smaller batch or patch where a step would not fit into memory.
+
+    Parameters
+    ----------
+    plan:
+        As it was made.
+    largest:
+        Size ``(z, y, x)`` of the largest case on the network's grid.
+    machine:
+        Where the network is to run.
+    free:
+        Bytes that are free for the network and for the program, as of :func:`free_bytes`.
+
+    Raises
+    ------
+    InputError
+        If so many structures do not fit in any way.
+    """
+    for_network, for_program = (USABLE * one for one in free)
+    structures = len(plan.labels)
+    judged = judging_bytes(plan, largest)
+    if judged > for_program:
+        raise InputError(
+            f"{structures} structures in images of {'×'.join(map(str, largest))} voxels need {_gigabytes(judged)} of "
+            f"memory, {_gigabytes(for_program)} can be had; train fewer structures at a time, or at a coarser spacing"
+        )
+    fitting: Plan | None = plan
+    while fitting is not None and step_bytes(fitting, machine) > for_network:
+        plan, fitting = fitting, smaller(fitting)
+    if fitting is None:
+        raise InputError(
+            f"{structures} structures need {_gigabytes(step_bytes(plan, machine))} of memory for the smallest patch, "
+            f"{_gigabytes(for_network)} can be had on {machine.device}; train fewer structures at a time"
+        )
+    return fitting
+
+
+def free_bytes(machine: Machine) -> tuple[int, int]:
+    """What is free for the network, on its device, and for the program; the same memory on a CPU."""
+    available = int(psutil.virtual_memory().available)
+    if machine.device.type == "cuda":
+        return int(torch.cuda.mem_get_info(machine.device)[0]), available
+    return available, available
+
+
+def step_bytes(plan: Plan, machine: Machine) -> int:
+    """Estimate of what one step holds at a time on one device."""
+    widths = plan.arguments.get("channels") or plan.arguments.get("filters") or [plan.arguments.get("init_filters")]
+    features = widths[0] or USUAL_WIDTH
+    classes = plan.background_classes + len(plan.labels)
+    voxels = math.prod(plan.patch) * plan.batch // plan.devices
+    return voxels * (BYTES_A_CLASS * classes + BYTES_A_FEATURE[machine.precision] * features + BYTES_BESIDE)
+
+
+def judging_bytes(plan: Plan, shape: Sequence[int]) -> int:
+    """Estimate of what judging a case of that size ``(z, y, x)`` holds at a time."""
+    return math.prod(shape) * (BYTES_A_CLASS_JUDGED * (1 + len(plan.labels)) + BYTES_A_CLASS_JUDGED)
+
+
+def _gigabytes(count: float) -> str:
+    return f"{count / 2**30:.1f} GB"
