@@ -14,6 +14,7 @@ import sys
 import tempfile
 import warnings
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,17 @@ from napari_resmed.io.dicom import Series, find_series, read_series
 from napari_resmed.volume import Volume
 
 NEAR_MM = 0.01
+# Above the digits of an orthogonal header, under the smallest tilt.
+SHEAR = 1e-3
+# What our sentence says of images that are there several times.
+REPEATED = "images at every place"
 # A slope in the NIfTI header has the 24 bits of a float32.
 SCALE_DIGITS = 1e-6
-# -p n: the display values that RescaleSlope gives, not Philips' private scale; -ba n: keep the UID to match by.
-OPTIONS = ("-z", "n", "-b", "y", "-ba", "n", "-p", "n", "-m", "n", "-f", "%s_%p_%f_%u")
+# -ba n: keep the UID to match by.
+OPTIONS = ("-z", "n", "-b", "y", "-ba", "n", "-m", "n")
+# -p n: the values that RescaleSlope gives, not Philips' private scale; but then a slope that changes from slice to
+# slice is left out, so both are asked.
+SCALES = ("n", "y")
 
 
 @dataclass(frozen=True)
@@ -48,36 +56,38 @@ class Peer:
     intercept: float
 
 
-def convert(folder: Path, into: Path) -> list[Peer]:
-    subprocess.run([dcm2niix.bin, *OPTIONS, "-o", str(into), str(folder)], capture_output=True, check=False)
-    peers = []
-    for file in sorted(into.glob("*.nii")):
-        image: Any = nibabel.load(file)
-        beside = file.with_suffix(".json")
-        said = json.loads(beside.read_text()) if beside.exists() else {}
-        stored = np.asarray(image.dataobj.get_unscaled())
-        if stored.dtype.names:
-            stored = np.stack([stored[name] for name in stored.dtype.names], axis=-1)
-            colour = True
-        else:
-            colour = False
-        grid = stored.reshape(stored.shape + (1,) * (4 - stored.ndim + colour)) if not colour else stored
-        if colour:
-            spatial = stored.shape[:-1] + (1,) * (5 - stored.ndim)
-            grid = stored.reshape(*spatial, stored.shape[-1])
-        data = np.moveaxis(grid, (0, 1, 2, 3), (3, 2, 1, 0))
-        slope = float(image.dataobj.slope)
-        peers.append(
-            Peer(
-                file.stem,
-                said.get("SeriesInstanceUID", ""),
-                data,
-                geometry.ras_to_lps(image.affine),
-                slope,
-                float(image.dataobj.inter),
-            )
-        )
-    return peers
+def convert(files: Sequence[Path], into: Path) -> list[Peer]:
+    """What dcm2niix makes of files that lie in a folder of their own."""
+    source = into / "in"
+    source.mkdir()
+    for number, file in enumerate(files):
+        (source / f"{number:05d}_{file.name}").symlink_to(file)
+    for scale in SCALES:
+        out = into / scale
+        out.mkdir()
+        command = [dcm2niix.bin, *OPTIONS, "-p", scale, "-f", f"p{scale}_%s_%f", "-o", str(out), str(source)]
+        subprocess.run(command, capture_output=True, check=False)
+    return [_load(file) for scale in SCALES for file in sorted((into / scale).glob("*.nii"))]
+
+
+def _load(file: Path) -> Peer:
+    image: Any = nibabel.load(file)
+    beside = file.with_suffix(".json")
+    said = json.loads(beside.read_text()) if beside.exists() else {}
+    stored = np.asarray(image.dataobj.get_unscaled())
+    colours = len(stored.dtype.names or ())
+    if colours:
+        stored = np.stack([stored[name] for name in stored.dtype.names], axis=-1)
+    spatial = image.shape + (1,) * (4 - len(image.shape))
+    data = stored.reshape(*spatial, *((colours,) if colours else ()))
+    return Peer(
+        file.stem,
+        said.get("SeriesInstanceUID", ""),
+        np.moveaxis(data, (0, 1, 2, 3), (3, 2, 1, 0)),
+        geometry.ras_to_lps(image.affine),
+        float(image.dataobj.slope),
+        float(image.dataobj.inter),
+    )
 
 
 def by_time(volume: Volume) -> np.ndarray:
@@ -86,8 +96,12 @@ def by_time(volume: Volume) -> np.ndarray:
     return np.moveaxis(data, 1, -1) if "c" in volume.axes else data
 
 
-def turned(volume: Volume, peer: Peer) -> np.ndarray | str:
-    """The peer's array in our voxel order, or why their grids are not the same."""
+def turned(volume: Volume, peer: Peer, placed: bool) -> np.ndarray | str:
+    """The peer's array in our voxel order, or why their grids are not the same.
+
+    Where the file does not say where the image lies (not ``placed``), dcm2niix invents another place than we do: then
+    only the directions of rows and columns count.
+    """
     ours, theirs = volume.grid_shape, peer.stored.shape[1:4]
     move = np.linalg.inv(peer.affine) @ volume.affine
     nearest = np.rint(move)
@@ -99,7 +113,7 @@ def turned(volume: Volume, peer: Peer) -> np.ndarray | str:
     whole = np.eye(4)
     whole[:3] = nearest[:3]
     off = np.abs(geometry.corners(volume.affine, ours) - geometry.corners(peer.affine @ whole, ours)).max()
-    if off > NEAR_MM:
+    if off > NEAR_MM and placed:
         return f"{off:.3g} mm apart"
     flips = tuple(bool(nearest[axis, index] < 0) for index, axis in enumerate(axes))
     order = geometry.AxisOrder(tuple(int(axis) for axis in axes), flips)  # type: ignore[arg-type]
@@ -117,9 +131,9 @@ def same_values(ours: np.ndarray, stored: np.ndarray, peer: Peer) -> bool:
     return bool((np.abs(ours - values) <= SCALE_DIGITS * largest).all())
 
 
-def compare(volume: Volume, peer: Peer) -> str:
+def compare(volume: Volume, peer: Peer, placed: bool = True) -> str:
     """Empty where every voxel agrees, else how they differ."""
-    theirs = turned(volume, peer)
+    theirs = turned(volume, peer, placed)
     if isinstance(theirs, str):
         return theirs
     ours = by_time(volume)
@@ -157,29 +171,44 @@ def check_files(series: Series, volume: Volume) -> str:
     return ""
 
 
-def judge(series: Series, peers: list[Peer]) -> tuple[str, str]:
-    """``agreed``, ``refused`` or ``differs``, and the reason."""
+def judge(series: Series) -> tuple[str, str]:
+    """``agreed``, ``by file``, ``refused`` or ``differs``, and the reason."""
     if series.problem:
         return "refused", series.problem
     try:
         volume = read_series(series)
     except ResMedError as problem:
         return "refused", str(problem)
-    uid = series.slices[0].series_uid
-    own = [peer for peer in peers if peer.uid in (uid, "")]
-    findings = {peer.name: compare(volume, peer) for peer in own}
+    with tempfile.TemporaryDirectory() as scratch:
+        peers = convert(series.files, Path(scratch))
+        placed = bool(series.slices[0].position)
+        findings = {peer.name: compare(volume, peer, placed) for peer in peers}
     if any(not finding for finding in findings.values()):
-        return "agreed", ""
+        return "agreed", "" if placed else "the files say nothing of a place: voxels compared, dcm2niix invents a place"
     by_file = check_files(series, volume)
-    seen = "; ".join(f"{name[-30:]}: {finding}" for name, finding in findings.items()) or "it converts nothing"
+    seen = "; ".join(sorted(set(findings.values()))) or "it converts nothing"
     if by_file:
         return "differs", f"{seen}; and {by_file}"
-    return "by file", seen
+    return "by file", f"{why(series, volume)} (dcm2niix: {seen})"
 
 
-def folders(root: Path) -> list[Path]:
-    """Folders with files of their own."""
-    return sorted({file.parent for file in root.rglob("*") if file.is_file()})
+def why(series: Series, volume: Volume) -> str:
+    """What is known of dcm2niix where it gives something else than the files say."""
+    if geometry.shear_cosine(volume.affine) > SHEAR:
+        return "a tilted gantry: dcm2niix leaves the shear out of its first file and resamples the second"
+    if series.slices[0].photometric == "MONOCHROME1":
+        return "dense is dark in the file (MONOCHROME1): we turn radiographs to dense is bright, dcm2niix does not"
+    return "not explained"
+
+
+def files_by_series(folder: Path) -> list[Series]:
+    """The series of a folder; where the same image is there several times, each file for itself."""
+    found = find_series(sorted(file for file in folder.iterdir() if file.is_file()))
+    apart = []
+    for series in found:
+        alone = series.kind == "image" and series.problem and REPEATED in series.problem
+        apart += [one for file in series.files for one in find_series([file])] if alone else [series]
+    return apart
 
 
 def main() -> int:
@@ -187,24 +216,21 @@ def main() -> int:
     root = shared_data() / "dicom"
     counts: Counter[str] = Counter()
     reasons: defaultdict[str, list[str]] = defaultdict(list)
-    print(f"{'series':<62} {'shape':<22} outcome")
-    for folder in folders(root):
+    print(f"{'series':<60} {'shape':<16} outcome")
+    for folder in sorted({file.parent for file in root.rglob("*") if file.is_file()}):
         try:
-            found = [series for series in find_series(sorted(f for f in folder.iterdir() if f.is_file()))]
+            found = files_by_series(folder)
         except ResMedError:
-            continue
-        with tempfile.TemporaryDirectory() as scratch:
-            peers = convert(folder, Path(scratch))
-            for number, series in enumerate(found):
-                if series.kind != "image":
-                    counts["no image"] += 1
-                    continue
-                outcome, reason = judge(series, peers)
-                counts[outcome] += 1
-                name = f"{folder.relative_to(root)} {number + 1}/{len(found)}"
-                print(f"{name:<62} {'x'.join(map(str, series.shape)):<22} {outcome}", flush=True)
-                if reason:
-                    reasons[outcome].append(f"{name}: {reason}")
+            continue  # no DICOM in it
+        for number, series in enumerate(found):
+            outcome, reason = judge(series) if series.kind == "image" else ("no image", "")
+            counts[outcome] += 1
+            if outcome == "no image":
+                continue
+            name = f"{folder.relative_to(root)} {number + 1}/{len(found)}"
+            print(f"{name:<60} {'x'.join(map(str, series.shape)):<16} {outcome}", flush=True)
+            if reason:
+                reasons[outcome].append(f"{name}: {reason}")
     for outcome, lines in reasons.items():
         print(f"\n{outcome}:")
         for line in lines:

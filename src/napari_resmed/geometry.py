@@ -40,6 +40,9 @@ SAME_PLACE_MM = 1e-3
 # six printed digits by up to 1e-5. Cosines nearer than this to -1, 0 or 1 mean exactly that.
 SNAP_COSINE = 2e-5
 
+# A kilometre: no scanner is as large, and a damaged header says 1e300.
+MOST_MM = 1e6
+
 _FLIP_XY = np.diag([-1.0, -1.0, 1.0, 1.0])
 _REVERSE_INDEX = np.array([[0, 0, 1, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1.0]])
 _LETTERS = (("R", "L"), ("A", "P"), ("I", "S"))
@@ -51,13 +54,15 @@ def check_affine(affine: ArrayLike) -> Affine:
     Raises
     ------
     InputError
-        If it is not 4x4, not finite, or flattens the volume.
+        If it is not 4x4, not finite, beyond any scanner, or flattens the volume.
     """
     matrix = np.array(affine, dtype=np.float64)
     if matrix.shape != (4, 4):
         raise InputError(f"found an affine of shape {matrix.shape}, expected (4, 4)")
     if not np.isfinite(matrix).all():
         raise InputError("the affine holds NaN or infinity, so the image has no place in the patient")
+    if np.abs(matrix).max() > MOST_MM:
+        raise InputError(f"the affine holds {np.abs(matrix).max():.3g} mm, which is no place in a patient")
     lengths = np.linalg.norm(matrix[:3, :3], axis=0)
     volume = abs(np.linalg.det(matrix[:3, :3]))
     if (lengths == 0).any() or volume < 1e-6 * lengths.prod():

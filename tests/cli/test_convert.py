@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_resmed.io import read
+from napari_resmed.io import read, write
+from napari_resmed.volume import Volume
 from tests.cli.conftest import Run
 
 
@@ -24,6 +25,29 @@ class TestConvert:
         done = run("convert", images / "good.nii.gz", "a.nii", "--json")
         assert done.json == {"output": "a.nii", "shape": [20, 24, 28], "axes": "zyx", "dtype": "float32"}
         assert done.err == ""
+
+
+class TestIrregular:
+    @pytest.fixture
+    def gap(self, tmp_path: Path) -> Path:
+        """A DICOM series whose third slice of six is missing."""
+        folder = tmp_path / "gap"
+        write(Volume(np.arange(120, dtype=np.int16).reshape(6, 5, 4), np.eye(4)[[2, 1, 0, 3]]), folder)
+        (folder / "slice_3.dcm").unlink()
+        return folder
+
+    def test_the_ways_out_are_named(self, run: Run, gap: Path) -> None:
+        said = run("convert", gap, "a.nii").refused()
+        assert "1 of 6 is missing" in said
+        assert "--irregular largest-block" in said
+        assert "--irregular resample" in said
+
+    @pytest.mark.parametrize(("way", "slices"), [("largest-block", 3), ("resample", 6)])
+    def test_on_request(self, way: str, slices: int, run: Run, gap: Path, tmp_path: Path) -> None:
+        done = run("convert", gap, "a.nii", "--irregular", way)
+        assert done.code == 0
+        assert "Warning: " in done.err
+        assert read(tmp_path / "a.nii").shape == (slices, 5, 4)
 
 
 class TestRefusals:

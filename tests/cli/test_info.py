@@ -47,7 +47,7 @@ class TestRefusals:
         [
             ("notes.txt", "notes.txt is not a medical image that can be read; expected NIfTI"),
             ("truncated.nii.gz", "truncated or damaged"),
-            ("empty", "holds no image; expected NIfTI, NRRD, MetaImage or DICOM files"),
+            ("empty", "holds no image; expected NIfTI, NRRD, MetaImage, MGH, AFNI or DICOM files"),
             ("none.nii.gz", "none.nii.gz does not exist"),
         ],
     )

@@ -45,7 +45,7 @@ class TestFolder:
         assert (broken.shape, broken.affine) == ((), [])
 
     def test_an_empty_one(self, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match="holds no image; expected NIfTI, NRRD, MetaImage or DICOM"):
+        with pytest.raises(InputError, match="holds no image; expected NIfTI, NRRD, MetaImage, MGH, AFNI or DICOM"):
             find_images(tmp_path)
 
     def test_a_pair_of_files_is_one_image(self, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,19 +17,30 @@ from napari_resmed.volume import Volume
 __all__ = ["convert"]
 
 
+class Irregular(StrEnum):
+    """What can be done about slices that form no regular grid."""
+
+    LARGEST_BLOCK = "largest-block"
+    RESAMPLE = "resample"
+
+
 def convert(
-    path: Annotated[Path, typer.Argument(help="An image file, or a folder of DICOM files.")],
+    path: Annotated[Path, typer.Argument(help="An image file, or DICOM: a folder, DICOMDIR or zip.")],
     out: Annotated[Path, typer.Argument(help=".nii.gz, .nii, .nrrd, .seg.nrrd, .mha, .dcm, or a new folder.")],
     series: Annotated[str, typer.Option(help="Which series of a folder; `info` lists them.")] = "",
     like: Annotated[
         Path | None, typer.Option(help="DICOM series that labels belong to: to write .dcm, to read a structure set.")
     ] = None,
+    irregular: Annotated[
+        Irregular | None, typer.Option(help="What to do about slices at uneven distances; refused if not said.")
+    ] = None,
+    magnitude: Annotated[bool, typer.Option("--magnitude", help="Of complex numbers, take the magnitude.")] = False,
     as_json: Annotated[bool, Json] = False,
 ) -> None:
     """Write an image in another format, with the same voxels in the same place."""
     check_not_input(out, [path])
     labels = _all_labels(path, series, like) if out.name.lower().endswith(HOLDS_SEVERAL) else []
-    volume: Volume = labels[0] if labels else read(path, series, like)
+    volume: Volume = labels[0] if labels else read(path, series, like, irregular=irregular or "", magnitude=magnitude)
     told = [warning for one in (*labels[1:], volume) for warning in one.meta.get("warnings", ())]
     for warning in dict.fromkeys(told):
         messages.print(f"Warning: {warning}", markup=False)

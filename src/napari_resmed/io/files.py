@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from napari_resmed.errors import InputError
 from napari_resmed.io.dicom import Series, find_series, read_series
+from napari_resmed.io.dicom.places import is_archive
 from napari_resmed.io.dicom.write import write_series
+from napari_resmed.io.image_file import ENDINGS as IMAGE_ENDINGS
+from napari_resmed.io.image_file import is_image_name, read_image
 from napari_resmed.io.itk import SUFFIXES as ITK_SUFFIXES
-from napari_resmed.io.itk import read_itk, write_itk
-from napari_resmed.io.kind import settle_kind
-from napari_resmed.io.nifti import is_nifti, read_nifti, write_nifti
+from napari_resmed.io.itk import write_itk
+from napari_resmed.io.nifti import write_nifti
 from napari_resmed.io.seg_nrrd import SUFFIX as SEGMENTS_SUFFIX
 from napari_resmed.io.seg_nrrd import is_seg_nrrd, read_seg_nrrd, write_seg_nrrd
 from napari_resmed.io.whole_file import check_place
@@ -25,7 +28,9 @@ __all__ = [
     "check_not_input",
     "check_target",
     "is_dicom",
+    "is_image_name",
     "is_readable",
+    "is_study",
     "read",
     "read_all",
     "write",
@@ -34,8 +39,10 @@ __all__ = [
 _DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 # What a file that holds several label maps ends in.
 HOLDS_SEVERAL = (SEGMENTS_SUFFIX, *_DICOM_SUFFIXES)
+# How many of the things that were left out are told one by one.
+_TOLD = 3
 # What an image file's name may end in; the longest of those that fit stands first.
-ENDINGS = (SEGMENTS_SUFFIX, ".nii.gz", ".img.gz", ".hdr.gz", ".nii", ".img", ".hdr", *ITK_SUFFIXES, *_DICOM_SUFFIXES)
+ENDINGS = (SEGMENTS_SUFFIX, *IMAGE_ENDINGS, *_DICOM_SUFFIXES)
 WRITABLE_FILES = ".nii.gz, .nii, .nrrd, .mha"
 WRITABLE_LABELS = f"{WRITABLE_FILES}, .seg.nrrd, or .dcm for a DICOM segmentation"
 WRITABLE = f"{WRITABLE_FILES}, or a folder name without suffix for DICOM"
@@ -51,24 +58,41 @@ def is_dicom(path: Path) -> bool:
         return False
 
 
+def is_study(path: Path) -> bool:
+    """Whether a file is DICOM, an index of such files, or an archive that may hold some."""
+    return is_dicom(path) or is_archive(path)
+
+
 def is_readable(path: Path) -> bool:
-    """Whether the name is that of an image file that can be read, or the file is DICOM."""
-    return is_nifti(path) or path.suffix.lower() in ITK_SUFFIXES or is_dicom(path)
+    """Whether the name is that of an image file that can be read, or the file is DICOM or a zip archive."""
+    return is_image_name(path) or is_study(path)
 
 
-def read(path: Path | str, series: str = "", like: Path | str | None = None) -> Volume:
+def read(
+    path: Path | str,
+    series: str = "",
+    like: Path | str | None = None,
+    *,
+    irregular: str = "",
+    magnitude: bool = False,
+) -> Volume:
     """Read one image or label map.
 
     Parameters
     ----------
     path:
-        An image file, or a folder of DICOM files.
+        An image file, or a folder, a DICOMDIR or a zip archive of DICOM files.
     series:
         Which series of a folder, or which map of a file with several, as ``id`` from :func:`find_images`; may be
         left out where there is one. Where a folder holds one image series and segmentations of it, the image is
         read.
     like:
         Where the image series is that a DICOM segmentation or structure set belongs to, if it is not in its folder.
+    irregular:
+        What to do about DICOM slices that form no regular grid: ``"largest-block"`` or ``"resample"``; empty
+        refuses them.
+    magnitude:
+        Of complex numbers, take the magnitude; without it they are refused.
 
     Returns
     -------
@@ -84,17 +108,20 @@ def read(path: Path | str, series: str = "", like: Path | str | None = None) -> 
     if path.is_file() and is_seg_nrrd(path):
         return _choose(read_seg_nrrd(path), path.name, series)
     if not _holds_dicom(path):
-        return read_nifti(path) if is_nifti(path) else settle_kind(read_itk(path), path)
-    found = find_series(path)
+        return read_image(path, magnitude=magnitude)
+    every = find_series(path)
     identity, _, part = series.partition(":")
-    if series:
-        found = [entry for entry in found if entry.id == identity]
-        if not found:
-            raise InputError(f"{path.name} holds no series {series!r}; `napari-resmed info` lists them")
-    readable = [entry for entry in found if entry.kind == "image" and not entry.problem]
-    readable = readable or [entry for entry in found if entry.kind == "labels"]
+    found = [entry for entry in every if not series or entry.id == identity]
+    if not found:
+        raise InputError(f"{path.name} holds no series {series!r}; `napari-resmed info` lists them")
+    remedy = irregular.replace("-", "_")
+    pictures = [entry for entry in found if entry.kind == "image"]
+    readable = [entry for entry in pictures if not entry.problem]
+    readable = readable or [entry for entry in pictures if remedy in entry.remedies]
+    # Labels of an image that cannot be read are not what was asked for.
+    readable = readable or ([] if pictures else [entry for entry in found if entry.kind == "labels"])
     if not readable:
-        reasons = "; ".join(dict.fromkeys(entry.problem for entry in found))
+        reasons = "; ".join(dict.fromkeys(entry.problem + _ways_out(entry) for entry in found))
         raise InputError(f"{path.name} holds no series that can be read: {reasons}")
     if len(readable) > 1:
         names = ", ".join(f"{entry.id} ({entry.description or entry.modality})" for entry in readable[:5])
@@ -103,8 +130,42 @@ def read(path: Path | str, series: str = "", like: Path | str | None = None) -> 
     if readable[0].kind == "labels":
         from napari_resmed.io.dicom.objects import read_part
 
-        return read_part(readable[0], part, _images(path, like))
-    return read_series(readable[0])
+        return read_part(readable[0], part, _images(path, every, like))
+    volume = read_series(readable[0], remedy if readable[0].problem else "")
+    return _with_notes(volume, _left_out(path, every, readable[0]))
+
+
+def _ways_out(series: Series) -> str:
+    """What a person can ask for where slices form no regular grid."""
+    does = {
+        "largest_block": "--irregular largest-block reads the largest regular part",
+        "resample": "--irregular resample interpolates between slices",
+    }
+    ways = ", ".join(does[remedy] for remedy in series.remedies)
+    return f"; {ways}" if ways else ""
+
+
+def _left_out(path: Path, found: Sequence[Series], chosen: Series) -> list[str]:
+    """What lies beside a series and may be a part of it: a damaged slice at its end leaves no gap."""
+    if not path.is_dir():
+        return []
+    # Reports and the like beside a series are no part of it, unless they say so.
+    uid = chosen.id.split("-")[0]
+    own = (entry for entry in found if entry.kind == "image" or entry.id.split("-")[0] == uid)
+    broken = [entry.problem for entry in own if entry is not chosen and entry.problem]
+    listed = {file for entry in found for file in entry.files}
+    unread = sorted(
+        file.name for file in path.rglob("*") if file.suffix.lower() in _DICOM_SUFFIXES and file not in listed
+    )
+    broken += [f"{name} is no DICOM file, though its name says so" for name in unread]
+    more = [f"{len(broken) - _TOLD} more files or series"] if len(broken) > _TOLD else []
+    return [f"left out: {reason}" for reason in (*broken[:_TOLD], *more)]
+
+
+def _with_notes(volume: Volume, notes: list[str]) -> Volume:
+    if not notes:
+        return volume
+    return replace(volume, meta={**volume.meta, "warnings": [*volume.meta.get("warnings", ()), *notes]})
 
 
 def read_all(path: Path | str, series: str = "", like: Path | str | None = None) -> list[Volume]:
@@ -131,13 +192,14 @@ def read_all(path: Path | str, series: str = "", like: Path | str | None = None)
         return list(read_seg_nrrd(path))
     if not _holds_dicom(path) or ":" in series:
         return [read(path, series, like)]
-    found = [entry for entry in find_series(path) if not series or entry.id == series]
+    every = find_series(path)
+    found = [entry for entry in every if not series or entry.id == series]
     volumes: list[Volume] = []
     for entry in found:
         if entry.kind == "labels":
             from napari_resmed.io.dicom.objects import read_objects
 
-            volumes += read_objects(entry, _images(path, like))
+            volumes += read_objects(entry, _images(path, every, like))
         elif not entry.problem:
             volumes.append(read_series(entry))
     return volumes or [read(path, series, like)]
@@ -154,20 +216,21 @@ def _holds_dicom(path: Path) -> bool:
     """Whether a path is DICOM's business, and not that of a format of one file."""
     if path.is_dir():
         return True
-    if is_nifti(path) or path.suffix.lower() in ITK_SUFFIXES:
+    if is_image_name(path):
         return False
-    if not is_dicom(path):
+    if not is_study(path):
         raise InputError(
-            f"{path.name} is not a medical image that can be read; expected NIfTI, NRRD, MetaImage or DICOM"
+            f"{path.name} is not a medical image that can be read; expected NIfTI, NRRD, MetaImage, MGH, AFNI or DICOM"
         )
     return True
 
 
-def _images(path: Path, like: Path | str | None) -> list[Series]:
+def _images(path: Path, found: list[Series], like: Path | str | None) -> list[Series]:
     """The series among which the image that an object refers to may be."""
-    place = Path(like) if like else path
-    # A file's own series is the object alone.
-    return find_series(place if place.is_dir() or like else place.parent)
+    if like:
+        return find_series(like)
+    # Of a single file, the series found are the object alone.
+    return found if path.is_dir() or is_archive(path) else find_series(path.parent)
 
 
 def _choose(maps: Sequence[LabelMap], name: str, identity: str) -> LabelMap:
@@ -220,7 +283,7 @@ def check_target(path: Path, source: Path | None = None) -> None:
 
 
 def _check_is_dicom(path: Path, source: Path | None) -> None:
-    if source is None or not (source.is_dir() or is_dicom(source)):
+    if source is None or not (source.is_dir() or is_study(source)):
         raise InputError(
             f"cannot write {path.name}: a DICOM segmentation is written over the DICOM series that was segmented; "
             "give its folder with --like, or choose .nii.gz or .seg.nrrd"

@@ -1,4 +1,8 @@
-"""NRRD and MetaImage files, through SimpleITK: LPS already, so nothing turns but the order of axes."""
+"""ITK's own formats, NRRD and MetaImage: LPS already, so nothing turns but the order of axes.
+
+They are written through SimpleITK. They are read by us, for a damaged header must end in a sentence and not in a
+crash of the viewer, and damaged voxels must be noticed.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +18,34 @@ from numpy.typing import NDArray
 
 from napari_resmed import geometry
 from napari_resmed.errors import InputError, WorkError
+from napari_resmed.io import metaimage, nrrd
+from napari_resmed.io.stored_image import StoredImage
 from napari_resmed.labels import LabelMap
 from napari_resmed.volume import Volume
 
-__all__ = ["SUFFIXES", "read_itk", "write_itk"]
+__all__ = ["SUFFIXES", "open_itk", "read_itk", "write_itk"]
 
-SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
+SUFFIXES = (*nrrd.SUFFIXES, *metaimage.SUFFIXES)
 
 # Header noise, as of float32 cosines or quaternions, is written as it is; above it (0.006 degrees) a volume
 # is sheared, which readers of these formats may take for a rotation or refuse.
 SHEAR_COSINE = 1e-4
-# A fourth axis that leans into space by more than this is no time axis.
-_TIME_LEAN = 1e-6
 
 sitk.ProcessObject.SetGlobalWarningDisplay(False)  # what matters is reported as an error in our words
+
+
+def open_itk(path: Path | str) -> StoredImage:
+    """Describe a NRRD or MetaImage file by its header.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or its header cannot be.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"found no file {path.name}, expected a NRRD or MetaImage file; check the path")
+    return nrrd.open_nrrd(path) if path.suffix.lower() in nrrd.SUFFIXES else metaimage.open_metaimage(path)
 
 
 def read_itk(path: Path | str) -> Volume:
@@ -43,36 +61,7 @@ def read_itk(path: Path | str) -> Volume:
     InputError
         If there is no such file, it is no such image, damaged, cut off, or of more than four dimensions.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"found no file {path.name}, expected a NRRD or MetaImage file; check the path")
-    try:
-        image = sitk.ReadImage(str(path))
-    except RuntimeError as problem:
-        raise InputError(
-            f"{path.name} cannot be read: it, or the data file it names, is missing, cut off, damaged or no "
-            "NRRD or MetaImage; copy it again from its source"
-        ) from problem
-    dimensions = image.GetDimension()
-    if not 2 <= dimensions <= 4:
-        raise InputError(f"{path.name} has {dimensions} dimensions, expected 2, 3 or 4")
-    data = sitk.GetArrayFromImage(image)
-    axes = {2: "zyx", 3: "zyx", 4: "tzyx"}[dimensions]
-    if image.GetNumberOfComponentsPerPixel() > 1:
-        data = np.moveaxis(data, -1, dimensions - 3 if dimensions > 2 else 0)
-        axes = axes.replace("z", "cz")
-    if dimensions == 2:
-        data = np.expand_dims(data, -3)
-    if data.dtype.kind == "c":
-        raise InputError(f"{path.name} holds complex numbers, expected real ones; save the magnitude")
-    return Volume(
-        np.ascontiguousarray(data),
-        _affine(image, path.name),
-        axes,
-        modality=_modality(image),
-        name=path.stem,
-        meta={"format": path.suffix.lstrip(".").lower()},
-    )
+    return open_itk(path).read()
 
 
 def write_itk(volume: Volume, path: Path | str) -> None:
@@ -124,19 +113,6 @@ def write_itk(volume: Volume, path: Path | str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _affine(image: Any, name: str) -> geometry.Affine:
-    """Ours from ITK's parts; a missing z is a millimetre, along the normal."""
-    size = image.GetDimension()
-    direction = np.array(image.GetDirection(), dtype=np.float64).reshape(size, size)
-    origin, spacing = list(image.GetOrigin()), list(image.GetSpacing())
-    if size == 2:
-        direction = np.block([[direction, np.zeros((2, 1))], [np.zeros((1, 2)), np.linalg.det(direction)]])
-        origin, spacing = [*origin, 0.0], [*spacing, 1.0]
-    if size == 4 and max(np.abs(direction[:3, 3]).max(), np.abs(direction[3, :3]).max()) > _TIME_LEAN:
-        raise InputError(f"{name} has four axes mixed in space, expected three of space and one of time")
-    return geometry.compose(origin[:3], spacing[2::-1], direction[:3, :3])
-
-
 def _image(volume: Volume) -> Any:
     data: NDArray[Any] = volume.data
     if data.dtype.kind == "b":
@@ -158,12 +134,6 @@ def _image(volume: Volume) -> Any:
     image.SetOrigin(origin.tolist())
     image.SetSpacing([*spacing[::-1], *[1.0] * (size - 3)])
     return image
-
-
-def _modality(image: Any) -> str:
-    """Give DICOM's letters for what MetaImage calls ``MET_MOD_CT``."""
-    stated = image.GetMetaData("Modality") if image.HasMetaDataKey("Modality") else ""
-    return stated.removeprefix("MET_MOD_") if stated.startswith("MET_MOD_") and "UNK" not in stated else ""
 
 
 def _reason(problem: OSError) -> str:

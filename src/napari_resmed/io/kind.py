@@ -7,6 +7,7 @@ neighbours are equal. An image, even a smooth one in eight bits, changes from vo
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from napari_resmed.io.provenance import read_labels
 from napari_resmed.labels import LabelMap, LabelSet, count_values, smallest_integer_type
 from napari_resmed.volume import Volume
 
-__all__ = ["looks_like_labels", "settle_kind"]
+__all__ = ["looks_like_labels", "settle_kind", "surely_image"]
 
 # Whole-body label sets have about 120 structures, cortical parcellations up to 2 000 with large values.
 MOST_LABELS = 3000
@@ -30,6 +31,10 @@ EQUAL_NEIGHBOURS_NAMED = 0.15
 # More values than this with hardly a gap between them are grey levels: label sets that large have gaps.
 GREY_LEVELS = 150
 GREY_LEVELS_USED = 0.9
+# A part of a volume tells for certain that it is an image when, of this many pairs, fewer than this share are equal:
+# half of what the coarsest of small named masks has.
+MANY_PAIRS = 200_000
+SURELY_UNEQUAL = 0.07
 # Enough voxels to tell, few enough to cost nothing.
 MOST_SLICES = 40
 
@@ -85,9 +90,7 @@ def _whole_numbers(data: NDArray[Any]) -> NDArray[Any] | None:
     """The array as the labels it stands for, or None where it does not."""
     if data.dtype.kind in "bu":
         return data
-    if data.dtype.kind == "f" and not (np.isfinite(data).all() and (data == np.rint(data)).all()):
-        return None
-    if data.min() < 0:
+    if not all(_are_whole(plane) for plane in data) or data.min() < 0:
         return None
     return data if data.dtype.kind == "i" else data.astype(smallest_integer_type(int(data.max())))
 
@@ -111,16 +114,15 @@ def looks_like_labels(data: NDArray[Any], name: str = "") -> bool:
         return False
     if data.dtype.kind == "b":
         return True
-    step = max(1, data.shape[0] // MOST_SLICES)
-    sample = np.asarray(data[::step])
-    if data.dtype.kind == "f" and not (np.isfinite(sample).all() and (sample == np.rint(sample)).all()):
+    sample = data[:: max(1, data.shape[0] // MOST_SLICES)]
+    if surely_image(sample) or not all(_are_whole(plane) for plane in sample):
         return False
     if sample.min() < 0 or data.min() < 0 or sample.max() > np.iinfo(np.int32).max:
         return False
-    values = np.unique(sample)
+    values = _distinct(sample)
     if len(values) < 2:
         # Nothing in the sample: a small structure may lie between the sampled slices.
-        values, sample = np.unique(data), np.asarray(data)
+        values, sample = _distinct(data), data
         if len(values) < 2:
             return False
     if len(values) == 2 and values[0] == 0:
@@ -130,18 +132,62 @@ def looks_like_labels(data: NDArray[Any], name: str = "") -> bool:
     if len(values) > GREY_LEVELS and len(values) >= GREY_LEVELS_USED * (float(values[-1]) + 1):
         return False
     named = bool(_NAMES.search(name.lower()))
-    return _equal_neighbours(sample) >= (EQUAL_NEIGHBOURS_NAMED if named else EQUAL_NEIGHBOURS)
+    equal, pairs = _neighbours(sample)
+    return equal >= (EQUAL_NEIGHBOURS_NAMED if named else EQUAL_NEIGHBOURS) * pairs > 0
 
 
-def _equal_neighbours(data: NDArray[Any]) -> float:
-    """Share of in-slice neighbours with the same value, among pairs that are not both background."""
+def surely_image(planes: Iterable[NDArray[Any]]) -> bool:
+    """Whether the first planes of a volume already show that it holds no labels; stops as soon as they do.
+
+    Parameters
+    ----------
+    planes:
+        ``(y, x)`` each, in order, read while they are asked for.
+
+    Returns
+    -------
+    bool
+        True where :func:`looks_like_labels` of the whole would say no; False where all of it must be looked at.
+    """
     equal = pairs = 0
-    for axis in (1, 2):
-        if data.shape[axis] < 2:
-            continue
-        first = data.take(range(data.shape[axis] - 1), axis)
-        second = data.take(range(1, data.shape[axis]), axis)
-        matter = (first != 0) | (second != 0)
-        pairs += int(matter.sum())
-        equal += int(((first == second) & matter).sum())
-    return equal / pairs if pairs else 0.0
+    for plane in planes:
+        if not _are_whole(plane) or plane.min() < 0:
+            return True
+        more_equal, more_pairs = _neighbours(plane[None])
+        equal, pairs = equal + more_equal, pairs + more_pairs
+        # Two values are a mask, however ragged.
+        if pairs > MANY_PAIRS and equal < SURELY_UNEQUAL * pairs and len(np.unique(plane)) > 2:
+            return True
+    return False
+
+
+def _are_whole(plane: NDArray[Any]) -> bool:
+    """Whether all numbers are whole; the first row tells of most images that they are not."""
+    if plane.dtype.kind != "f":
+        return True
+    return all(
+        bool(np.isfinite(part).all() and (part == np.rint(part)).all()) for part in (plane[len(plane) // 2], plane)
+    )
+
+
+def _distinct(data: NDArray[Any]) -> NDArray[Any]:
+    """Distinct values, ascending; a few more than :data:`MOST_LABELS` where there are more."""
+    if data.dtype == np.int16:
+        data = data.view(np.uint16)  # none is below 0; these are counted ten times as fast
+    found = np.array([], data.dtype)
+    for plane in data:  # one at a time: all at once would take several times their memory
+        found = np.union1d(found, count_values(plane)[0].astype(data.dtype))
+        if len(found) > MOST_LABELS:
+            break
+    return found
+
+
+def _neighbours(data: NDArray[Any]) -> tuple[int, int]:
+    """How many in-slice neighbours have the same value, and how many pairs are not both background."""
+    equal = pairs = 0
+    for plane in data:
+        for first, second in ((plane[1:], plane[:-1]), (plane[:, 1:], plane[:, :-1])):
+            matter = (first != 0) | (second != 0)
+            pairs += int(np.count_nonzero(matter))
+            equal += int(np.count_nonzero((first == second) & matter))
+    return equal, pairs

@@ -7,10 +7,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from napari_resmed import geometry
 from napari_resmed.errors import InputError, ResMedError
 from napari_resmed.io.dicom import Series, find_series
-from napari_resmed.io.files import ITK_SUFFIXES, is_dicom, read
-from napari_resmed.io.nifti import is_nifti
+from napari_resmed.io.dicom.places import is_archive
+from napari_resmed.io.files import is_dicom, is_study, read
+from napari_resmed.io.image_file import SECOND_HALVES, is_image_name, peek_image
+from napari_resmed.io.peek import Peek
 from napari_resmed.io.seg_nrrd import is_seg_nrrd, read_seg_nrrd
 from napari_resmed.labels import LabelMap
 from napari_resmed.volume import Volume
@@ -62,8 +65,8 @@ def find_images(path: Path | str) -> list[Entry]:
     files = [file for file in sorted(path.rglob("*")) if file.is_file() and not file.name.startswith(".")]
     entries: list[Entry] = []
     for file in files:
-        if is_nifti(file) or file.suffix.lower() in ITK_SUFFIXES:
-            if file.name.lower().endswith((".img", ".img.gz")):
+        if is_image_name(file):
+            if file.name.lower().endswith(SECOND_HALVES):
                 continue  # its header stands for the pair
             try:
                 entries += _describe_file(file)
@@ -72,12 +75,12 @@ def find_images(path: Path | str) -> list[Entry]:
     if any(is_dicom(file) for file in files):
         entries += _describe_dicom(path)
     if not entries:
-        raise InputError(f"{path} holds no image; expected NIfTI, NRRD, MetaImage or DICOM files")
+        raise InputError(f"{path} holds no image; expected NIfTI, NRRD, MetaImage, MGH, AFNI or DICOM files")
     return entries
 
 
 def _describe_file(path: Path) -> list[Entry]:
-    if path.is_file() and not is_nifti(path) and path.suffix.lower() not in ITK_SUFFIXES and is_dicom(path):
+    if not is_image_name(path) and is_study(path):
         return _describe_dicom(path)
     if is_seg_nrrd(path):
         maps = read_seg_nrrd(path)
@@ -85,7 +88,26 @@ def _describe_file(path: Path) -> list[Entry]:
             _describe_volume(one, path.name if len(maps) == 1 else f"{path.name}:{number + 1}", path)
             for number, one in enumerate(maps)
         ]
+    seen = peek_image(path) if is_image_name(path) else None
+    if seen and seen.surely_image:
+        return [_describe_peek(seen, path)]
     return [_describe_volume(read(path), path.name, path)]
+
+
+def _describe_peek(seen: Peek, path: Path) -> Entry:
+    return Entry(
+        id=path.name,
+        path=str(path),
+        kind="image",
+        modality=seen.modality,
+        shape=seen.shape,
+        spacing_mm=tuple(round(value, 6) for value in geometry.spacing(seen.affine)),
+        affine=seen.affine.tolist(),
+        axes=seen.axes,
+        dtype=str(seen.dtype),
+        description=str(seen.meta.get("description", "")),
+        warnings=tuple(seen.meta.get("warnings", ())),
+    )
 
 
 def _describe_volume(volume: Volume, identity: str, path: Path, modality: str = "", description: str = "") -> Entry:
@@ -126,7 +148,7 @@ def _describe_dicom(path: Path) -> list[Entry]:
 
         try:
             # The image of a single file may lie beside it.
-            parts = parts_of(series, found if path.is_dir() else None)
+            parts = parts_of(series, found if path.is_dir() or is_archive(path) else None)
         except ResMedError as problem:
             entries.append(_describe_series(replace(series, problem=str(problem)), path))
             continue

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from napari_resmed import geometry
 from napari_resmed.errors import InputError
 from napari_resmed.io.itk import SHEAR_COSINE, read_itk
+from napari_resmed.io.nrrd.header import read_fields
 from napari_resmed.io.overlap import Piece, crop, pack
 from napari_resmed.io.terms import SLICERS_STRUCTURE, stated, to_state
 from napari_resmed.io.whole_file import whole_file
@@ -74,7 +74,10 @@ def read_seg_nrrd(path: Path | str) -> list[LabelMap]:
     if max(volume.grid_shape) == 1:
         raise InputError(f"{path.name} is a segmentation without voxels; draw something in it first")
     segments = _segments(fields, len(layers))
-    if all("LabelValue" in segment for segment in segments.values()):
+    valued = ["LabelValue" in segment for segment in segments.values()]
+    if any(valued) and not all(valued):
+        raise InputError(f"{path.name} is damaged: it gives only some of its segments a value; save it again in Slicer")
+    if all(valued):
         by_layer = [_labels(segments, index) for index in range(len(layers))]
         arrays = [(np.ascontiguousarray(array), labels) for array, labels in zip(layers, by_layer, strict=True)]
     else:
@@ -98,10 +101,9 @@ def _note(index: int, count: int) -> dict[str, Any]:
 
 
 def _fields(path: Path) -> dict[str, str]:
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    reader.ReadImageInformation()
-    return {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
+    pairs = read_fields(path).pairs
+    # A backslash stands before what cannot stand in a line (NRRD, "Key/value pairs").
+    return {key: re.sub(r"\\(.)", lambda match: {"n": "\n"}.get(match[1], match[1]), pairs[key]) for key in pairs}
 
 
 def _segments(fields: Mapping[str, str], layers: int) -> dict[int, dict[str, str]]:
@@ -144,7 +146,7 @@ def _label(segment: Mapping[str, str], value: int, index: int) -> Label:
     name = " ".join(segment.get("Name", "").split()) or segment.get("ID") or f"segment {index + 1}"
     try:
         red, green, blue = (min(255, max(0, round(float(part) * 255))) for part in segment["Color"].split())
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         red, green, blue = default_colour(value)
     return Label(value, name, (red, green, blue), **_codes(segment.get("Tags", "")))
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_resmed.errors import InputError
-from napari_resmed.io.files import ENDINGS, ITK_SUFFIXES
-from napari_resmed.io.nifti import is_nifti
+from napari_resmed.io.files import ENDINGS, is_image_name
 
 __all__ = ["Pair", "Pairing", "case_name", "find_case", "image_of", "pair_files", "spoken"]
 
@@ -141,7 +140,7 @@ def spoken(names: Iterable[str | Path]) -> str:
 def _files(folder: Path) -> list[Path]:
     """The image files right in a folder; of a header and its data file the header."""
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
-    images = [path for path in files if is_nifti(path) or path.suffix.lower() in ITK_SUFFIXES]
+    images = [path for path in files if is_image_name(path)]
     images = [path for path in images if not path.name.lower().endswith((".img", ".img.gz"))]
     if not images:
         tables = [path for path in files if _is_table(path)]

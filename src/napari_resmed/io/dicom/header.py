@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pydicom
+from pydicom.charset import convert_encodings
 from pydicom.datadict import keyword_dict
 from pydicom.dataelem import RawDataElement, convert_raw_data_element
 from pydicom.errors import InvalidDicomError
@@ -26,6 +27,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
+from napari_resmed.io.dicom.scan import scan
 from napari_resmed.io.dicom.values import text
 
 __all__ = ["FACTS", "Header", "inflate", "may_be_dicom", "read_header"]
@@ -99,12 +101,16 @@ _TAGS = (
 _PRIVATE = {0x00291010: "CSAImageHeaderInfo", 0x0019100A: "NumberOfImagesInMosaic"}
 _KEYWORDS = {keyword_dict[name]: name for name in _TAGS} | _PRIVATE
 _WANTED = sorted(_KEYWORDS)
+_CHARSET = 0x00080005
+_WANTED_QUICKLY = {*_WANTED, _CHARSET}
 
 # A file without the 128-byte preamble begins with group 0002 or 0008, in either byte order.
 _BARE_STARTS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
 _PREAMBLE = 128
 # Read at once: the headers of single images rarely are longer, and reading on is only slower.
 _FIRST_BYTES = 2**16
+# Private headers take some hundred kB.
+_MORE_BYTES = 2**20
 # Of a deflated file: no header is longer, and a bomb goes no farther.
 _MOST_INFLATED_HEADER = 2**24
 _UNDEFINED = 0xFFFFFFFF
@@ -127,7 +133,7 @@ class Header(dict[str, Any]):
 
     ``syntax`` is the transfer syntax UID, ``pixels`` the keyword of the pixel data, ``pixels_at`` and
     ``pixels_length`` say where its value lies in the file, or in what it inflates to: 0 where it is
-    compressed or absent.
+    compressed or absent. ``element_at`` is where the element of the pixels begins, tag and all.
     """
 
     syntax = ""
@@ -135,6 +141,7 @@ class Header(dict[str, Any]):
     pixels = ""
     pixels_at = 0
     pixels_length = 0
+    element_at = 0
     little = True
 
 
@@ -155,6 +162,12 @@ def read_header(path: Path) -> Header | None:
             return None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they quote values, and say nothing that we do not check
+            header = None if bare else _quickly(start, len(start) < _FIRST_BYTES)
+            if header is None and not bare and len(start) == _FIRST_BYTES:
+                more = start + file.read(_MORE_BYTES)
+                header = _quickly(more, len(more) < _FIRST_BYTES + _MORE_BYTES)
+            if header is not None:
+                return header
             try:
                 header = _parse(BytesIO(start), bare) if len(start) < _FIRST_BYTES else _parse_long(start, path, bare)
             except Exception as problem:
@@ -166,6 +179,32 @@ def read_header(path: Path) -> Header | None:
     if bare and not (header.get("SOPClassUID") and header.get("SeriesInstanceUID")):
         return None  # some other format that happens to begin alike
     return header
+
+
+def _quickly(start: bytes, whole: bool) -> Header | None:
+    """Parse a usual header; None for any other."""
+    scanned = scan(start, _WANTED_QUICKLY, whole)
+    if scanned is None:
+        return None
+    header = Header()
+    header.syntax, header.media_class = scanned.syntax, scanned.media_class
+    _, charset = scanned.values.pop(_CHARSET, ("CS", b""))
+    encodings = _encodings(charset)
+    for tag, (vr, value) in scanned.values.items():
+        long = len(value) > _LONGEST_KEPT and tag in _PRIVATE
+        header[_KEYWORDS[tag]] = value if long else _parsed(BaseTag(tag), vr, value, scanned.implicit, True, encodings)
+    if scanned.pixel_tag:
+        file = BytesIO(start)
+        file.seek(scanned.end)
+        _find_pixels(file, header, scanned.implicit, True)
+        if not header.pixels:
+            return None
+    return header
+
+
+@lru_cache(maxsize=64)
+def _encodings(charset: bytes) -> tuple[str, ...]:
+    return tuple(convert_encodings(charset.decode("ascii").split("\\")))
 
 
 def may_be_dicom(start: bytes) -> bool:
@@ -259,7 +298,7 @@ def _find_pixels(file: BytesIO | BinaryIO, header: Header, implicit: bool, littl
     group, element = struct.unpack(order + "HH", start[:4])
     header.pixels = _PIXEL_TAGS.get(group << 16 | element, "")
     length: int = struct.unpack(order + "L", start[4:8] if implicit else start[8:12])[0]
-    header.little = little
+    header.little, header.element_at = little, at
     if header.pixels and length != _UNDEFINED and header.syntax in _NATIVE:
         header.pixels_at = at + (8 if implicit else 12)
         header.pixels_length = length

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydicom.config import IGNORE
 from pydicom.uid import UID
 
 from napari_resmed.io.dicom.classic import order, place
@@ -55,7 +56,7 @@ def read_slices(path: Path) -> list[Slice]:
     if kind == _DICOMDIR:
         return []
     series_uid = text(header, "SeriesInstanceUID")
-    if "Rows" not in header and (not kind or "Image Storage" in UID(kind).name):
+    if "Rows" not in header and (not kind or "Image Storage" in _name_of(kind)):
         return [Slice(path, series_uid=series_uid, sop_class=kind, problem=_cut_off(path))]
     try:
         common = _common(header) | {"sop_class": kind, "kind": _kind(kind, header)}
@@ -80,6 +81,12 @@ def _kind(sop_class: str, header: Header) -> str:
     if sop_class in _LABELS:
         return "labels"
     return "image" if "Rows" in header and sop_class not in _NOT_IMAGES else "other"
+
+
+def _name_of(kind: str) -> str:
+    """What the standard calls a storage class; what is no identifier is its own name."""
+    # Without a warning that quotes it: it may be anything.
+    return str(UID(kind, validation_mode=IGNORE).name)
 
 
 def _cut_off(path: Path) -> str:
@@ -109,9 +116,11 @@ def _common(header: Header) -> dict[str, Any]:
         "planar": number(header, "PlanarConfiguration") == 1,
         "signed": number(header, "PixelRepresentation") == 1,
         "frame": 0 if frame_count and frame_count > 1 else None,
+        "frames_in_file": int(max(frame_count or 1, 1)),
         "syntax": header.syntax,
         "pixels": header.pixels,
         "pixels_at": header.pixels_at,
+        "element_at": header.element_at,
         "pixels_length": header.pixels_length,
         "little": header.little,
         "facts": _facts(header),
@@ -135,7 +144,7 @@ def _facts(header: Header) -> dict[str, Any]:
 def _refusal(kind: str, header: Header, common: Mapping[str, Any]) -> str:
     """Why the file is no image that can be stacked, in a sentence; empty if it is one."""
     if kind in _NOT_IMAGES or not (common["rows"] and common["columns"]):
-        found = _NOT_IMAGES.get(kind) or UID(kind).name.removesuffix(" Storage")
+        found = _NOT_IMAGES.get(kind) or _name_of(kind).removesuffix(" Storage")
         return f"found an object of the kind {found!r}, expected an image; choose an image series instead"
     if common["samples"] not in (1, 3, 4):
         return f"found {common['samples']} values a pixel, expected 1 (grey) or 3 (colour); export the image again"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from napari_resmed.errors import InputError
+from napari_resmed.io.dicom.ends import check_tail
 from napari_resmed.io.dicom.header import inflate
 from napari_resmed.io.dicom.slice import Slice
 
@@ -31,6 +32,8 @@ def is_native(image: Slice) -> bool:
         and image.pixels_at
         and image.bits_allocated in _WHOLE_BYTES
         and image.high_bit == image.bits - 1
+        # Bytes of big-endian files may lie in words, swapped: pydicom knows when.
+        and (image.little or image.bits_allocated > 8)
         and (grey or rgb)
     )
 
@@ -63,6 +66,7 @@ def read_native(image: Slice, into: NDArray[Any] | None = None) -> NDArray[Any]:
     start = (image.frame or 0) * count * dtype.itemsize
     if start + count * dtype.itemsize > image.pixels_length:
         raise cut_off(image)
+    _check_end(image, count * dtype.itemsize, max(rows, columns))
     if into is not None and into.flags.c_contiguous and into.nbytes == count * dtype.itemsize and not image.planar:
         pixels = into.reshape(-1).view(dtype)
     else:
@@ -76,6 +80,22 @@ def read_native(image: Slice, into: NDArray[Any] | None = None) -> NDArray[Any]:
     if image.planar:
         return np.moveaxis(pixels.reshape(image.samples, rows, columns), 0, -1)
     return pixels.reshape(rows, columns, image.samples)
+
+
+def _check_end(image: Slice, size: int, longest: int) -> None:
+    """Refuse more pixels than the header describes, and pixels that do not end where it says.
+
+    Bytes that were lost or put in before would otherwise move all that follow.
+    """
+    over = image.pixels_length - size if image.frame is None else image.pixels_length % size
+    if over >= max(size // longest, 2):  # the length is even, so one byte may be
+        raise InputError(
+            f"{image.path.name} holds more pixels than its header says: {image.pixels_length} bytes for {size}; "
+            "export it again"
+        )
+    if image.syntax == DeflatedExplicitVRLittleEndian or image.frame:
+        return
+    check_tail(image.path, image.pixels_at + image.pixels_length, image.syntax, image.little)
 
 
 def _fill(pixels: NDArray[Any], image: Slice, start: int) -> None:

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from pydicom.pixels import apply_color_lut, get_decoder
 from pydicom.uid import (
     HTJ2K,
+    UID,
     DeflatedExplicitVRLittleEndian,
     HTJ2KLossless,
     HTJ2KLosslessRPCL,
@@ -32,6 +34,7 @@ from pydicom.uid import (
 )
 
 from napari_resmed.errors import InputError
+from napari_resmed.io.dicom.fragments import DELIMITER, end_of_pixels
 from napari_resmed.io.dicom.native import is_native, read_native
 from napari_resmed.io.dicom.slice import Slice
 
@@ -46,6 +49,10 @@ _RADIOGRAPHS = ("CR", "DX", "IO", "MG", "PX", "RF", "RG", "XA")
 _FLOATS = {"FloatPixelData": "f4", "DoubleFloatPixelData": "f8"}
 # What GDCM does not know, or (run-length encoding) does slowly and in colour of 16 bits wrongly.
 _BY_PYDICOM = {RLELossless, HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL, DeflatedExplicitVRLittleEndian}
+# Of copies that live as long as their decoding takes.
+_COPY_UID = generate_uid()
+# Those of pydicom that refuse what is damaged; its GDCM ends the whole program.
+_PLUG_INS = ("pylibjpeg", "pyjpegls", "pydicom", "pillow")
 _GDCM_BITS = (8, 12, 16, 32)
 
 sitk.ProcessObject.SetGlobalWarningDisplay(False)  # GDCM prints to stderr what we report ourselves
@@ -199,15 +206,10 @@ def _decoded(image: Slice, last: int) -> NDArray[Any]:
                 image.syntax in _BY_PYDICOM or image.bits_allocated not in _GDCM_BITS or image.pixels != "PixelData"
             )
             palette = image.photometric == "PALETTE COLOR"
-            if by_pydicom or palette:
-                pixels = _by_pydicom(image)
-            elif image.frame is None and not image.picture and image.samples > 1:
-                pixels = _by_gdcm(image.path)
-            else:
-                pixels = _by_gdcm_bare(image)
-    except (InputError, MemoryError):
+            pixels = _by_pydicom(image) if by_pydicom or palette else _by_gdcm_bare(image)
+    except (InputError, MemoryError, KeyboardInterrupt, SystemExit):
         raise
-    except Exception as problem:  # the decoders meet a broken file with any of a dozen kinds
+    except BaseException as problem:  # a dozen kinds; a decoder written in Rust ends with one that is no Exception
         raise InputError(
             f"{name} cannot be decoded: its pixels are cut off, damaged or in an unknown encoding; copy it "
             "again from its source"
@@ -229,6 +231,10 @@ def _by_pydicom(image: Slice) -> NDArray[Any]:
     palette = image.photometric == "PALETTE COLOR"
     options = {"pixel_keyword": image.pixels} if image.pixels in _FLOATS else {}
     decoder = get_decoder(data.file_meta.TransferSyntaxUID)
+    if UID(image.syntax).is_encapsulated:
+        with image.path.open("rb") as file:
+            end_of_pixels(file, image)
+        options["decoding_plugin"] = next(name for name in _PLUG_INS if name in decoder.available_plugins)
     pixels, _ = decoder.as_array(data, raw=image.samples == 1, **options)
     if pixels.ndim == (2 if image.samples == 1 else 3):
         pixels = pixels[None]
@@ -252,40 +258,54 @@ def _by_gdcm(path: Path) -> NDArray[Any]:
 def _by_gdcm_bare(image: Slice) -> NDArray[Any]:
     """Decode by GDCM: values as stored, neither rescaled nor inverted.
 
-    GDCM rescales all frames alike, inverts MONOCHROME1, and refuses enhanced files whose geometry it does not
-    follow. So it gets a copy that holds pixels and nothing else, patient least of all.
+    GDCM rescales all frames alike, inverts MONOCHROME1, refuses enhanced files whose geometry it does not follow, and
+    takes a minute over some odd headers. So it gets a copy that holds pixels and nothing else, patient least of all.
     """
-    bare = pydicom.Dataset()
-    source = pydicom.dcmread(image.path, force=True, specific_tags=list(_PIXEL_TAGS))
-    bare.file_meta = pydicom.dataset.FileMetaDataset()
-    bare.file_meta.TransferSyntaxUID = source.file_meta.TransferSyntaxUID
-    bare.SOPClassUID = MultiFrameGrayscaleWordSecondaryCaptureImageStorage
-    if image.samples > 1:
-        bare.SOPClassUID = MultiFrameTrueColorSecondaryCaptureImageStorage
-    elif source.BitsAllocated == 8:
-        bare.SOPClassUID = MultiFrameGrayscaleByteSecondaryCaptureImageStorage
-    bare.SOPInstanceUID = generate_uid()
-    for tag in _PIXEL_TAGS:
-        if tag in source:
-            bare[tag] = source[tag]
-    if image.photometric == "MONOCHROME1":
-        bare.PhotometricInterpretation = "MONOCHROME2"
     with tempfile.TemporaryDirectory(prefix="resmed-") as folder:
         copy = Path(folder) / "pixels.dcm"
-        bare.save_as(copy, enforce_file_format=True)
+        if UID(image.syntax).is_encapsulated:
+            with image.path.open("rb") as source, copy.open("wb") as target:
+                end = end_of_pixels(source, image)
+                target.write(_bare_header(image))
+                source.seek(image.element_at)
+                target.write(source.read(end - image.element_at))
+                target.write(DELIMITER)
+        else:
+            _save_bare(image, copy)
         return _by_gdcm(copy)
 
 
-_PIXEL_TAGS = (
-    "SamplesPerPixel",
-    "PhotometricInterpretation",
-    "PlanarConfiguration",
-    "NumberOfFrames",
-    "Rows",
-    "Columns",
-    "BitsAllocated",
-    "BitsStored",
-    "HighBit",
-    "PixelRepresentation",
-    "PixelData",
-)
+def _bare_header(image: Slice) -> bytes:
+    """Give what has to stand before the pixels in a file of its own: preamble, meta information, the pixels' format."""
+    file = BytesIO()
+    _bare(image).save_as(file, enforce_file_format=True)
+    return file.getvalue()
+
+
+def _save_bare(image: Slice, copy: Path) -> None:
+    bare = _bare(image)
+    source = pydicom.dcmread(image.path, force=True, specific_tags=["PixelData"])
+    bare["PixelData"] = source["PixelData"]
+    bare.save_as(copy, enforce_file_format=True)
+
+
+def _bare(image: Slice) -> pydicom.Dataset:
+    bare = pydicom.Dataset()
+    bare.file_meta = pydicom.dataset.FileMetaDataset()
+    bare.file_meta.TransferSyntaxUID = image.syntax
+    bare.SOPClassUID = MultiFrameGrayscaleWordSecondaryCaptureImageStorage
+    if image.samples > 1:
+        bare.SOPClassUID = MultiFrameTrueColorSecondaryCaptureImageStorage
+        bare.PlanarConfiguration = int(image.planar)
+    elif image.bits_allocated == 8:
+        bare.SOPClassUID = MultiFrameGrayscaleByteSecondaryCaptureImageStorage
+    bare.SOPInstanceUID = _COPY_UID
+    bare.SamplesPerPixel = image.samples
+    bare.PhotometricInterpretation = (
+        "MONOCHROME2" if image.photometric == "MONOCHROME1" else image.photometric or "MONOCHROME2"
+    )
+    bare.NumberOfFrames = image.frames_in_file
+    bare.Rows, bare.Columns = image.picture or (image.rows, image.columns)
+    bare.BitsAllocated, bare.BitsStored, bare.HighBit = image.bits_allocated, image.bits, image.high_bit
+    bare.PixelRepresentation = int(image.signed)
+    return bare

@@ -17,7 +17,7 @@ import pydicom
 from napari_resmed.errors import InputError, WorkError
 from napari_resmed.io.dicom.header import may_be_dicom
 
-__all__ = ["Place", "files_behind"]
+__all__ = ["Place", "files_behind", "is_archive"]
 
 # A study on a disc has some thousand files and some GB; what claims far more is a bomb or a mistake.
 MOST_MEMBERS = 200_000
@@ -61,7 +61,7 @@ def files_behind(path: Path | str | Sequence[Path | str]) -> Place | None:
         raise InputError(f"found neither a file nor a folder {place.name}; check the path")
     if place.name.upper() == _DICOMDIR:
         return _listed(place)
-    if _is_zip(place):
+    if is_archive(place):
         return _unpacked(place)
     return None
 
@@ -72,7 +72,8 @@ def _below(folder: Path) -> Iterator[Path]:
         yield from (Path(where, name) for name in files if not name.startswith(".") and Path(where, name).is_file())
 
 
-def _is_zip(file: Path) -> bool:
+def is_archive(file: Path) -> bool:
+    """Whether a file is a zip archive, by its first bytes."""
     try:
         with file.open("rb") as opened:
             return opened.read(4) == _ZIP_START

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ __all__ = ["read_series"]
 
 # Reading and decoding wait for memory more than for the processor: more threads than this gain nothing.
 _MOST_THREADS = 8
+# Files that one thread reads before it says so: handing over costs as much as reading a slice.
+_AT_ONCE = 4
 # No encoding of images packs more; a header that claims more voxels than that for its file is damaged.
 _MOST_RATIO = 2000
 _RATIO_FROM_BYTES = 64 * 2**20
@@ -62,7 +64,7 @@ def read_series(series: Series, remedy: str = "", progress: Progress | None = No
     series, grid = _remedied(series, remedy)
     data = _read_voxels(series, progress)
     if grid is not None:
-        data = _interpolate(data, grid, series.shape[-3])
+        data = _interpolate(data, grid)
     return Volume(
         data,
         series.affine,
@@ -120,24 +122,29 @@ def _read_voxels(series: Series, progress: Progress | None) -> NDArray[Any]:
 
 
 def _fill(data: NDArray[Any], series: Series, groups: list[list[int]], progress: Progress | None) -> None:
-    def read(indices: list[int]) -> None:
-        decode_into([series.slices[index] for index in indices], [data[index] for index in indices])
+    """Read file by file, several at a time: GDCM and reading let other threads run."""
 
-    if len(groups) == 1:
-        read(groups[0])
-        return
+    def read(some: list[list[int]]) -> None:
+        for indices in some:
+            decode_into([series.slices[index] for index in indices], [data[index] for index in indices])
+
     threads = min(_MOST_THREADS, os.cpu_count() or 1, len(groups))
+    parts = [groups[start : start + _AT_ONCE] for start in range(0, len(groups), _AT_ONCE)]
+    if threads == 1 or len(parts) == 1:
+        for number, part in enumerate(parts):
+            read(part)
+            if progress is not None:
+                progress(min((number + 1) * _AT_ONCE, len(groups)), len(groups))
+        return
     with ThreadPoolExecutor(threads) as pool:
-        waiting = {pool.submit(read, indices) for indices in groups}
+        futures = [pool.submit(read, part) for part in parts]
         try:
-            while waiting:
-                done, waiting = wait(waiting, timeout=0.1, return_when=FIRST_COMPLETED)
-                for future in done:
-                    future.result()
+            for number, future in enumerate(futures):
+                future.result()
                 if progress is not None:
-                    progress(len(groups) - len(waiting), len(groups))
+                    progress(min((number + 1) * _AT_ONCE, len(groups)), len(groups))
         finally:
-            for future in waiting:
+            for future in futures:
                 future.cancel()
 
 
@@ -157,10 +164,10 @@ def _check_size(shape: tuple[int, ...], series: Series) -> None:
         )
 
 
-def _interpolate(data: NDArray[Any], grid: EvenGrid, count: int) -> NDArray[Any]:
+def _interpolate(data: NDArray[Any], grid: EvenGrid) -> NDArray[Any]:
     """Put slices on even distances, linearly between the two around; whole numbers stay whole."""
     axis = data.ndim - 3
-    shape = (*data.shape[:axis], count, *data.shape[axis + 1 :])
+    shape = (*data.shape[:axis], len(grid.below), *data.shape[axis + 1 :])
     result = np.empty(shape, data.dtype)
     for index, (below, share) in enumerate(zip(grid.below, grid.share, strict=True)):
         low, high = (data[..., at, :, :] for at in (below, below + 1))

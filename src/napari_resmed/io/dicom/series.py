@@ -87,12 +87,28 @@ def series_of(slices: Sequence[Slice]) -> list[Series]:
     for stack in stacks:
         parts[stack.slices[0].series_uid] += 1
     seen: defaultdict[str, int] = defaultdict(int)
+    grids = _grids(stacks)
     result = []
     for stack in stacks:
         uid = stack.slices[0].series_uid
         seen[uid] += 1
-        result.append(_describe(stack, f"{uid}-{seen[uid]}" if parts[uid] > 1 else uid))
+        series = _describe(stack, f"{uid}-{seen[uid]}" if parts[uid] > 1 else uid)
+        if uid and len(grids[uid]) > 1 and stack.slices[0].row:
+            note = f"one of {len(grids[uid])} parts of its series, which holds images of several orientations or sizes"
+            series = replace(series, warnings=(*series.warnings, note))
+        result.append(series)
     return result
+
+
+def _grids(stacks: Sequence[Stack]) -> defaultdict[str, set[tuple[object, ...]]]:
+    """Orientations, sizes and spacings by series, of images that say where they lie."""
+    grids: defaultdict[str, set[tuple[object, ...]]] = defaultdict(set)
+    for first in (stack.slices[0] for stack in stacks):
+        if first.row and first.position:
+            turned = tuple(round(cosine, 2) for cosine in first.row + first.column)
+            spacing = tuple(round(mm, 3) for mm in first.spacing_mm)
+            grids[first.series_uid].add((turned, first.rows, first.columns, spacing))
+    return grids
 
 
 def on_grid(series: Series, stack: Stack) -> Series:

@@ -29,11 +29,13 @@ class Slice:
         By which repeated images of one place are put in order, the most telling first; None is unsaid.
     picture, corner:
         Where the image is one tile of a larger picture: the size of that, and the tile's first row and column.
+    frames_in_file:
+        How many frames the file says it holds.
     film:
         Whether it is one of several frames of a file of which nothing but the order is known.
-    syntax, pixels, pixels_at, pixels_length, little:
-        How the file's pixels are encoded (transfer syntax UID), the keyword of the tag that holds them, and
-        where its value lies if it is not compressed.
+    syntax, pixels, pixels_at, pixels_length, element_at, little:
+        How the file's pixels are encoded (transfer syntax UID), the keyword of the tag that holds them, where its
+        value lies if it is not compressed, and where the element begins.
     problem:
         Why it cannot be read; empty when it can.
     kind:
@@ -71,9 +73,11 @@ class Slice:
     picture: tuple[int, ...] = ()
     corner: tuple[int, int] = (0, 0)
     film: bool = False
+    frames_in_file: int = 1
     syntax: str = ""
     pixels: str = ""
     pixels_at: int = 0
+    element_at: int = 0
     pixels_length: int = 0
     little: bool = True
     facts: Mapping[str, Any] = field(default_factory=dict, compare=False)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from pydicom.valuerep import PersonName
+
 __all__ = ["Malformed", "number", "numbers", "text"]
 
 
@@ -17,7 +19,8 @@ def text(header: Any, tag: str) -> str:
     value = header.get(tag)
     if value is None:
         return ""
-    parts = [value] if isinstance(value, str | int | float) or not hasattr(value, "__iter__") else list(value)
+    one = isinstance(value, str | int | float | PersonName) or not hasattr(value, "__iter__")
+    parts = [value] if one else list(value)
     return "\\".join(" ".join(str(part).split()) for part in parts)
 
 

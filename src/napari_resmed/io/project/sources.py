@@ -12,15 +12,14 @@ import numpy as np
 
 from napari_resmed.errors import InputError
 from napari_resmed.io.dicom import Series, find_series, read_series
-from napari_resmed.io.files import ITK_SUFFIXES, is_dicom, read
-from napari_resmed.io.nifti import is_nifti
+from napari_resmed.io.files import is_dicom, is_image_name, read
 from napari_resmed.io.project.names import case_names, channels_by_name, stem
 from napari_resmed.labels import LabelMap
 from napari_resmed.volume import Volume
 
 __all__ = ["Source", "find_sources", "images_folder", "labels_folder", "read_source"]
 
-_HEADER_OF_PAIR = (".img", ".img.gz")
+_HEADER_OF_PAIR = (".img", ".img.gz", ".brik", ".brik.gz")
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _is_image(file: Path) -> bool:
     # Of a header and its image, the header stands for both.
-    return (is_nifti(file) or file.suffix.lower() in ITK_SUFFIXES) and not file.name.lower().endswith(_HEADER_OF_PAIR)
+    return is_image_name(file) and not file.name.lower().endswith(_HEADER_OF_PAIR)
 
 
 def _labels_of(case: Path, labels: Path | None) -> Path | None:

@@ -10,8 +10,7 @@ from napari.utils.notifications import show_error, show_warning
 
 from napari_resmed.errors import ResMedError
 from napari_resmed.io.dicom import Series, describe, find_series
-from napari_resmed.io.files import is_dicom, read_all
-from napari_resmed.io.nifti import is_nifti
+from napari_resmed.io.files import is_image_name, is_study, read_all
 from napari_resmed.viewer.layers import LayerData
 from napari_resmed.viewer.parts.series_volumes import can_open, light, volumes_of
 from napari_resmed.viewer.parts.shown_volume import Origin, shown_volume
@@ -28,7 +27,7 @@ ONE_DROP_SECONDS = 2.0
 
 def read_files(paths: Sequence[Path]) -> list[LayerData] | list[tuple[None]]:
     """Read what is behind paths; what cannot be read is said in a notification each."""
-    dicom = [path for path in paths if path.is_dir() or path.suffix.lower() == ".zip" or _is_dicom(path)]
+    dicom = [path for path in paths if path.is_dir() or (not is_image_name(path) and is_study(path))]
     layers: list[LayerData] = []
     for path in paths:
         if path not in dicom:
@@ -62,10 +61,6 @@ class _Drop:
 
 
 _last_drop = _Drop()
-
-
-def _is_dicom(path: Path) -> bool:
-    return not is_nifti(path) and is_dicom(path)
 
 
 def _read_file(path: Path) -> list[LayerData]:

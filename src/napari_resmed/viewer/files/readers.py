@@ -24,7 +24,9 @@ def get_reader(path: Paths) -> Reader | None:
     from napari_resmed.io.files import is_readable
 
     paths = [Path(path)] if isinstance(path, str) else [Path(one) for one in path]
-    return read_layers if paths and all(is_readable(one) or _is_archive(one) for one in paths) else None
+    # Of archives only those that begin with DICOM: zip is the wrapping of many other things.
+    ours = (_is_archive(one) if one.suffix.lower() == ".zip" else is_readable(one) for one in paths)
+    return read_layers if paths and all(ours) else None
 
 
 def get_folder_reader(path: Paths) -> Reader | None:
@@ -52,7 +54,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _is_archive(path: Path) -> bool:
     """Whether a zip archive begins with DICOM files."""
-    if path.suffix.lower() != ".zip" or not zipfile.is_zipfile(path):
+    if not zipfile.is_zipfile(path):
         return False
     try:
         with zipfile.ZipFile(path) as archive:

@@ -57,19 +57,17 @@ def place_frames(header: Any, groups: list[Any], images: Sequence[Series]) -> tu
     InputError
         If they form no regular grid.
     """
-    candidates = reference_of(header).candidates(images)
+    reference = reference_of(header)
+    candidates = reference.candidates(images)
     shape = int(header.Rows), int(header.Columns)
     if not any("PlanePositionSequence" in group for group in groups):
-        return _place_flat(groups, shape, candidates)
+        return _place_flat(groups, shape, candidates, reference.why_none(images))
     frames = _geometry(groups, shape)
     for image in candidates:
         placement = place_on(frames, image.affine, image.shape[-3:])  # type: ignore[arg-type]
         if placement:
             return placement, []
-    if candidates:
-        found = "its voxels are not those of the image that it refers to"
-    else:
-        found = "the image that it refers to is not in its folder"
+    found = "its voxels are not those of the image that it refers to" if candidates else reference.why_none(images)
     return own_grid(frames), [f"{found}: it lies on a grid of its own, from the first to the last marked slice"]
 
 
@@ -99,7 +97,9 @@ def _geometry(groups: list[Any], shape: tuple[int, int]) -> Frames:
     return Frames(positions, row, column, (float(spacings[0, 0]), float(spacings[0, 1])), shape, abs(gap))
 
 
-def _place_flat(groups: list[Any], shape: tuple[int, int], candidates: list[Series]) -> tuple[Placement, list[str]]:
+def _place_flat(
+    groups: list[Any], shape: tuple[int, int], candidates: list[Series], why_none: str
+) -> tuple[Placement, list[str]]:
     """A segmentation of a picture without a place in the patient: a radiograph, a photograph."""
     keep = AxisOrder((0, 1, 2), (False, False, False))
     here = (0,) * len(groups)
@@ -109,5 +109,5 @@ def _place_flat(groups: list[Any], shape: tuple[int, int], candidates: list[Seri
     measures = groups[0].get("PixelMeasuresSequence")
     spacing = numbers(measures[0], "PixelSpacing", 2) if measures else ()
     affine = compose((0, 0, 0), (1.0, *(spacing or (1.0, 1.0))))
-    note = "the file does not say where it lies in the patient, and the image that it refers to is not in its folder"
+    note = f"the file does not say where it lies in the patient, and {why_none}"
     return Placement(affine, (1, *shape), keep, here), [f"{note}: the origin is its first voxel"]

@@ -30,7 +30,7 @@ class Reference:
 
     def rank(self, image: Series) -> int | None:
         """How sure it is that an image is meant: 0 it is named, 1 it shares the coordinates; None it is not."""
-        if image.kind != "image" or image.problem or not image.slices:
+        if image.kind != "image" or not image.slices:
             return None
         first = image.slices[0]
         if first.series_uid in self.series or any(one.uid in self.images for one in image.slices):
@@ -38,9 +38,14 @@ class Reference:
         return 1 if first.frame_of_reference and first.frame_of_reference in self.frames else None
 
     def candidates(self, images: Sequence[Series]) -> list[Series]:
-        """The images that may be meant, the surest first."""
-        ranked = [(rank, image) for image in images if (rank := self.rank(image)) is not None]
+        """The images that may be meant and can be read, the surest first."""
+        ranked = [(rank, image) for image in images if not image.problem and (rank := self.rank(image)) is not None]
         return [image for _, image in sorted(ranked, key=lambda pair: pair[0])]
+
+    def why_none(self, images: Sequence[Series]) -> str:
+        """Why there is no candidate."""
+        broken = any(self.rank(image) is not None for image in images)
+        return f"the image that it refers to {'forms no regular volume' if broken else 'is not in its folder'}"
 
 
 def reference_of(header: Any) -> Reference:

@@ -12,6 +12,7 @@ import pydicom
 from numpy.typing import NDArray
 
 from napari_resmed.errors import InputError
+from napari_resmed.io.dicom.ends import check_object
 from napari_resmed.io.dicom.objects.frames import functional_groups, place_frames
 from napari_resmed.io.dicom.objects.in_words import in_words
 from napari_resmed.io.dicom.objects.planes import Placement
@@ -86,7 +87,8 @@ def read_fractions(path: Path, images: Sequence[Series] = ()) -> Volume:
         for segment, plane, frame in file.frames():
             data[values.index(segment), plane][file.window] = frame / file.largest
         turned = np.stack([file.placement.to_grid(one) for one in data])
-        meta = {"format": "DICOM SEG", "channels": [label.name for label in file.labels], "warnings": file.notes}
+        meta: dict[str, Any] = {"format": "DICOM SEG", "channels": [label.name for label in file.labels]}
+        meta |= {"warnings": file.notes} if file.notes else {}
         one = len(values) == 1
         name = f"{file.name} ({text(file.header, 'SegmentationFractionalType').lower() or 'fraction'})"
         return Volume(
@@ -126,7 +128,8 @@ class _File:
     def frames(self) -> Iterator[tuple[int, int, NDArray[Any]]]:
         """Value, plane and pixels of every frame."""
         # One at a time: unpacked, a binary segmentation is eight times as large.
-        pixels = pydicom.pixels.iter_pixels(self.header, raw=True)
+        packed = self.header.BitsAllocated == 1 and not self.header.file_meta.TransferSyntaxUID.is_encapsulated
+        pixels = _bits(self.header) if packed else pydicom.pixels.iter_pixels(self.header, raw=True)
         count = 0
         for value, plane, frame in zip(self.values, self.placement.planes, pixels, strict=False):
             count += 1
@@ -135,8 +138,22 @@ class _File:
             raise Malformed(f"found {count} frames, its header describes {len(self.values)}; copy the file again")
 
 
+def _bits(header: Any) -> Iterator[NDArray[np.uint8]]:
+    """Frames of one bit a pixel, which follow each other without a gap (PS3.5 8.1.1).
+
+    pydicom unpacks them one at a time only where each begins on a whole byte.
+    """
+    shape = int(header.Rows), int(header.Columns)
+    size = shape[0] * shape[1]
+    stored = np.frombuffer(header.PixelData, np.uint8)
+    for start in range(0, 8 * len(stored) - size + 1, size):
+        part = np.unpackbits(stored[start // 8 : (start + size + 7) // 8], bitorder="little")
+        yield part[start % 8 :][:size].reshape(shape)
+
+
 def _open(path: Path, images: Sequence[Series]) -> _File:
     header = pydicom.dcmread(path)
+    check_object(header, path)
     label_map = text(header, "SOPClassUID") == LABEL_MAP
     kind = "LABELMAP" if label_map else text(header, "SegmentationType")
     if kind not in ("BINARY", "FRACTIONAL", "LABELMAP"):
@@ -154,11 +171,6 @@ def _open(path: Path, images: Sequence[Series]) -> _File:
     placement, notes = place_frames(header, groups, images)
     if len(set(zip(in_frames, placement.planes, strict=True))) < len(in_frames):
         raise Malformed("found two frames of one segment at the same place, expected one; export it again")
-    if kind == "FRACTIONAL":
-        notes.append(
-            f"fractions ({text(header, 'SegmentationFractionalType').lower() or 'unsaid of what'}) of {THRESHOLD} or "
-            "more became labels; the fractions can be opened as an image of their own"
-        )
     return _File(header, kind, labels.completed(in_frames), in_frames, placement, notes)
 
 
@@ -225,6 +237,11 @@ def _label_map(file: _File, array: NDArray[Any], values: Sequence[int], index: i
     labels = file.labels.completed(values)
     meta: dict[str, Any] = {"format": "DICOM SEG"}
     notes = list(file.notes)
+    if file.kind == "FRACTIONAL":
+        what = text(file.header, "SegmentationFractionalType").lower() or "unsaid of what"
+        notes.append(
+            f"fractions ({what}) of {THRESHOLD} or more became labels; the fractions open as an image of their own"
+        )
     if count > 1:
         notes.append(f"its segments overlap: this is label map {index + 1} of {count}")
     if notes:

@@ -93,8 +93,8 @@ def _image(header: Any, images: Sequence[Series], path: Path) -> tuple[Series, l
     found = [image for image in reference.candidates(images) if image.slices[0].position]
     if not found:
         raise InputError(
-            f"{path.name} is a structure set, whose contours need the image that they were drawn on, and no image "
-            "of its series or frame of reference is in the folder; put that series beside it"
+            f"{path.name} is a structure set, whose contours become voxels of the image that they were drawn on, but "
+            f"{reference.why_none(images)}; put that series beside it, or name its folder (--like)"
         )
     notes = []
     first = found[0].slices[0]
