@@ -10,7 +10,16 @@ import torch
 
 from napari_resmed.predict.machine import choose_machine
 
-QUESTIONS = ("start", "segment_speed", "cancel", "event_loop", "event_loop_training", "train_step", "brain_mr")
+QUESTIONS = (
+    "start",
+    "segment_speed",
+    "cancel",
+    "event_loop",
+    "event_loop_dicom",
+    "event_loop_training",
+    "train_step",
+    "brain_mr",
+)
 # Asked by name only: few_slices (ten minutes), hippocampus (an hour, two with nnU-Net), head_neck (two hours).
 
 
