@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -150,6 +151,16 @@ class TestOpen:
         (layer,) = viewer.layers
         assert layer.data.shape == (slices, 20, 24)
         assert layer.metadata[KEY]["meta"]["warnings"]
+
+    def test_a_layer_from_an_archive_can_be_copied(
+        self, viewer: napari.Viewer, dock: LoadDicomWidget, study: Path, tmp_path: Path, qtbot: QtBot
+    ) -> None:
+        look_into(qtbot, dock, Path(shutil.make_archive(str(tmp_path / "study"), "zip", study / "a")))
+        dock.open_button.click()
+        qtbot.waitUntil(lambda: not dock.is_running)
+        (layer,) = viewer.layers
+        copied = copy.deepcopy(layer.metadata)
+        assert copied[KEY]["origin"] is layer.metadata[KEY]["origin"]
 
     def test_a_file_that_is_gone_is_one_sentence(
         self, viewer: napari.Viewer, dock: LoadDicomWidget, study: Path, messages: Messages, qtbot: QtBot

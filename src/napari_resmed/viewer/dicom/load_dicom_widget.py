@@ -61,7 +61,6 @@ class LoadDicomWidget(QWidget):
         super().__init__()
         self._viewer = napari_viewer
         self._began = 0.0
-        self._closed = False
         self.is_running = False
         self._reader = SeriesReader(self)
         self._reader.found.connect(self._on_found)
@@ -134,7 +133,6 @@ class LoadDicomWidget(QWidget):
     def event(self, event: QEvent | None) -> bool:
         """Notice when napari takes this widget out of its dock, which is how a dock is closed."""
         if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self._closed = True
             self._reader.close()
         return super().event(event)
 
@@ -243,10 +241,14 @@ class LoadDicomWidget(QWidget):
     def _add(self, layers: list[LayerData], notes: list[str]) -> Iterator[None]:
         """Add the layers; the window breathes at every ``yield``."""
         shown = []
-        for layer in add_layers(self._viewer, layers):
-            if layer is not None:
-                shown.append(layer)
-            yield
+        try:
+            for layer in add_layers(self._viewer, layers):
+                if layer is not None:
+                    shown.append(layer)
+                yield
+        except Exception:  # whatever napari says of a layer, the dock goes on
+            self._show_running(False)
+            raise
         for note in notes:
             show_warning(note)
         seconds = time.monotonic() - self._began

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,14 +74,18 @@ class SeriesReader(QObject):
         """Look for series; returns at once."""
         stop = self._begin()
         self._pictures.forget()
-        self._work.run(partial(self._find, stop, list(places)), self.found.emit, partial(self._fail, stop))
+        self._work.run(
+            partial(self._find, stop, list(places)),
+            partial(self._succeed, stop, self.found.emit),
+            partial(self._fail, stop),
+        )
 
     def open(self, series: Sequence[Series], remedy: str = "") -> None:
         """Read series one after the other; returns at once."""
         stop = self._begin()
         self._work.run(
             partial(self._read, stop, list(series), remedy),
-            lambda got: self.read.emit(*got),
+            partial(self._succeed, stop, lambda got: self.read.emit(*got)),
             partial(self._fail, stop),
         )
 
@@ -103,6 +108,12 @@ class SeriesReader(QObject):
         self._stop[0].set()  # what ran before is not wanted any more
         self._stop[0] = threading.Event()
         return self._stop[0]
+
+    def _succeed(self, stop: threading.Event, tell: Callable[[Any], None], value: Any) -> None:
+        if stop.is_set():  # cancelled when it was done already: it is cancelled all the same
+            self._fail(stop, "")
+        else:
+            tell(value)
 
     def _fail(self, stop: threading.Event, why: str) -> None:
         if stop is self._stop[0]:
