@@ -96,10 +96,13 @@ class TestFacts:
         show(Volume(np.zeros((4, 5, 6), np.int16), make_affine((0, 1, 2), (1, 1, 1)), "zyx", "CT", "scan"))
         dock.filter.setText("VOX place")
         assert {fact.name for fact in dock.facts.shown} == {"Voxel", "First voxel"}
+        assert dock.status.text() == ""
         dock.copy_button.click()
         text = QGuiApplication.clipboard().text()
         assert len(text.splitlines()) == 2
         assert text.startswith("Place\tVoxel\t1 × 1 × 1 mm")
+        dock.filter.setText("no such word")
+        assert dock.status.text() == "No line holds these words."
 
     def test_dock_fits_a_narrow_column(self, dock: HeaderWidget, show: Show) -> None:
         show(Volume(np.zeros((4, 5, 6), np.int16), make_affine((0, 1, 2), (1, 1, 1)), name="a" * 200))
