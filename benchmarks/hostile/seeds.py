@@ -102,10 +102,12 @@ def _dicom(shared: Path, new: Any) -> None:
             archive.write(file, f"study/{file.name}")
     tilted = shared / "dicom/ct_philips_s4010"
     if (tilted / "DIRFILE").is_file():
-        target = new("DICOMDIR", "dicomdir", "DICOMDIR").parent
-        for file in sorted(tilted.iterdir()):
-            if file.is_file():
-                shutil.copy(file, target / ("DICOMDIR" if file.name == "DIRFILE" else file.name))
+        index = new("DICOMDIR", "dicomdir", "DICOMDIR")
+        shutil.copy(tilted / "DIRFILE", index)
+        images = index.parent / "S21570/S4010"  # as the index names them
+        images.mkdir(parents=True)
+        for file in sorted(tilted.glob("I*")):
+            shutil.copy(file, images)
     maps = [np.zeros((6, 7, 8), np.uint8) for _ in range(2)]
     maps[0][1:3], maps[0][4:], maps[1][2:5] = 1, 2, 1
     for name, several in (("one layer", maps[:1]), ("two layers", maps)):

@@ -24,6 +24,7 @@ MOST_TIMES, MOST_EXTRA = 4, 500 * 2**20
 # So that what asks for too much fails here and not the machine.
 ADDRESS_SPACE = 12 * 2**30
 PLACE_MM = 1e-3
+MOST_LETTERS = 800
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Worker:
     def open(self, mutation: Mutation, truth: dict[str, Any]) -> Result:
         answer = self._ask(mutation.open)
         if answer is None:
-            return Result("crash", f"ended by signal {-(self._process.exitcode or 0)}")
+            return Result("crash", "the process ended")
         if not answer:
             return Result("hang", f"no answer after {MOST_CLOCK} s", MOST_CLOCK)
         seconds, most = answer["seconds"], answer["memory"]
@@ -143,7 +144,8 @@ def _serve(connection: Connection) -> None:
             from napari_resmed.errors import ResMedError
 
             data = None
-            if isinstance(problem, ResMedError) and "\n" not in str(problem):
+            # A sentence: one line, and no bytes of the file poured out.
+            if isinstance(problem, ResMedError) and "\n" not in str(problem) and len(str(problem)) < MOST_LETTERS:
                 answer = {"kind": "refused", "said": str(problem)}
             else:
                 last = traceback.extract_tb(problem.__traceback__)[-1]

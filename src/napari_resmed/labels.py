@@ -61,7 +61,8 @@ class Label:
     code:
         The structure in a standard vocabulary, if it is known.
     category:
-        What kind of thing it is ("Anatomical structure", "Tissue", ...), where a file says.
+        What kind of thing it is ("Tissue", "Morphologically abnormal structure", ...); None beside a code is an
+        anatomical structure.
     modifier:
         What narrows the code, most often the side ("Left").
     region, region_modifier:

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from napari_resmed.io import read, write
+from napari_resmed.labels import LabelMap
 from napari_resmed.volume import Volume
+from tests.affines import make_affine
 from tests.cli.conftest import Run
+from tests.io.dicom.objects.study import drawn_over, write_image
 
 
 class TestConvert:
@@ -25,6 +28,24 @@ class TestConvert:
         done = run("convert", images / "good.nii.gz", "a.nii", "--json")
         assert done.json == {"output": "a.nii", "shape": [20, 24, 28], "axes": "zyx", "dtype": "float32"}
         assert done.err == ""
+
+
+class TestLabels:
+    def test_to_dicom_and_to_slicer_and_back(self, run: Run, tmp_path: Path) -> None:
+        study = tmp_path / "study"
+        labels = drawn_over(write_image(study, make_affine(degrees=(5, 6, 7)), (5, 8, 9)))
+        write(labels, tmp_path / "drawn.seg.nrrd")
+        assert run("convert", "drawn.seg.nrrd", "labels.dcm", "--like", "study").code == 0
+        assert run("convert", "labels.dcm", "back.seg.nrrd", "--like", "study").code == 0
+        back = read(tmp_path / "back.seg.nrrd")
+        assert np.array_equal(back.data, labels.data)
+        assert back.same_grid(labels)
+        assert back.labels.labels == labels.labels.labels
+
+    def test_dicom_asks_for_the_series(self, run: Run, tmp_path: Path) -> None:
+        write(LabelMap(np.ones((2, 3, 4), np.uint8), make_affine()), tmp_path / "drawn.nii.gz")
+        assert "give its folder with --like" in run("convert", "drawn.nii.gz", "labels.dcm").refused(2)
+        assert [file.name for file in tmp_path.iterdir()] == ["drawn.nii.gz"]
 
 
 class TestIrregular:

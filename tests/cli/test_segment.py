@@ -124,6 +124,25 @@ class TestSeveralImages:
         assert "two images would both be written to good_seg.nii.gz" in message
 
 
+class TestDicom:
+    def test_writes_a_dicom_segmentation(self, run: Run, images: Path, tmp_path: Path) -> None:
+        # Put into the series' own folder, it is found there with its names, on the image's grid.
+        write(read(images / "good.nii.gz"), tmp_path / "study")
+        done = run("segment", "study", "-o", "study/labels.dcm", "-m", "bands", *HERE, "--json")
+        assert done.code == 0, done.err
+        (entry,) = [entry for entry in run("info", "study", "--json").json if entry["kind"] == "labels"]
+        labels, image = read(tmp_path / "study" / "labels.dcm"), read(tmp_path / "study")
+        assert labels.same_grid(image)
+        assert labels.counts() == {row["value"]: row["voxels"] for row in done.json["labels"]}
+        assert [(label.name, label.colour) for label in labels.labels] == [(one.name, one.colour) for one in BANDS]
+        assert entry["modality"] == "SEG"
+
+    def test_needs_dicom(self, run: Run, images: Path, tmp_path: Path) -> None:
+        message = run("segment", images / "good.nii.gz", "-o", "labels.dcm", "-m", "bands").refused()
+        assert "written over the DICOM series" in message
+        assert names(tmp_path) == []
+
+
 class TestRefusalsBeforeAnyWork:
     """Wrong places cost no waiting: these do not even load torch."""
 

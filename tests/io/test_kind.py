@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from napari_resmed.io.kind import looks_like_labels
+from napari_resmed.io.kind import looks_like_labels, surely_image
 from napari_resmed.io.nifti import read_nifti
 from napari_resmed.labels import LabelMap
 
@@ -125,3 +125,39 @@ def _no_changes() -> Iterator[None]:
     data = blobs((1, 2))
     data.setflags(write=False)
     assert looks_like_labels(data)
+
+
+class TestSurelyImage:
+    """What a listing tells from the first planes; it must never say so of labels."""
+
+    def planes(self, volume: np.ndarray) -> Iterator[np.ndarray]:
+        return iter(volume)
+
+    def test_noise(self) -> None:
+        volume = np.random.default_rng(0).integers(0, 1000, (8, 200, 200)).astype(np.int16)
+        assert surely_image(self.planes(volume))
+
+    @pytest.mark.parametrize("first", [np.nan, -1, 0.5])
+    def test_a_value_that_no_label_has(self, first: float) -> None:
+        volume = np.zeros((8, 9, 10), np.float32)
+        volume[3, 4, 5] = first
+        assert surely_image(self.planes(volume))
+
+    def test_regions(self) -> None:
+        volume = np.kron(np.random.default_rng(0).integers(0, 99, (8, 25, 25)), np.ones((1, 8, 8))).astype(np.int16)
+        assert not surely_image(self.planes(volume))
+
+    def test_a_ragged_mask(self) -> None:
+        volume = (np.random.default_rng(0).random((40, 200, 200)) < 0.03).astype(np.uint8)
+        assert not surely_image(self.planes(volume))
+        assert looks_like_labels(volume)
+
+    def test_it_stops_reading_as_soon_as_it_knows(self) -> None:
+        volume = np.random.default_rng(0).integers(0, 1000, (50, 400, 400)).astype(np.int16)
+        planes = self.planes(volume)
+        assert surely_image(planes)
+        assert len(list(planes)) > 40
+
+    def test_no_label_map_at_hand(self, shared_data: Path) -> None:
+        for path in sorted((shared_data / "hippocampus/labels").glob("*.nii.gz"))[:20]:
+            assert not surely_image(self.planes(read_nifti(path).data))

@@ -149,9 +149,13 @@ def _left_out(path: Path, found: Sequence[Series], chosen: Series) -> list[str]:
     """What lies beside a series and may be a part of it: a damaged slice at its end leaves no gap."""
     if not path.is_dir():
         return []
-    # Reports and the like beside a series are no part of it, unless they say so.
+    # Reports and the like beside a series are no part of it; what does not say of which series it is may be.
     uid = chosen.id.split("-")[0]
-    own = (entry for entry in found if entry.kind == "image" or entry.id.split("-")[0] == uid)
+    own = [
+        entry
+        for entry in found
+        if entry.kind == "image" or entry.id.split("-")[0] == uid or entry.id in {file.name for file in entry.files}
+    ]
     broken = [entry.problem for entry in own if entry is not chosen and entry.problem]
     listed = {file for entry in found for file in entry.files}
     unread = sorted(
@@ -199,7 +203,11 @@ def read_all(path: Path | str, series: str = "", like: Path | str | None = None)
         if entry.kind == "labels":
             from napari_resmed.io.dicom.objects import read_objects
 
-            volumes += read_objects(entry, _images(path, every, like))
+            try:
+                volumes += read_objects(entry, _images(path, every, like))
+            except InputError:
+                if len(found) == 1:
+                    raise
         elif not entry.problem:
             volumes.append(read_series(entry))
     return volumes or [read(path, series, like)]

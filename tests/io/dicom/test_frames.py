@@ -6,9 +6,16 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.uid import MultiFrameGrayscaleWordSecondaryCaptureImageStorage, NuclearMedicineImageStorage
+from pydicom.uid import (
+    JPEG2000Lossless,
+    JPEGLSLossless,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    NuclearMedicineImageStorage,
+    RLELossless,
+)
 
-from napari_resmed.io.dicom import find_series, read_series
+from napari_resmed.io.dicom import find_series, preview, read_series
+from napari_resmed.volume import Volume
 from tests.io.dicom.making import bundled, change, make_series, ramp
 
 
@@ -40,6 +47,23 @@ class TestFilm:
         assert (volume.axes, volume.shape, volume.modality) == ("tczyx", (30, 3, 1, 240, 320), "US")
         expected = pydicom.dcmread(bundled("examples_ybr_color.dcm")).pixel_array
         np.testing.assert_array_equal(np.moveaxis(volume.data[:, :, 0], 1, -1), expected)
+
+    @pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless, JPEG2000Lossless])
+    def test_compressed(self, tmp_path: Path, syntax: str) -> None:
+        (file,) = make_series(tmp_path / "film", (1, 96, 80)).iterdir()
+
+        def several(data: Dataset) -> None:
+            data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = (
+                MultiFrameGrayscaleWordSecondaryCaptureImageStorage
+            )
+            data.NumberOfFrames = 3
+            data.PixelData = ramp((3, 96, 80)).tobytes()
+            data.compress(syntax, generate_instance_uid=False)
+
+        change(file, several)
+        (series,) = find_series(file)
+        np.testing.assert_array_equal(read_series(series).data[:, 0], ramp((3, 96, 80)))
+        assert preview(series).shape == (96, 80)
 
     def test_in_a_class_of_single_images(self, film: Path) -> None:
         def single(data: Dataset) -> None:
@@ -94,6 +118,37 @@ class TestDoseGrid:
             position = np.add(header.ImagePositionPatient, (0, 0, offset))
             np.testing.assert_allclose((volume.affine @ (index, 0, 0, 1))[:3], position, atol=1e-6)
         np.testing.assert_allclose(volume.data, header.pixel_array * float(header.DoseGridScaling), rtol=1e-12)
+
+
+class TestParametricMap:
+    @pytest.mark.parametrize(("dtype", "slope"), [(np.uint16, 0.5), (np.float32, 1.0), (np.float64, 1.0)])
+    def test_values_and_places(self, dtype: type, slope: float, tmp_path: Path) -> None:
+        highdicom = pytest.importorskip("highdicom", reason="makes the map")
+        from highdicom.pm import ParametricMap, RealWorldValueMapping
+        from pydicom.sr.codedict import codes
+
+        folder = make_series(tmp_path / "series", (3, 5, 4))
+        images = [pydicom.dcmread(file) for file in sorted(folder.iterdir())]
+        values = ramp((3, 5, 4)).astype(dtype)
+        highest = 59 if np.issubdtype(dtype, np.integer) else 59.0
+        mapping = RealWorldValueMapping(
+            "1", "a map", codes.UCUM.Millimeter, value_range=(type(highest)(0), highest), intercept=2, slope=slope
+        )
+        made = ParametricMap(
+            images, values, highdicom.UID(), 1, highdicom.UID(), 1, "a", "b", "1", "1", False, [mapping], 10, 20
+        )
+        made.save_as(tmp_path / "map.dcm")
+        (series,) = find_series([tmp_path / "map.dcm"])
+        volume = read_series(series)
+        # The standard maps float pixels too.
+        np.testing.assert_allclose(volume.data, values * slope + 2)
+        assert volume.meta["units"] == "mm"
+        np.testing.assert_allclose(volume.affine, find_and_read(folder).affine, atol=1e-6)
+
+
+def find_and_read(folder: Path) -> Volume:
+    (series,) = find_series(folder)
+    return read_series(series)
 
 
 class TestNuclearMedicine:

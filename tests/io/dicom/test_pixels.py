@@ -52,6 +52,16 @@ class TestEncodings:
         (series,) = find_series(file)
         np.testing.assert_array_equal(read_series(series).data.ravel(), np.arange(64) * 37 % 4096)
 
+    @pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless, JPEG2000Lossless])
+    @pytest.mark.parametrize("part", [0.85, 0.97])
+    def test_cut_off(self, tmp_path: Path, syntax: str, part: float) -> None:
+        """GDCM searches a minute through some files that are cut off: they do not reach it."""
+        (file,) = make_series(tmp_path / "series", (1, 96, 80)).iterdir()
+        change(file, lambda data: data.compress(syntax, generate_instance_uid=False))
+        file.write_bytes(file.read_bytes()[: int(file.stat().st_size * part)])
+        with pytest.raises(InputError, match="cannot be decoded: it holds fewer pixels"):
+            read_series(find_series(file)[0])
+
     @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian])
     def test_uncompressed(self, tmp_path: Path, syntax: str) -> None:
         folder = make_series(tmp_path / "series")

@@ -12,17 +12,20 @@ from napari_resmed.io.dicom.ends import check_tail
 from napari_resmed.io.dicom.native import cut_off
 from napari_resmed.io.dicom.slice import Slice
 
-__all__ = ["DELIMITER", "end_of_pixels"]
+__all__ = ["DELIMITER", "EMPTY_TABLE", "HEAD", "items_of_pixels"]
 
 DELIMITER = b"\xfe\xff\xdd\xe0\x00\x00\x00\x00"
 _PIXEL_DATA = b"\xe0\x7f\x10\x00"
 _UNDEFINED = b"\xff\xff\xff\xff"
+# The element's tag, representation and length; a table of offsets that says nothing.
+HEAD = _PIXEL_DATA + b"OB\x00\x00" + _UNDEFINED
+EMPTY_TABLE = b"\xfe\xff\x00\xe0\x00\x00\x00\x00"
 _ITEM = 0xE000FFFE  # the tag FFFE,E000, its two halves read as one number
 _END = 0xE0DDFFFE
 
 
-def end_of_pixels(file: BinaryIO, image: Slice) -> int:
-    """Where the items of the pixel data end: at the delimiter, which some files lack.
+def items_of_pixels(file: BinaryIO, image: Slice) -> list[tuple[int, int]]:
+    """Where the items of the pixel data begin and how long they are, their heads included; the table of offsets first.
 
     Raises
     ------
@@ -35,7 +38,7 @@ def end_of_pixels(file: BinaryIO, image: Slice) -> int:
     if start[:4] != _PIXEL_DATA or start[8:] != _UNDEFINED:
         raise cut_off(image)
     at += 12
-    items = 0
+    items: list[tuple[int, int]] = []
     while at < size:
         file.seek(at)
         head = file.read(8)
@@ -46,9 +49,9 @@ def end_of_pixels(file: BinaryIO, image: Slice) -> int:
             break
         if tag != _ITEM or at + 8 + length > size:
             raise cut_off(image)
+        items.append((at, 8 + length))
         at += 8 + length
-        items += 1
-    if items < 2:  # the table of offsets comes first, empty or not
+    if len(items) < 2:  # the table of offsets comes first, empty or not
         raise cut_off(image)
     check_tail(image.path, min(at + len(DELIMITER), size), image.syntax)
-    return at
+    return items

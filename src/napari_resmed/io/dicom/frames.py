@@ -23,6 +23,7 @@ _SINGLE_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.4": "MR",
     "1.2.840.10008.5.1.4.1.1.128": "PET",
 }
+_PARAMETRIC_MAP = "1.2.840.10008.5.1.4.1.1.30"
 _NUCLEAR = "1.2.840.10008.5.1.4.1.1.20"
 _SLICE_VECTOR = 0x00540080
 
@@ -72,14 +73,18 @@ def _described(path: Path, header: Header, common: dict[str, Any], count: int) -
         echo_time = number(group("MREchoSequence"), "EffectiveEchoTime")
         thickness = number(measures, "SliceThickness")
         facts = {"slice_thickness_mm": thickness, "echo_time_ms": echo_time} | common["facts"]
-        # Photons and the like are scaled for the whole file where not by frame.
+        # What is not scaled by frame is scaled for the whole file; a parametric map has a way of its own.
         own_scale = group("PixelValueTransformationSequence")
+        scaled = scale(own_scale if "RescaleSlope" in own_scale else header)
+        if common["sop_class"] == _PARAMETRIC_MAP:
+            scaled, units = _real_world(group("RealWorldValueMappingSequence"))
+            facts = facts | ({"units": units} if units else {})
         yield Slice(
             path,
             **common
             | {"frame": index, "facts": {key: value for key, value in facts.items() if value is not None}}
             | directions(numbers(group("PlaneOrientationSequence"), "ImageOrientationPatient", 6))
-            | scale(own_scale if "RescaleSlope" in own_scale else header),
+            | scaled,
             stack=text(content, "StackID"),
             position=numbers(group("PlanePositionSequence"), "ImagePositionPatient", 3),
             spacing_mm=positive(numbers(measures, "PixelSpacing", 2)),
@@ -97,6 +102,16 @@ def _described(path: Path, header: Header, common: dict[str, Any], count: int) -
                 None,
             ),
         )
+
+
+def _real_world(mapping: Any) -> tuple[dict[str, float], str]:
+    """How a parametric map's values become what they mean, and their units (PS3.3 C.7.6.16.2.11)."""
+    slope, intercept = number(mapping, "RealWorldValueSlope"), number(mapping, "RealWorldValueIntercept")
+    if slope is None and "RealWorldValueLUTData" in mapping:
+        raise Malformed("found a parametric map that looks its values up in a table, expected slope and intercept")
+    units = mapping.get("MeasurementUnitsCodeSequence") or [pydicom.Dataset()]
+    scaled = {"slope": slope or 1.0, "intercept": intercept or 0.0}
+    return scaled, text(units[0], "CodeMeaning")
 
 
 def _offsets(path: Path, header: Header, common: dict[str, Any], count: int) -> Iterator[Slice]:

@@ -84,9 +84,12 @@ def _kind(sop_class: str, header: Header) -> str:
 
 
 def _name_of(kind: str) -> str:
-    """What the standard calls a storage class; what is no identifier is its own name."""
-    # Without a warning that quotes it: it may be anything.
-    return str(UID(kind, validation_mode=IGNORE).name)
+    """What the standard calls a storage class.
+
+    Of a damaged file this may be any of its bytes, a patient's name among them: it is not quoted.
+    """
+    uid = UID(kind, validation_mode=IGNORE)
+    return str(uid.name) if uid.name != uid else "of an unknown class"
 
 
 def _cut_off(path: Path) -> str:

@@ -87,10 +87,10 @@ def _check_end(image: Slice, size: int, longest: int) -> None:
 
     Bytes that were lost or put in before would otherwise move all that follow.
     """
-    over = image.pixels_length - size if image.frame is None else image.pixels_length % size
-    if over >= max(size // longest, 2):  # the length is even, so one byte may be
+    described = size * image.frames_in_file
+    if image.pixels_length - described >= max(size // longest, 2):  # the length is even, so one byte may be
         raise InputError(
-            f"{image.path.name} holds more pixels than its header says: {image.pixels_length} bytes for {size}; "
+            f"{image.path.name} holds more pixels than its header says: {image.pixels_length} bytes for {described}; "
             "export it again"
         )
     if image.syntax == DeflatedExplicitVRLittleEndian or image.frame:

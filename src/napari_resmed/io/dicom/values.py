@@ -7,6 +7,10 @@ from typing import Any
 
 from pydicom.valuerep import PersonName
 
+# What numbers are written with, NaN and infinity included, and how many letters of them are shown.
+_OF_NUMBERS = set("0123456789.+-eE\\ naif")
+_LONGEST = 80
+
 __all__ = ["Malformed", "number", "numbers", "text"]
 
 
@@ -42,6 +46,9 @@ def numbers(header: Any, tag: str, count: int) -> tuple[float, ...]:
         result = ()
     if len(result) != count or not all(map(math.isfinite, result)):
         shown = "\\".join(str(part) for part in parts)
+        # A length that is wrong makes other tags part of this one, a patient's name among them.
+        if len(shown) > _LONGEST or not set(shown) <= _OF_NUMBERS:
+            shown = "that is none"
         raise Malformed(f"found {tag} {shown!r}, expected {count} finite number{'s' if count > 1 else ''}")
     return result
 

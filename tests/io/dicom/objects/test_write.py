@@ -7,6 +7,7 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
+import highdicom
 import numpy as np
 import pydicom
 import pytest
@@ -188,6 +189,19 @@ class TestFile:
             assert written[tag].value == source[tag].value, tag
         assert written.SeriesInstanceUID != source.SeriesInstanceUID
         assert written.SegmentationType == "BINARY"
+
+    @pytest.mark.parametrize("case", AXIS_ORDERS[::7], ids=axis_order_name)
+    def test_highdicom_finds_the_same_places(self, case: tuple, tmp_path: Path) -> None:
+        affine = make_affine(*case, degrees=(8, -9, 10), spacing_mm=(2, 0.7, 0.8), origin_mm=(5, -6, 7))
+        labels = drawn_over(write_image(tmp_path, affine))
+        write_segmentation(labels, tmp_path / "labels.dcm", tmp_path)
+        theirs = highdicom.seg.segread(tmp_path / "labels.dcm").get_volume(
+            combine_segments=False, allow_missing_positions=True
+        )
+        for number, label in enumerate(label for label in labels.labels if label.name != "nowhere"):
+            places = theirs.map_indices_to_reference(np.argwhere(theirs.array[..., number]).astype(float))
+            places = places[np.lexsort(places.round(2).T)]
+            assert places == pytest.approx(voxel_places(labels, label.value), abs=1e-4)
 
     def test_names_in_other_alphabets(self, tmp_path: Path) -> None:
         series = write_image(tmp_path, OBLIQUE, SpecificCharacterSet="ISO_IR 100", PatientName="Müller^Jörg")

@@ -20,7 +20,7 @@ OFF_VOXELS = 0.2
 # is the smallest, or divides the smallest by one of these.
 PARTS = (1, 2, 3, 4)
 # More planes than any scanner makes: a position that is out by metres must not ask for all memory.
-MOST_PLANES = 20_000
+MOST_PLANES = 5_000
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,10 @@ class Reference:
 
 def reference_of(header: Any) -> Reference:
     """Collect all that an object refers to, wherever in its header it does."""
-    found = list(_references(header))
+    found = list(_references(header, _PATHS))
+    if not any(tag in ("SeriesInstanceUID", "ReferencedSOPInstanceUID") for tag, _ in found):
+        # Every frame says so too, but there may be thousands.
+        found += _references(header, _FRAME_PATHS)
     return Reference(
         frozenset(uid for tag, uid in found if tag == "SeriesInstanceUID"),
         frozenset(uid for tag, uid in found if tag == "ReferencedSOPInstanceUID"),
@@ -58,14 +61,11 @@ def reference_of(header: Any) -> Reference:
     )
 
 
-# Sequences on the way to a reference: in a segmentation the common references and the derivation of each frame,
-# in a structure set those of the set and of each contour.
+# Sequences on the way to a reference: those that a segmentation makes in common, and those of a structure set and
+# its contours; then those of a segmentation's frames.
 _PATHS = (
     "ReferencedSeriesSequence",
     "ReferencedInstanceSequence",
-    "SharedFunctionalGroupsSequence",
-    "PerFrameFunctionalGroupsSequence",
-    "DerivationImageSequence",
     "SourceImageSequence",
     "ReferencedFrameOfReferenceSequence",
     "RTReferencedStudySequence",
@@ -75,14 +75,20 @@ _PATHS = (
     "ROIContourSequence",
     "ContourSequence",
 )
+_FRAME_PATHS = (
+    "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
+    "DerivationImageSequence",
+    "SourceImageSequence",
+)
 _TAGS = ("SeriesInstanceUID", "ReferencedSOPInstanceUID", "FrameOfReferenceUID", "ReferencedFrameOfReferenceUID")
 
 
-def _references(item: Any, top: bool = True) -> Iterator[tuple[str, str]]:
+def _references(item: Any, paths: Sequence[str], top: bool = True) -> Iterator[tuple[str, str]]:
     for tag in _TAGS:
         # The object's own series is not one that it refers to.
         if (uid := text(item, tag)) and not (top and tag == "SeriesInstanceUID"):
             yield tag, uid
-    for name in _PATHS:
+    for name in paths:
         for below in item.get(name) or ():
-            yield from _references(below, top=False)
+            yield from _references(below, paths, top=False)

@@ -157,7 +157,7 @@ def _open(path: Path, images: Sequence[Series]) -> _File:
     label_map = text(header, "SOPClassUID") == LABEL_MAP
     kind = "LABELMAP" if label_map else text(header, "SegmentationType")
     if kind not in ("BINARY", "FRACTIONAL", "LABELMAP"):
-        raise Malformed(f"found SegmentationType {kind!r}, expected BINARY, FRACTIONAL or LABELMAP")
+        raise Malformed("found another SegmentationType, expected BINARY, FRACTIONAL or LABELMAP")
     groups = functional_groups(header)
     segments = list(header.get("SegmentSequence") or ())
     labels = labels_of(segments)
@@ -224,13 +224,29 @@ def _zero_is_structure(header: Any) -> bool:
 
 def _packed(file: _File) -> Layers:
     """The voxels of a binary or fractional segmentation, in as few label maps as possible."""
-    pieces: dict[int, dict[int, Piece]] = {value: {} for value in file.labels.values}
     least = THRESHOLD * file.largest if file.kind == "FRACTIONAL" else 1
+    array = _together(file, least)
+    if array is not None:
+        return [(array, file.labels.values)]
+    pieces: dict[int, dict[int, Piece]] = {value: {} for value in file.labels.values}
     for value, plane, frame in file.frames():
         piece = crop(frame >= least, *file.placement.corner)
         if piece:
             pieces[value][plane] = piece
     return pack(pieces, file.placement.turned_shape)
+
+
+def _together(file: _File, least: float) -> NDArray[Any] | None:
+    """All segments in one array, which takes no more memory than that; None as soon as two overlap."""
+    array: NDArray[Any] = np.zeros(
+        file.placement.turned_shape, smallest_integer_type(max(file.labels.values, default=0))
+    )
+    for value, plane, frame in file.frames():
+        mask, there = frame >= least, array[plane][file.window]
+        if there[mask].any():
+            return None
+        there[mask] = value
+    return array
 
 
 def _label_map(file: _File, array: NDArray[Any], values: Sequence[int], index: int, count: int) -> LabelMap:

@@ -50,8 +50,9 @@ def write_segmentation(
     """Write label maps as one DICOM segmentation; the whole file or nothing.
 
     Every label becomes a segment of a binary segmentation, which every reader knows, with its name, its colour
-    and its codes. Slices without any are left out. Patient, study and frame of reference are those of the
-    source series: it is the patient's own file. A stack that leans (gantry tilt) is kept in its positions.
+    and its codes; names are cut to the 64 letters that DICOM holds. Slices without any are left out. Patient,
+    study and frame of reference are those of the source series: it is the patient's own file. A stack that leans
+    (gantry tilt) is kept in its positions.
 
     Parameters
     ----------
@@ -112,6 +113,8 @@ def _check(maps: Sequence[LabelMap], source: Series) -> None:
     if not maps:
         raise InputError("found no label map to write, expected at least one")
     first = maps[0]
+    if any(one.axes != "zyx" for one in maps):
+        raise InputError("found labels with time or channels, expected z, y, x; write each time by itself")
     if any(not first.same_grid(other) for other in maps):
         raise InputError("found label maps of different grids, expected one; write them into separate files")
     if source.kind != "image" or source.problem or not source.slices:
