@@ -12,7 +12,7 @@ from napari_resmed.predict.machine import choose_machine
 
 QUESTIONS = (
     *("start", "segment_speed", "cancel", "event_loop", "event_loop_training", "train_step", "brain_mr"),
-    *("dicom_agreement", "dicom_speed", "nifti_speed"),
+    *("dicom_agreement", "dicom_speed", "nifti_speed", "event_loop_dicom"),
 )
 # Asked by name only: hostile (some minutes), few_slices (ten minutes), hippocampus (an hour, two with nnU-Net),
 # head_neck (two hours).

@@ -114,7 +114,7 @@ def _is_colour(volume: Volume) -> bool:
     return (
         "c" in volume.axes
         and volume.channels in (3, 4)
-        and volume.data.dtype == np.uint8
+        and volume.data.dtype.kind == "u"  # of floats napari would expect 0..1
         and bool(said)
         and not said.startswith("MONOCHROME")
     )

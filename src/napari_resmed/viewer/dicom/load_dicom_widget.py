@@ -32,6 +32,7 @@ from napari_resmed.viewer.parts.in_turns import in_turns
 from napari_resmed.viewer.parts.invitation import Invitation
 from napari_resmed.viewer.parts.palette import palette_of
 from napari_resmed.viewer.parts.progress_line import ProgressLine
+from napari_resmed.viewer.parts.series_volumes import can_open
 from napari_resmed.viewer.parts.shown_volume import add_layers
 from napari_resmed.viewer.parts.words import plain_words
 
@@ -60,7 +61,6 @@ class LoadDicomWidget(QWidget):
         super().__init__()
         self._viewer = napari_viewer
         self._began = 0.0
-        self._closed = False
         self.is_running = False
         self._reader = SeriesReader(self)
         self._reader.found.connect(self._on_found)
@@ -133,7 +133,6 @@ class LoadDicomWidget(QWidget):
     def event(self, event: QEvent | None) -> bool:
         """Notice when napari takes this widget out of its dock, which is how a dock is closed."""
         if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self._closed = True
             self._reader.close()
         return super().event(event)
 
@@ -180,7 +179,7 @@ class LoadDicomWidget(QWidget):
         remedy:
             What to do about an irregular one, of its ``remedies``.
         """
-        series = [one for one in self.list.selected if remedy or not one.problem]
+        series = [one for one in self.list.selected if remedy or can_open(one)]
         if not series or self.is_running:
             return
         self._began = time.monotonic()
@@ -216,7 +215,7 @@ class LoadDicomWidget(QWidget):
         self.list.show_series(sorted(series, key=lambda one: _ORDER[one.kind]))
         self.pages.setCurrentIndex(1)
         self.list.setFocus()
-        usable = sum(not one.problem for one in series)
+        usable = sum(can_open(one) for one in series)
         others = len(series) - usable
         words = f"{usable} series can be opened" if usable else "No series can be opened as it is"
         self.status.setText(words + (f", {others} cannot as they are: the reason stands with each." if others else "."))
@@ -224,7 +223,7 @@ class LoadDicomWidget(QWidget):
 
     def _on_chosen(self) -> None:
         chosen = self.list.selected
-        usable = [one for one in chosen if not one.problem]
+        usable = [one for one in chosen if can_open(one)]
         self.details.show_series(chosen)
         self.open_button.setText(f"&Open {len(usable)} series" if len(usable) > 1 else "&Open")
         self.open_button.setEnabled(bool(usable))
@@ -242,10 +241,14 @@ class LoadDicomWidget(QWidget):
     def _add(self, layers: list[LayerData], notes: list[str]) -> Iterator[None]:
         """Add the layers; the window breathes at every ``yield``."""
         shown = []
-        for layer in add_layers(self._viewer, layers):
-            if layer is not None:
-                shown.append(layer)
-            yield
+        try:
+            for layer in add_layers(self._viewer, layers):
+                if layer is not None:
+                    shown.append(layer)
+                yield
+        except Exception:  # whatever napari says of a layer, the dock goes on
+            self._show_running(False)
+            raise
         for note in notes:
             show_warning(note)
         seconds = time.monotonic() - self._began

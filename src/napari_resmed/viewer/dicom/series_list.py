@@ -15,6 +15,7 @@ from napari_resmed.io.dicom import Series
 from napari_resmed.viewer.dicom.series_words import images_line, notes_of, size_line, title_of
 from napari_resmed.viewer.parts.palette import Palette
 from napari_resmed.viewer.parts.picture_row import MARGIN, THUMBNAIL, PictureRow, as_pixmap, set_up_list
+from napari_resmed.viewer.parts.series_volumes import can_open
 
 __all__ = ["SeriesList"]
 
@@ -71,7 +72,7 @@ class SeriesList(QListView):
         """List series; the first that can be opened is chosen."""
         self._asked.clear()
         self._rows.show_series(series)
-        first = next((row for row, one in enumerate(series) if not one.problem), 0)
+        first = next((row for row, one in enumerate(series) if can_open(one)), 0)
         if series:
             self.setCurrentIndex(self._rows.index(first))
             self.scrollToTop()
@@ -152,9 +153,9 @@ class _Row(PictureRow):
         series: Series = index.data(_SERIES)
         bold = QFont(option.font)
         bold.setBold(True)
-        trouble = bool(series.problem or series.warnings)
+        trouble = bool(notes_of(series))
         lines = (
-            (title_of(series), bold, colours.dim if series.problem else colours.text),
+            (title_of(series), bold, colours.text if can_open(series) else colours.dim),
             (images_line(series), option.font, colours.dim),
             (size_line(series), option.font, colours.warning if trouble and series.kind == "image" else colours.dim),
         )

@@ -8,18 +8,20 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
 from napari_resmed.errors import CancelledError, ResMedError
-from napari_resmed.io.dicom import Series, describe, find_series, preview, read_series
+from napari_resmed.io.dicom import Series, describe, find_series, preview
 from napari_resmed.viewer.dicom.series_words import title_of
 from napari_resmed.viewer.layers import LayerData
 from napari_resmed.viewer.parts.background import Background
 from napari_resmed.viewer.parts.duration import duration
 from napari_resmed.viewer.parts.picture_row import THUMBNAIL
+from napari_resmed.viewer.parts.series_volumes import light, volumes_of
 from napari_resmed.viewer.parts.shown_volume import Origin, shown_volume
 
 __all__ = ["SeriesReader"]
@@ -65,20 +67,25 @@ class SeriesReader(QObject):
         # The one of what runs now; in a list of its own, which a closed window can still reach.
         self._stop = [threading.Event()]
         self._told = 0.0
+        self._among: list[Series] = []  # what was found last: labels belong to an image among it
         self.finish = partial(_finish, self._stop, self._work.finish, self._pictures.finish)
 
     def find(self, places: Sequence[Path]) -> None:
         """Look for series; returns at once."""
         stop = self._begin()
         self._pictures.forget()
-        self._work.run(partial(self._find, stop, list(places)), self.found.emit, partial(self._fail, stop))
+        self._work.run(
+            partial(self._find, stop, list(places)),
+            partial(self._succeed, stop, self.found.emit),
+            partial(self._fail, stop),
+        )
 
     def open(self, series: Sequence[Series], remedy: str = "") -> None:
         """Read series one after the other; returns at once."""
         stop = self._begin()
         self._work.run(
             partial(self._read, stop, list(series), remedy),
-            lambda got: self.read.emit(*got),
+            partial(self._succeed, stop, lambda got: self.read.emit(*got)),
             partial(self._fail, stop),
         )
 
@@ -102,6 +109,12 @@ class SeriesReader(QObject):
         self._stop[0] = threading.Event()
         return self._stop[0]
 
+    def _succeed(self, stop: threading.Event, tell: Callable[[Any], None], value: Any) -> None:
+        if stop.is_set():  # cancelled when it was done already: it is cancelled all the same
+            self._fail(stop, "")
+        else:
+            tell(value)
+
     def _fail(self, stop: threading.Event, why: str) -> None:
         if stop is self._stop[0]:
             self.failed.emit("" if stop.is_set() else why)
@@ -112,7 +125,8 @@ class SeriesReader(QObject):
 
     def _find(self, stop: threading.Event, places: list[Path]) -> list[Series]:
         tell = self._teller(stop, "Looking into {done} of {total} files", 0.0, 1.0)
-        return find_series(places[0] if len(places) == 1 else places, tell)
+        self._among = find_series(places[0] if len(places) == 1 else places, tell)
+        return self._among
 
     def _read(self, stop: threading.Event, series: list[Series], remedy: str) -> tuple[list[LayerData], list[str]]:
         layers: list[LayerData] = []
@@ -122,15 +136,17 @@ class SeriesReader(QObject):
             tell = self._teller(stop, what, number / len(series), 1 / len(series))
             tell(0, 1)
             try:
-                volume = read_series(one, remedy, tell)
+                volumes = volumes_of(one, self._among, remedy, tell)
             except ResMedError as problem:
                 if len(series) == 1 or stop.is_set():
                     raise
                 notes.append(f"{title_of(one)}: {problem}")
                 continue
-            layer, said = shown_volume(volume, describe(one), Origin(one))
-            layers.append(layer)
-            notes += said
+            facts, origin = describe(one), Origin(light(one))
+            for volume in volumes:
+                layer, said = shown_volume(volume, facts, origin)
+                layers.append(layer)
+                notes += said
         return layers, notes
 
     def _teller(self, stop: threading.Event, what: str, begin: float, share: float) -> Callable[[int, int], None]:

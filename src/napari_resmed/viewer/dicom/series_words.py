@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from napari_resmed.io.dicom import Series
+from napari_resmed.viewer.parts.series_volumes import can_open
 
 __all__ = ["REMEDIES", "images_line", "notes_of", "size_line", "title_of"]
 
@@ -44,7 +45,7 @@ def size_line(series: Series) -> str:
         words.append(f"{series.shape[0]} times")
     if "c" in series.axes:
         words.append("colour")
-    if series.problem:
+    if not can_open(series):
         words.append("uneven, needs your choice" if series.remedies else "cannot be opened")
     elif series.warnings:
         words.append(f"{len(series.warnings)} note{'s' * (len(series.warnings) != 1)}")
@@ -53,5 +54,5 @@ def size_line(series: Series) -> str:
 
 def notes_of(series: Series) -> list[str]:
     """Everything a person should know before opening it, a sentence each; the reason why it cannot be comes first."""
-    notes = [series.problem] if series.problem else []
+    notes = [] if can_open(series) else [series.problem]
     return [note[:1].upper() + note[1:].rstrip(".") + "." for note in (*notes, *series.warnings)]

@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from napari_resmed.viewer.layers import LayerData
 
-if TYPE_CHECKING:
-    from napari_resmed.volume import Volume
-
-__all__ = ["get_folder_reader", "get_reader"]
+__all__ = ["get_folder_reader", "get_reader", "read_layers"]
 
 Paths = str | list[str]
-# What napari takes for "read, but nothing to show"; the person has been told why.
-NOTHING: list[tuple[None]] = [(None,)]
-# A folder of DICOM starts with DICOM; one whose first files are not is left to other readers.
+Reader = Callable[[Paths], list[LayerData] | list[tuple[None]]]
+# A folder or an archive of DICOM starts with DICOM; one whose first files are not is left to other readers.
 FILES_TRIED = 40
+# What stands at byte 128 of a DICOM file (PS3.10 7.1).
+_MARK, _MARK_AT = b"DICM", 128
 
 
-def get_reader(path: Paths) -> Callable[[Paths], list[LayerData] | list[tuple[None]]] | None:
+def get_reader(path: Paths) -> Reader | None:
     """The reader for image files; cheap, for napari asks on every drop."""
     from napari_resmed.io.files import is_readable
 
     paths = [Path(path)] if isinstance(path, str) else [Path(one) for one in path]
-    return read_layers if paths and all(is_readable(one) for one in paths) else None
+    # Of archives only those that begin with DICOM: zip is the wrapping of many other things.
+    ours = (_is_archive(one) if one.suffix.lower() == ".zip" else is_readable(one) for one in paths)
+    return read_layers if paths and all(ours) else None
 
 
-def get_folder_reader(path: Paths) -> Callable[[Paths], list[LayerData] | list[tuple[None]]] | None:
+def get_folder_reader(path: Paths) -> Reader | None:
     """The reader for a folder that holds DICOM files."""
     from napari_resmed.io.files import is_dicom
 
@@ -38,64 +38,31 @@ def get_folder_reader(path: Paths) -> Callable[[Paths], list[LayerData] | list[t
     return read_layers if any(is_dicom(file) for file in islice(_files(Path(path)), FILES_TRIED)) else None
 
 
+def read_layers(path: Paths) -> list[LayerData] | list[tuple[None]]:
+    """Read every image and every label map behind a path or a list of paths.
+
+    What cannot be read is said in a notification, one sentence each, and the rest is shown.
+    """
+    from napari_resmed.viewer.files.read_files import read_files
+
+    return read_files([Path(path)] if isinstance(path, str) else [Path(one) for one in path])
+
+
 def _files(folder: Path) -> Iterator[Path]:
     return (file for file in folder.rglob("*") if file.is_file() and not file.name.startswith("."))
 
 
-def read_layers(path: Paths) -> list[LayerData] | list[tuple[None]]:
-    """Read every image behind a path or a list of paths.
-
-    What cannot be read is said in a notification, one sentence each, and the rest is shown.
-    """
-    from napari.utils.notifications import show_error, show_info, show_warning
-
-    from napari_resmed.errors import ResMedError
-    from napari_resmed.viewer.layers import tilt_note, volume_to_layer
-
-    layers: list[LayerData] = []
-    volumes, problems = _read_all([Path(path)] if isinstance(path, str) else [Path(one) for one in path])
-    for problem in problems:
-        show_error(problem)
-    for volume in volumes:
-        try:
-            layers.append(volume_to_layer(volume))
-        except ResMedError as reason:
-            show_error(str(reason))
-            continue
-        for warning in volume.meta.get("warnings", ()):
-            show_warning(f"{volume.name}: {warning}")
-        if note := tilt_note(volume):
-            show_info(note)
-    return layers or NOTHING
-
-
-def _read_all(paths: list[Path]) -> tuple[list[Volume], list[str]]:
-    from napari_resmed.errors import ResMedError
-    from napari_resmed.io.dicom import find_series, read_series
-    from napari_resmed.io.files import is_dicom, is_image_name, read
-
-    volumes: list[Volume] = []
-    problems: list[str] = []
-    dicom: list[Path] = []
-    for path in paths:
-        if path.is_dir() or (not is_image_name(path) and is_dicom(path)):
-            dicom.append(path)
-            continue
-        try:
-            volumes.append(read(path))
-        except ResMedError as problem:
-            problems.append(str(problem))
+def _is_archive(path: Path) -> bool:
+    """Whether a zip archive begins with DICOM files."""
+    if not zipfile.is_zipfile(path):
+        return False
     try:
-        series = find_series(dicom[0] if len(dicom) == 1 else dicom) if dicom else []
-    except ResMedError as problem:
-        problems.append(str(problem))
-        series = []
-    for entry in series:
-        if entry.problem:
-            problems.append(f"{entry.description or entry.id}: {entry.problem}")
-            continue
-        try:
-            volumes.append(read_series(entry))
-        except ResMedError as problem:
-            problems.append(str(problem))
-    return volumes, problems
+        with zipfile.ZipFile(path) as archive:
+            members = (member for member in archive.infolist() if not member.is_dir())
+            for member in islice(members, FILES_TRIED):
+                with archive.open(member) as file:
+                    if file.read(_MARK_AT + len(_MARK))[_MARK_AT:] == _MARK:
+                        return True
+    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile, NotImplementedError):
+        return True  # damaged or locked: to be told by who reads archives
+    return False

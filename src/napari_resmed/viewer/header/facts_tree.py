@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QGuiApplication, QKeySequence, QShortcut
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTreeWidget, QTreeWidgetItem, QWidget
+from qtpy.QtCore import QModelIndex, QRect, QSize, Qt
+from qtpy.QtGui import QGuiApplication, QKeySequence, QResizeEvent, QShortcut
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QWidget,
+)
 
 from napari_resmed.viewer.header.facts import Fact
 
 __all__ = ["FactsTree"]
 
-_NAME_WIDTH = 104
-_SMALL = 0.92
+_NAME_WIDTH = 112
+_PADDING = 4
+# Longer values are cut with dots; the tooltip has all.
+_MOST_LINES = 4
 
 
 class FactsTree(QTreeWidget):
@@ -28,6 +38,7 @@ class FactsTree(QTreeWidget):
         self.setRootIsDecorated(False)
         self.setIndentation(0)
         self.setWordWrap(True)
+        self.setItemDelegateForColumn(1, _Wrapped(self))
         self.setUniformRowHeights(False)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
@@ -84,6 +95,11 @@ class FactsTree(QTreeWidget):
         if facts and clipboard is not None:
             clipboard.setText("\n".join(f"{fact.heading}\t{fact.name}\t{fact.value}" for fact in facts))
 
+    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
+        """Break the lines anew for another width."""
+        super().resizeEvent(event)
+        self.scheduleDelayedItemsLayout()
+
     def _fill(self) -> None:
         self.clear()
         heading = ""
@@ -93,7 +109,8 @@ class FactsTree(QTreeWidget):
                 self._add_heading(heading)
             item = QTreeWidgetItem([fact.name, fact.value])
             item.setData(0, Qt.ItemDataRole.UserRole, fact)
-            item.setTextAlignment(0, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+            for column in (0, 1):
+                item.setTextAlignment(column, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
             item.setToolTip(1, fact.value)
             item.setToolTip(0, fact.name)
             self.addTopLevelItem(item)
@@ -106,3 +123,15 @@ class FactsTree(QTreeWidget):
         item.setFlags(Qt.ItemFlag.ItemIsEnabled)
         self.addTopLevelItem(item)
         item.setFirstColumnSpanned(True)
+
+
+class _Wrapped(QStyledItemDelegate):
+    """Makes a row as high as its value needs in the width there is."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:  # noqa: N802
+        tree = self.parent()
+        width = tree.columnWidth(1) - 4 * _PADDING
+        room = QRect(0, 0, max(40, width), 10_000)
+        lines = tree.fontMetrics().boundingRect(room, Qt.TextFlag.TextWordWrap, str(index.data() or "")).height()
+        line = tree.fontMetrics().lineSpacing()
+        return QSize(width, min(lines, _MOST_LINES * line) + _PADDING)

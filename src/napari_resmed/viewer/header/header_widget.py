@@ -80,7 +80,7 @@ class HeaderWidget(QWidget):
         self.filter.setClearButtonEnabled(True)
         self.filter.setAccessibleName("Show only lines with these words")
         self.facts = FactsTree()
-        self.filter.textChanged.connect(self.facts.filter)
+        self.filter.textChanged.connect(self._on_filter)
         self.patient_button = QPushButton("Show &patient")
         self.patient_button.setCheckable(True)
         self.patient_button.clicked.connect(self.show_patient)
@@ -189,6 +189,10 @@ class HeaderWidget(QWidget):
         """Put what is shown on the clipboard, without the patient."""
         count = self.facts.copy_all(without=PATIENT)
         self._say(f"Copied {count} lines." if count else "Nothing to copy.")
+
+    def _on_filter(self, text: str) -> None:
+        self.facts.filter(text)
+        self._say("No line holds these words." if self._layer is not None and not self.facts.shown else "")
 
     def _say(self, text: str) -> None:
         self.status.setText(text)

@@ -28,6 +28,10 @@ class Origin:
     series: Series | None = field(default=None, repr=False)
     path: Path | None = field(default=None, repr=False)
 
+    def __deepcopy__(self, memo: Any) -> Origin:
+        """The same: a copied layer came from the same files, and an unpacked archive must go but once."""
+        return self
+
 
 def shown_volume(
     volume: Volume, facts: Mapping[str, str] | None = None, origin: Origin | None = None

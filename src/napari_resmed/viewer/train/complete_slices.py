@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_resmed.viewer.train.pairs import spatial_shape
+from napari_resmed.viewer.parts.grids import spatial_shape
 
 __all__ = ["complete_slices", "current_slice", "mark"]
 

@@ -11,7 +11,7 @@ from napari.layers import Image, Labels
 from napari_resmed.errors import ResMedError
 from napari_resmed.viewer.label_look import label_colours
 from napari_resmed.viewer.layer_place import attributes_of
-from napari_resmed.viewer.train.pairs import place_of, spatial_shape
+from napari_resmed.viewer.parts.grids import place_of, spatial_shape
 from napari_resmed.viewer.train.resample_labels import attributes_on, resample_labels
 
 __all__ = ["empty_labels", "resampled_labels"]

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Image, Labels
-from numpy.typing import NDArray
 
 from napari_resmed.errors import InputError
 from napari_resmed.labels import LabelMap, LabelSet, smallest_integer_type
 from napari_resmed.viewer.layer_place import attributes_of, last_three
 from napari_resmed.viewer.layers import KEY, layer_to_volume
+from napari_resmed.viewer.parts.grids import spatial_shape
 from napari_resmed.volume import Volume
 
 __all__ = [
@@ -22,9 +22,6 @@ __all__ = [
     "channels_of",
     "in_own_axes",
     "is_flat",
-    "on_one_grid",
-    "place_of",
-    "spatial_shape",
 ]
 
 
@@ -34,15 +31,6 @@ class Pair:
 
     labels: Labels
     images: tuple[Image, ...]
-
-
-def spatial_shape(layer: Any) -> tuple[int, ...]:
-    """Size of the layer's last three axes, colour aside."""
-    data = layer.data[0] if layer.multiscale else layer.data
-    shape = tuple(int(size) for size in data.shape)
-    if getattr(layer, "rgb", False):
-        shape = shape[:-1]
-    return shape[-3:]
 
 
 def is_flat(layer: Any) -> bool:
@@ -57,24 +45,6 @@ def channels_of(image: Any) -> int:
         return int(image.data.shape[-1])
     axes = image.metadata.get(KEY, {}).get("axes", "")
     return int(image.data.shape[-4]) if axes.endswith("czyx") and image.ndim >= 4 else 1
-
-
-def place_of(layer: Any) -> Volume | None:
-    """Where the layer is shown: a volume of its grid without voxels of its own; None for what is no medical image."""
-    shape = spatial_shape(layer)
-    if len(shape) < 2:
-        return None
-    attributes = last_three(attributes_of(layer)) if len(shape) == 3 else attributes_of(layer)
-    try:
-        return layer_to_volume(_nothing(shape), {**attributes, "metadata": {}, "rgb": False})
-    except InputError:
-        return None
-
-
-def on_one_grid(first: Any, second: Any) -> bool:
-    """Whether two layers have the same voxels at the same places of the window."""
-    one, other = place_of(first), place_of(second)
-    return one is not None and other is not None and one.same_grid(other)
 
 
 def in_own_axes(image: Any, axis: int, index: int) -> tuple[int, int]:
@@ -159,8 +129,3 @@ def case_of(
 def _plain(volume: Volume) -> Volume:
     """Without what the file said, which training has no use for."""
     return replace(volume, meta={})
-
-
-def _nothing(shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """An array of this shape that takes no memory."""
-    return np.broadcast_to(np.zeros(1, np.uint8), shape)

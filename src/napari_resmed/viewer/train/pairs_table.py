@@ -24,7 +24,8 @@ from qtpy.QtWidgets import (
 )
 
 from napari_resmed.viewer.layers import KEY, is_result
-from napari_resmed.viewer.train.pairs import Pair, is_flat, on_one_grid
+from napari_resmed.viewer.parts.grids import on_one_grid
+from napari_resmed.viewer.train.pairs import Pair, is_flat
 
 __all__ = ["PairsTable"]
 

@@ -23,7 +23,7 @@ def resample_labels(labels: Any, place: Volume, onto: Volume) -> NDArray[Any]:
     labels:
         Whole numbers ``(z, y, x)``.
     place, onto:
-        Where they lie and where they shall lie, as :func:`napari_resmed.viewer.train.pairs.place_of` tells it.
+        Where they lie and where they shall lie, as :func:`napari_resmed.viewer.parts.grids.place_of` tells it.
 
     Returns
     -------
