@@ -131,6 +131,13 @@ class TestWhatNapariGets:
         assert not layer.rgb
         assert layer.ndim == 3
 
+    @pytest.mark.parametrize(("said", "colormap"), [("MONOCHROME1", "gray_r"), ("MONOCHROME2", "gray"), ("", "gray")])
+    def test_low_values_are_bright_where_the_file_says_so(self, said: str, colormap: str) -> None:
+        volume = Volume(np.arange(8.0).reshape(2, 2, 2), oriented((0, 1, 2), (1, 1, 1)), meta={"photometric": said})
+        data, attributes, _ = volume_to_layer(volume)
+        assert attributes["colormap"] == colormap
+        assert data.max() == 7
+
     def test_labels_are_a_writable_copy(self) -> None:
         data = np.zeros(SHAPE, np.uint8)
         data.setflags(write=False)

@@ -104,8 +104,13 @@ def volume_to_layer(volume: Volume) -> LayerData:
     attributes["rgb"] = colour
     if colour:
         return np.moveaxis(data, -4, -1), attributes, "image"
-    attributes |= {"contrast_limits": contrast_limits(data, volume.meta), "colormap": "gray"}
+    attributes |= {"contrast_limits": contrast_limits(data, volume.meta), "colormap": _grey(volume)}
     return data, attributes, "image"
+
+
+def _grey(volume: Volume) -> str:
+    """Napari's colormap: the other way round where the file says that low values are bright."""
+    return "gray_r" if volume.meta.get("photometric") == "MONOCHROME1" else "gray"
 
 
 def _is_colour(volume: Volume) -> bool:

@@ -26,6 +26,15 @@ class TestPreview:
         # Slice 3 of 6 holds 60 to 79, the window spans 60 to 80.
         np.testing.assert_array_equal(shown.ravel(), np.rint(np.arange(20) / 20 * 255))
 
+    def test_low_values_are_bright_where_the_file_says_so(self, tmp_path: Path) -> None:
+        folder = make_series(tmp_path / "series")
+        (series,) = find_series(folder)
+        plain = preview(series)
+        for file in folder.iterdir():
+            change(file, lambda data: setattr(data, "PhotometricInterpretation", "MONOCHROME1"))
+        (series,) = find_series(folder)
+        np.testing.assert_array_equal(preview(series), 255 - plain)
+
     def test_only_one_file_is_needed(self, tmp_path: Path) -> None:
         folder = make_series(tmp_path / "series")
         (series,) = find_series(folder)

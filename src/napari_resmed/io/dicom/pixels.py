@@ -21,9 +21,6 @@ __all__ = ["TooNarrow", "decode", "decode_into", "value_type"]
 _INTEGERS = tuple(np.dtype(name) for name in ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8"))
 # float32 holds every whole number up to this.
 _FLOAT32_WHOLE = 2**24
-# Pictures that show shadow, without units: they are turned so that high is bright, as everywhere else. In
-# CT, MR and PET a value has a meaning, which a display preference must not change.
-_RADIOGRAPHS = ("CR", "DX", "IO", "MG", "PX", "RF", "RG", "XA")
 _FLOATS = {"FloatPixelData": "f4", "DoubleFloatPixelData": "f8"}
 
 
@@ -116,15 +113,12 @@ def decode_into(images: Sequence[Slice], targets: Sequence[NDArray[Any]]) -> Non
 
 
 def _put(pixels: NDArray[Any], image: Slice, target: NDArray[Any]) -> None:
-    """From stored values to what they mean: the tile cut out, shadow turned to light, rescaled."""
+    """From stored values to what they mean: the tile cut out, rescaled."""
     y, x = image.corner
     pixels = pixels[y : y + image.rows, x : x + image.columns]
     if pixels.shape != target.shape:
         found = "colour" if pixels.ndim > 2 else "grey"
         raise InputError(f"{image.path.name} holds {found} pixels, its header says otherwise; export it again")
-    if image.photometric == "MONOCHROME1" and image.modality in _RADIOGRAPHS:
-        low = -(2 ** (image.bits - 1)) if image.signed else 0
-        pixels = (2 * low + 2**image.bits - 1 - pixels.astype(np.int64)).astype(pixels.dtype)
     if (image.slope, image.intercept) == (1.0, 0.0) or target.ndim > 2:
         if not np.can_cast(pixels.dtype, target.dtype):
             _check_fit(pixels, target.dtype)

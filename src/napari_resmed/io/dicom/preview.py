@@ -45,7 +45,8 @@ def preview(series: Series) -> NDArray[np.uint8]:
     if pixels.ndim > 2 and pixels.dtype == np.uint8:
         return np.asarray(pixels, np.uint8)
     grey = (np.clip(pixels.astype(np.float32), low, high) - low) * (_WHITE / ((high - low) or 1.0))
-    return np.asarray(np.rint(grey), np.uint8)
+    shown_grey = np.asarray(np.rint(grey), np.uint8)
+    return np.asarray(_WHITE - shown_grey, np.uint8) if middle.photometric == "MONOCHROME1" else shown_grey
 
 
 def _range(pixels: NDArray[Any], facts: Any) -> tuple[float, float]:

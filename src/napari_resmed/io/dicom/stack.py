@@ -351,7 +351,7 @@ def _pixel_spacing(image: Slice) -> tuple[tuple[float, ...], list[str]]:
 
 def _display(image: Slice) -> list[str]:
     if image.photometric == "MONOCHROME1":
-        return ["stored with low values bright (MONOCHROME1)"]
+        return ["low values are bright (MONOCHROME1): the values are kept, and shown that way"]
     return []
 
 

@@ -163,7 +163,8 @@ def _header(volume: Volume, stored: _Stored) -> Dataset:
     header.SpacingBetweenSlices = format_number_as_ds(gap)
 
     header.SamplesPerPixel = 1
-    header.PhotometricInterpretation = "MONOCHROME2"
+    low_is_bright = volume.meta.get("photometric") == "MONOCHROME1"
+    header.PhotometricInterpretation = "MONOCHROME1" if low_is_bright else "MONOCHROME2"
     header.Rows, header.Columns = volume.shape[1:]
     header.BitsAllocated = header.BitsStored = 16
     header.HighBit = 15
