@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -43,6 +44,24 @@ def list_(as_json: Annotated[bool, Json] = False) -> None:
         )
     for problem in problems:
         messages.print(f"Left out: {problem}", markup=False)
+
+
+@app.command("import")
+def import_(
+    source: Annotated[
+        Path, typer.Argument(metavar="SOURCE", help="A trained nnU-Net v2: its folder, one around it, or a zip file.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The model folder to write; its name is the model's.")],
+    as_json: Annotated[bool, Json] = False,
+) -> None:
+    """Make another program's trained model one that can be used here."""
+    from napari_resmed.models.nnunet import import_nnunet  # brings torch, which other commands do without
+
+    made = import_nnunet(source, out)
+    if as_json:
+        print_json(_summary(made))
+    else:
+        messages.print(f"Wrote {out}: {len(made.labels)} structures, {made.members} networks", markup=False)
 
 
 @app.command()

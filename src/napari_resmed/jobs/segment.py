@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
@@ -32,6 +33,8 @@ __all__ = ["Segmentation", "segment"]
 _PREPARED, _PREDICTED = 0.08, 0.97
 # A field of view under this share of the model's window shows too little of the anatomy around a voxel.
 SMALL_FIELD = 0.25
+# DICOM's words for what an image shows. A model whose channels have other names says nothing of what it was trained on.
+MODALITIES = frozenset({"CR", "CT", "DX", "MG", "MR", "NM", "PT", "US", "XA"})
 
 
 @dataclass(frozen=True)
@@ -112,33 +115,37 @@ def segment(
     clock = _Clock()
     try:
         yield Progress("Loading the model", 0.0)
-        warm_network(chosen, machine)
+        for member in range(chosen.members):
+            warm_network(chosen, machine, member)
         seconds["load"] = clock.lap()
         yield Progress("Preparing the image", 0.01)
         ready, grid = prepare(image, chosen.preparation)
         for note in _doubts(image, chosen):
             yield Warning(note)
         seconds["prepare"] = clock.lap()
-        wishes = Windows(chosen.patch, overlap, chosen.mirror_axes if tta else ())
+        wishes = Windows(chosen.patch, overlap, chosen.mirror_axes if tta else (), even=chosen.even_windows)
         windows = plan_memory(chosen, grid.shape, grid.source_shape, machine, wishes, free_bytes(machine)).windows
         if windows.patch != chosen.patch:
             yield Warning(
                 f"memory is short: windows of {_voxels(windows)} instead of the model's; expect less accuracy"
             )
         padded = tuple(map(max, grid.shape, windows.patch))
-        count = len(window_places((padded[0], padded[1], padded[2]), windows.patch, overlap))
-        runner = choose_backend(chosen, machine, windows.patch, count, backend)
-        if runner.note:
-            yield Warning(runner.note)
+        count = len(window_places((padded[0], padded[1], padded[2]), windows.patch, overlap, windows.even))
+        runners = [
+            choose_backend(chosen, machine, windows.patch, count, backend, member) for member in range(chosen.members)
+        ]
+        for note in dict.fromkeys(runner.note for runner in runners if runner.note):
+            yield Warning(note)
         seconds["load"] += clock.lap()
-        restorer = LabelRestorer(grid, chosen.values)
+        overlapping = bool(chosen.regions)
+        restorer = LabelRestorer(grid, (0, *chosen.regions) if overlapping else chosen.values, overlapping)
         doubt = torch.zeros(grid.shape) if uncertainty else None
         steps = slide(
             ready,
-            [runner.network],
+            [runner.network for runner in runners],
             machine,
             windows,
-            classes=len(chosen.values),
+            classes=len(chosen.regions or chosen.values),
             background_classes=chosen.background_classes,
         )
         tiles, restoring = 0, 0.0
@@ -147,7 +154,7 @@ def segment(
                 lap = time.perf_counter()
                 restorer.add(step.scores)
                 if doubt is not None:
-                    doubt[step.start : step.start + step.scores.shape[1]] = _entropy(step.scores.float())
+                    doubt[step.start : step.start + step.scores.shape[1]] = _entropy(step.scores.float(), overlapping)
                 restoring += time.perf_counter() - lap
                 continue
             if isinstance(step, Windows):
@@ -174,7 +181,7 @@ def segment(
         "parameters": {
             "device": str(machine.device),
             "precision": machine.precision,
-            "backend": runner.name,
+            "backend": " and ".join(dict.fromkeys(runner.name for runner in runners)),
             "overlap": overlap,
             "tta": tta,
         },
@@ -232,7 +239,7 @@ def _geometry_facts(image: Volume) -> dict[str, Any]:
 
 def _doubts(image: Volume, model: Model) -> Iterator[str]:
     """What speaks against the model for this image: another modality, a tiny field of view."""
-    if image.modality and image.modality not in model.channels:
+    if image.modality and image.modality not in model.channels and MODALITIES.issuperset(model.channels):
         wanted = " or ".join(model.channels)
         yield f"the image is {image.modality}, {model.name} was trained on {wanted}: expect a poor result"
     extent = sorted(size * mm for size, mm in zip(image.grid_shape, image.spacing_mm, strict=True))
@@ -244,8 +251,12 @@ def _doubts(image: Volume, model: Model) -> Iterator[str]:
         )
 
 
-def _entropy(scores: torch.Tensor) -> torch.Tensor:
-    """Shannon entropy of the softmax over classes, divided by its maximum."""
+def _entropy(scores: torch.Tensor, overlapping: bool) -> torch.Tensor:
+    """Shannon entropy of the softmax over classes, divided by its maximum; of those that overlap the least sure one."""
+    if overlapping:
+        share = scores.sigmoid()
+        unsure: torch.Tensor = (torch.special.entr(share) + torch.special.entr(1 - share)).amax(0) / math.log(2)
+        return unsure
     share = torch.log_softmax(scores, 0)
     return -(share.exp() * share).sum(0) / torch.log(torch.tensor(float(scores.shape[0])))
 

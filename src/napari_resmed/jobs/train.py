@@ -178,10 +178,20 @@ def _whole(
     if resume:
         plan, dataset = _unfinished(run, folder)
     else:
-        known = find_model(base) if base else None
+        known = _base(base) if base else None
         plan, dataset = yield from _decide(data, folder, name, run, known, wishes, changes)
     yield Preview("plan", plan.to_json())
     return (yield from _carry_out(plan, dataset, run, folder, begin))
+
+
+def _base(name: str) -> Model:
+    base = find_model(name)
+    if not base.preparation.is_plain or base.regions or base.members > 1:
+        raise InputError(
+            f"{base.name} was imported from another program: it can segment, but what it needs of images is not "
+            "available while training; start from a model of this program, or from none"
+        )
+    return base
 
 
 def _target(target: str | Path, name: str) -> Path:

@@ -42,8 +42,8 @@ def network_data_format(model: Model) -> dict[str, Any]:
                 "value_range": [0, 1],
                 "is_patch_data": True,
                 "channel_def": {
-                    **{str(number): "background" for number in range(model.background_classes)},
-                    **{str(number): label.name for number, label in enumerate(model.labels, model.background_classes)},
+                    str(number): model.labels[value].name if value else "background"
+                    for number, value in enumerate(model.class_values)
                 },
             }
         },
@@ -54,9 +54,12 @@ def inference_config(model: Model) -> dict[str, Any]:
     """``configs/inference.json``: the same steps in MONAI's own transforms.
 
     Only ``_target_`` entries and references; MONAI's loader evaluates ``$`` strings, so the few there are stand
-    for paths and for calls that MONAI's schema has no other way to say.
+    for paths and for calls that MONAI's schema has no other way to say. MONAI has no transforms for what models of
+    other programs ask for; of such a model the network alone is told.
     """
     module, attribute = NETWORKS[model.network]
+    if not model.preparation.is_plain or model.regions or model.members > 1:
+        return {"network_def": {"_target_": f"{module}.{attribute}", **model.arguments}}
     dtype = str(smallest_integer_type(max(model.values)))
     classes = list(range(len(model.class_values)))
     keys = {"keys": "image"}

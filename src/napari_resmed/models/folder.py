@@ -9,11 +9,16 @@ from pathlib import Path
 from napari_resmed.errors import InputError, ModelError
 from napari_resmed.models.model import Model
 
-__all__ = ["METADATA", "WEIGHTS", "load_model", "read_card"]
+__all__ = ["METADATA", "WEIGHTS", "load_model", "read_card", "weights_file"]
 
 WEIGHTS = Path("models/model.pt")
 METADATA = Path("configs/metadata.json")
 _REQUIRED = (METADATA, Path("configs/inference.json"), WEIGHTS, Path("LICENSE"), Path("docs/README.md"))
+
+
+def weights_file(member: int) -> Path:
+    """Where in a model's folder the weights of one of its networks lie."""
+    return WEIGHTS.with_stem(f"{WEIGHTS.stem}_{member}") if member else WEIGHTS
 
 
 def load_model(folder: Path | str) -> Model:
@@ -37,9 +42,13 @@ def load_model(folder: Path | str) -> Model:
     if not isinstance(metadata, Mapping):
         raise ModelError(f"{folder.name}/{METADATA} holds no JSON object")
     try:
-        return Model.from_json(metadata, folder.resolve())
+        model = Model.from_json(metadata, folder.resolve())
     except InputError as problem:
         raise ModelError(f"{folder.name}: {problem}") from problem
+    gone = [str(path) for path in map(weights_file, range(model.members)) if not (folder / path).is_file()]
+    if gone:
+        raise ModelError(f"{folder.name} is not a whole model folder: {', '.join(gone)} missing")
+    return model
 
 
 def read_card(model: Model) -> str:

@@ -39,6 +39,13 @@ class Model:
     background_classes:
         The first so many classes of the network are background, the ``k``-th label is class ``k`` after them. A network
         that was trained on from another keeps the structures it no longer answers as such classes.
+    regions:
+        Where the network's classes may overlap: the label value of each, in order; a later one is written over those
+        before. Such a network has no class of background. Empty for any other.
+    members:
+        How many networks of this kind there are, whose scores are averaged.
+    even_windows:
+        Whether windows are spread evenly over the image, as nnU-Net does it, instead of in fixed steps.
     mirror_axes:
         Axes ``(0 z, 1 y, 2 x)`` along which a mirrored image gives the mirrored answer.
     measured:
@@ -69,8 +76,18 @@ class Model:
     training: Mapping[str, Any] = field(default_factory=dict)
     folder: Path | None = None
     background_classes: int = 1
+    regions: tuple[int, ...] = ()
+    members: int = 1
+    even_windows: bool = False
 
     def __post_init__(self) -> None:
+        if self.members < 1 or (self.regions and sorted(self.regions) != list(self.labels.values)):
+            raise ModelError(f"the model {self.name} contradicts itself in its regions, or has no weights")
+        if self.preparation.normalization and len(self.preparation.normalization) != len(self.channels):
+            raise ModelError(
+                f"the model {self.name} has {len(self.channels)} channels and normalizes "
+                f"{len(self.preparation.normalization)}"
+            )
         if min(self.patch) < 1 or not len(self.labels) or not self.channels or self.background_classes < 1:
             raise ModelError(f"the model {self.name} says nothing of patch, labels, channels or background")
         # All our networks are built from these two; a description that contradicts them would fail in torch's words.
@@ -89,7 +106,7 @@ class Model:
     @property
     def class_values(self) -> tuple[int, ...]:
         """Label value of every class of the network."""
-        return (0,) * self.background_classes + self.labels.values
+        return self.regions or (0,) * self.background_classes + self.labels.values
 
     def check_fits(self, volume: Volume) -> None:
         """Refuse an image this model cannot take.
@@ -113,6 +130,8 @@ class Model:
 
     def to_json(self) -> dict[str, Any]:
         """Our part of ``metadata.json``."""
+        seldom = {"regions": list(self.regions), "members": self.members, "even_windows": self.even_windows}
+        usual = {"regions": [], "members": 1, "even_windows": False}
         return {
             "format": FORMAT,
             "name": self.name,
@@ -126,6 +145,7 @@ class Model:
             "mirror_axes": list(self.mirror_axes),
             "measured": dict(self.measured),
             "training": dict(self.training),
+            **{name: value for name, value in seldom.items() if value != usual[name]},
         }
 
     @classmethod
@@ -160,6 +180,9 @@ class Model:
                 training=dict(ours.get("training", {})),
                 folder=folder,
                 background_classes=int(ours.get("background_classes", 1)),
+                regions=tuple(int(value) for value in ours.get("regions", ())),
+                members=int(ours.get("members", 1)),
+                even_windows=bool(ours.get("even_windows", False)),
             )
         except (KeyError, TypeError, ValueError) as problem:
             raise ModelError(f"metadata.json is incomplete or wrong at {problem}") from problem

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,20 +16,23 @@ from torch import Tensor
 from napari_resmed.errors import InputError, WorkError
 from napari_resmed.io.whole_file import reason, whole_folder
 from napari_resmed.models.bundle import REQUIRED_PACKAGES, inference_config, network_data_format
-from napari_resmed.models.folder import METADATA, WEIGHTS, load_model
+from napari_resmed.models.folder import METADATA, load_model, weights_file
 from napari_resmed.models.model import Model
 
-__all__ = ["check_model_place", "save_model"]
+__all__ = ["AUTHORS", "check_model_place", "save_model"]
+
+AUTHORS = "The napari-resmed developers"
 
 
 def save_model(
     model: Model,
-    weights: Mapping[str, Tensor],
+    weights: Mapping[str, Tensor] | Sequence[Mapping[str, Tensor]],
     folder: Path | str,
     *,
     card: str,
     licence: str,
     changelog: Mapping[str, str] | None = None,
+    authors: str = AUTHORS,
 ) -> Model:
     """Write a model folder, whole or not at all.
 
@@ -38,13 +41,16 @@ def save_model(
     model:
         The description.
     weights:
-        The network's state dict; tensors only. Half precision is kept as it is.
+        The network's state dict; tensors only. Half precision is kept as it is. Of a model of several members, each
+        one's.
     folder:
         Where; an existing model folder is replaced.
     card, licence:
         Text of ``docs/README.md`` and ``LICENSE``.
     changelog:
         What each version brought.
+    authors:
+        Who made it and has the right in it.
 
     Raises
     ------
@@ -55,7 +61,10 @@ def save_model(
     """
     folder = Path(folder)
     check_model_place(folder)
-    metadata = _metadata(model, changelog or {model.version: "first version"})
+    members = [weights] if isinstance(weights, Mapping) else weights
+    if len(members) != model.members:
+        raise ValueError(f"{len(members)} sets of weights for {model.members} members")
+    metadata = _metadata(model, changelog or {model.version: "first version"}, authors)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
@@ -67,7 +76,8 @@ def save_model(
         (part / "configs/inference.json").write_text(_json(inference_config(model)), encoding="utf-8")
         (part / "docs/README.md").write_text(card, encoding="utf-8")
         (part / "LICENSE").write_text(licence, encoding="utf-8")
-        (part / WEIGHTS).write_bytes(_weights(weights))
+        for number, one in enumerate(members):
+            (part / weights_file(number)).write_bytes(_weights(one))
     return load_model(folder)
 
 
@@ -104,7 +114,7 @@ def _installed(package: str) -> str:
         return "0"
 
 
-def _metadata(model: Model, changelog: Mapping[str, str]) -> dict[str, Any]:
+def _metadata(model: Model, changelog: Mapping[str, str], authors: str) -> dict[str, Any]:
     return {
         "schema": "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/"
         "meta_schema_20240725.json",
@@ -118,8 +128,8 @@ def _metadata(model: Model, changelog: Mapping[str, str]) -> dict[str, Any]:
         "name": model.name,
         "task": model.task,
         "description": model.description,
-        "authors": "The napari-resmed developers",
-        "copyright": "The napari-resmed developers",
+        "authors": authors,
+        "copyright": authors,
         "intended_use": "Research; not for diagnosis.",
         "network_data_format": network_data_format(model),
         "resmed": model.to_json(),

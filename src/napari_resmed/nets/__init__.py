@@ -21,6 +21,7 @@ NETWORKS: dict[str, tuple[str, str]] = {
     "UNet": ("monai.networks.nets.unet", "UNet"),
     "DynUNet": ("monai.networks.nets.dynunet", "DynUNet"),
     "SegResNet": ("monai.networks.nets.segresnet", "SegResNet"),
+    "PlainConvUNet": ("napari_resmed.nets.plain_conv_unet", "PlainConvUNet"),
     "ResidualEncoderUNet": ("napari_resmed.nets.residual_encoder_unet", "ResidualEncoderUNet"),
 }
 

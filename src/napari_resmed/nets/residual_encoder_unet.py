@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
+
+from napari_resmed.nets.unet_parts import Convolution, Decoder, Sizes, three
 
 __all__ = ["ResidualEncoderUNet"]
 
-Sizes = Sequence[Sequence[int]]
 
-
-class ResidualEncoderUNet(nn.Module):
+class ResidualEncoderUNet(Decoder):
     """Takes ``(batch, in_channels, z, y, x)`` and gives scores ``(batch, out_channels, z, y, x)``.
 
     While training with ``deep_supervision`` it gives a list: the same, and coarser ones of the levels below.
@@ -51,9 +50,8 @@ class ResidualEncoderUNet(nn.Module):
         deep_supervision: bool = False,
         conv_bias: bool = True,
     ) -> None:
-        super().__init__()
-        self.deep_supervision = deep_supervision
-        self.stem = _Convolution(in_channels, features[0], kernel_sizes[0], (1, 1, 1), conv_bias)
+        super().__init__(out_channels, features, kernel_sizes, strides, decoder_convs, deep_supervision, conv_bias)
+        self.stem = Convolution(in_channels, features[0], kernel_sizes[0], (1, 1, 1), conv_bias)
         width, levels = features[0], []
         for wide, kernel, stride, count in zip(features, kernel_sizes, strides, blocks, strict=True):
             steps = [stride, *[(1, 1, 1)] * (count - 1)]
@@ -63,17 +61,6 @@ class ResidualEncoderUNet(nn.Module):
             )
             width = wide
         self.encoder = nn.ModuleList(levels)
-        self.up, self.decoder, self.heads = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
-        for depth, count in zip(range(len(features) - 1, 0, -1), decoder_convs, strict=True):
-            wide, below = features[depth - 1], features[depth]
-            stride = _three(strides[depth])
-            self.up.append(nn.ConvTranspose3d(below, wide, stride, stride, bias=conv_bias))
-            widths = [2 * wide, *[wide] * count]
-            kernel = kernel_sizes[depth - 1]
-            self.decoder.append(
-                nn.Sequential(*(_Convolution(widths[k], wide, kernel, (1, 1, 1), conv_bias) for k in range(count)))
-            )
-            self.heads.append(nn.Conv3d(wide, out_channels, 1))
 
     def forward(self, image: Tensor) -> Tensor | list[Tensor]:
         """Scores of an image."""
@@ -82,30 +69,7 @@ class ResidualEncoderUNet(nn.Module):
         for level in self.encoder:
             state = level(state)
             seen.append(state)
-        answers = []
-        deep = self.training and self.deep_supervision
-        for depth, (up, level, head) in enumerate(zip(self.up, self.decoder, self.heads, strict=True), 1):
-            state = level(torch.cat([up(state), seen[-1 - depth]], 1))
-            if deep or depth == len(self.heads):
-                answers.append(head(state))
-        return answers[::-1] if deep else answers[-1]
-
-
-class _Convolution(nn.Module):
-    """Convolution, instance norm, and where it is wanted a leaky ReLU."""
-
-    def __init__(
-        self, width: int, wide: int, kernel: Sequence[int], stride: Sequence[int], bias: bool, active: bool = True
-    ) -> None:
-        super().__init__()
-        padding = _three([(size - 1) // 2 for size in kernel])
-        self.conv = nn.Conv3d(width, wide, _three(kernel), _three(stride), padding, bias=bias)
-        self.norm = nn.InstanceNorm3d(wide, eps=1e-5, affine=True)
-        self.active = active
-
-    def forward(self, state: Tensor) -> Tensor:
-        state = self.norm(self.conv(state))
-        return nn.functional.leaky_relu(state, 0.01, inplace=not self.training) if self.active else state
+        return self.decode(seen)
 
 
 class _Block(nn.Module):
@@ -113,18 +77,13 @@ class _Block(nn.Module):
 
     def __init__(self, width: int, wide: int, kernel: Sequence[int], stride: Sequence[int], bias: bool) -> None:
         super().__init__()
-        self.conv1 = _Convolution(width, wide, kernel, stride, bias)
-        self.conv2 = _Convolution(wide, wide, kernel, (1, 1, 1), bias, active=False)
+        self.conv1 = Convolution(width, wide, kernel, stride, bias)
+        self.conv2 = Convolution(wide, wide, kernel, (1, 1, 1), bias, active=False)
         strided = any(step != 1 for step in stride)
-        self.pool = nn.AvgPool3d(_three(stride), _three(stride)) if strided else nn.Identity()
+        self.pool = nn.AvgPool3d(three(stride), three(stride)) if strided else nn.Identity()
         self.project: nn.Module = nn.Identity()
         if width != wide:
-            self.project = _Convolution(width, wide, (1, 1, 1), (1, 1, 1), bias=False, active=False)
+            self.project = Convolution(width, wide, (1, 1, 1), (1, 1, 1), bias=False, active=False)
 
     def forward(self, state: Tensor) -> Tensor:
         return nn.functional.leaky_relu(self.conv2(self.conv1(state)) + self.project(self.pool(state)), 0.01)
-
-
-def _three(sizes: Sequence[int]) -> tuple[int, int, int]:
-    z, y, x = sizes
-    return int(z), int(y), int(x)

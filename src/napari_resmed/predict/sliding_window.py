@@ -6,8 +6,10 @@ is used for the next. So memory grows with the image's cross-section, never with
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import torch
 from monai.data.utils import compute_importance_map, dense_patch_slices
@@ -21,6 +23,11 @@ __all__ = ["Rows", "Windows", "merge_background", "pad_to_window", "slide", "sli
 
 # A network that sees less than this along an axis knows too little of what is around.
 LEAST_EDGE = 32
+# Of the Gaussian by which windows are weighted, in windows.
+SIGMA = 0.125
+# What the corners of an evenly spread window count at least: nnU-Net's least, and still more than rounding where sums
+# are in half precision.
+LEAST_WEIGHT = {torch.float32: 6e-9, torch.float16: 1e-3}
 # Rows that leave at a time: whoever takes them copies them.
 ROWS = 8
 
@@ -47,6 +54,8 @@ class Windows:
         Type in which scores are summed.
     multiples:
         What the window's edges have to be divisible by, so that it can be made smaller; None where it cannot.
+    even:
+        As nnU-Net does it: windows spread evenly over the image, and their middle taken half a voxel further.
     """
 
     patch: Shape
@@ -55,6 +64,7 @@ class Windows:
     batch: int = 1
     sums: torch.dtype = torch.float32
     multiples: Shape | None = None
+    even: bool = False
 
     def smaller(self) -> Windows | None:
         """Half as many at a time, then half as long along the longest edge; None where it can be no smaller."""
@@ -83,8 +93,8 @@ class Rows:
     scores: Tensor
 
 
-def window_places(shape: Shape, patch: Shape, overlap: float) -> list[Place]:
-    """Where the windows lie: MONAI's own grid of overlapping patches, lowest z first.
+def window_places(shape: Shape, patch: Shape, overlap: float, even: bool = False) -> list[Place]:
+    """Where the windows lie: MONAI's own grid of overlapping patches, or an ``even`` one, lowest z first.
 
     Raises
     ------
@@ -93,11 +103,21 @@ def window_places(shape: Shape, patch: Shape, overlap: float) -> list[Place]:
     """
     if not 0 <= overlap < 1:
         raise InputError(f"the overlap is {overlap}, expected 0 or more and less than 1")
+    if even:
+        starts = [_spread(size, window, overlap) for size, window in zip(shape, patch, strict=True)]
+        z, y, x = patch
+        return [(slice(a, a + z), slice(b, b + y), slice(c, c + x)) for a, b, c in product(*starts)]
     step = tuple(
         size if size <= window else max(1, int(window * (1 - overlap)))
         for size, window in zip(shape, patch, strict=True)
     )
     return [tuple(place) for place in dense_patch_slices(shape, patch, step)]
+
+
+def _spread(size: int, window: int, overlap: float) -> list[int]:
+    """Starts of as few windows as overlap so much or more, at equal distances."""
+    gaps = math.ceil((size - window) / (window * (1 - overlap)))
+    return [round((size - window) / gaps * number) if gaps else 0 for number in range(gaps + 1)]
 
 
 def pad_to_window(image: Tensor, patch: Shape) -> tuple[Tensor, list[tuple[int, int]]]:
@@ -151,7 +171,7 @@ def slide(
     """
     padded, margins = pad_to_window(image, windows.patch)
     z, y, x = padded.shape[1:]
-    places = window_places((z, y, x), windows.patch, windows.overlap)
+    places = window_places((z, y, x), windows.patch, windows.overlap, windows.even)
     belt = _Belt(classes, windows, (z, y, x), margins)
     answers = _Answers(networks, machine, windows, background_classes)
     done = 0
@@ -175,7 +195,7 @@ def slide(
             done += len(group)
             continue
         if less.patch != windows.patch:
-            rest = window_places((z - row, y, x), less.patch, less.overlap)
+            rest = window_places((z - row, y, x), less.patch, less.overlap, less.even)
             places[done:] = [(slice(row + up.start, row + up.stop), along_y, along_x) for up, along_y, along_x in rest]
             belt.use(less)
             answers.forget()
@@ -226,6 +246,15 @@ def merge_background(scores: Tensor, count: int, axis: int = 1) -> Tensor:
     return torch.cat([first.logsumexp(axis, keepdim=True), rest], axis)
 
 
+def _bell(patch: Shape) -> Tensor:
+    """nnU-Net's weights of a window: their middle is a voxel, at even sizes the one after the middle."""
+    weights = torch.ones(())
+    for size in patch:
+        away = (torch.arange(size) - size // 2) / (SIGMA * size)
+        weights = weights[..., None] * torch.exp(-0.5 * away**2)
+    return weights
+
+
 class _Belt:
     """Sums of the rows that windows still reach; row ``z`` of the image lies in row ``z % height``."""
 
@@ -241,7 +270,10 @@ class _Belt:
 
     def use(self, windows: Windows) -> None:
         """Go on with windows of this size, no higher than those before."""
-        window = compute_importance_map(windows.patch, mode="gaussian", sigma_scale=0.125, dtype=torch.float32)
+        if windows.even:
+            window = _bell(windows.patch).clamp_min(LEAST_WEIGHT[windows.sums])
+        else:
+            window = compute_importance_map(windows.patch, mode="gaussian", sigma_scale=SIGMA, dtype=torch.float32)
         self._window = window / window.max()  # half precision has no room for small sums
 
     def add(self, place: Place, answer: Tensor) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from napari_resmed.errors import ModelError
-from napari_resmed.models.folder import WEIGHTS
+from napari_resmed.models.folder import weights_file
 from napari_resmed.models.model import Model
 from napari_resmed.nets import build_network
 from napari_resmed.predict.machine import Machine
@@ -23,8 +23,15 @@ _Key = tuple[Path, int, str]
 _networks: OrderedDict[_Key, nn.Module] = OrderedDict()
 
 
-def warm_network(model: Model, machine: Machine) -> nn.Module:
+def warm_network(model: Model, machine: Machine, member: int = 0) -> nn.Module:
     """The model's network with its weights on the device, from memory where it was used before.
+
+    Parameters
+    ----------
+    model, machine:
+        What, and where.
+    member:
+        Which of a model's several networks.
 
     Raises
     ------
@@ -33,14 +40,14 @@ def warm_network(model: Model, machine: Machine) -> nn.Module:
     """
     if model.folder is None:
         raise ModelError(f"the model {model.name} was never saved, so it has no weights to load")
-    path = model.folder / WEIGHTS
+    path = model.folder / weights_file(member)
     try:
         key = (path, path.stat().st_mtime_ns, str(machine.device))
     except OSError as problem:
         raise ModelError(f"the weights of {model.name} are gone; get the model folder anew") from problem
     if key not in _networks:
         _networks[key] = _load(model, path, machine)
-        while len(_networks) > KEPT:
+        while len(_networks) > max(KEPT, model.members):
             _networks.popitem(last=False)
     _networks.move_to_end(key)
     return _networks[key]

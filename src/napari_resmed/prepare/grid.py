@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 
 from napari_resmed.errors import InputError
 from napari_resmed.geometry import AxisOrder, canonical_order
-from napari_resmed.prepare.preparation import Preparation
-from napari_resmed.prepare.resample import along, linear_weights, resampled_size
+from napari_resmed.prepare.normalization import normalize
+from napari_resmed.prepare.preparation import STORED, Preparation
+from napari_resmed.prepare.resample import along, resampled_size, weights
 from napari_resmed.volume import Volume
 
 __all__ = ["UNKNOWN", "Grid", "prepare", "prepare_target"]
@@ -24,6 +27,11 @@ UNKNOWN = -1
 # single painted slice midway between two of the network's is seen by each with half a slice's weight, and must not be
 # lost.
 KNOWN_SHARE = 0.3
+# Slices more than so many times as thick as wide are not interpolated across (nnU-Net's threshold).
+THICK = 3
+
+Shape = tuple[int, int, int]
+Kinds = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -33,35 +41,124 @@ class Grid:
     Parameters
     ----------
     order:
-        Permutation and flips from the image's axes to Superior, Posterior, Left.
+        Permutation and flips from the image's axes to the network's: Superior, Posterior, Left but for models of other
+        programs.
     source_shape:
-        The image's size after ``order``.
+        The image's size after ``order``, and after it was cut.
     shape:
         The network grid's size ``(z, y, x)``.
     step:
         Network spacing in units of the image's, per axis of the network.
+    whole_shape:
+        The image's size after ``order``, where it was cut; None where it was not.
+    corner:
+        Where in it the cut begins.
+    kinds, kinds_back:
+        How each axis is interpolated, of images and of scores: see :func:`napari_resmed.prepare.resample.weights`.
     """
 
     order: AxisOrder
-    source_shape: tuple[int, int, int]
-    shape: tuple[int, int, int]
+    source_shape: Shape
+    shape: Shape
     step: tuple[float, float, float]
+    whole_shape: Shape | None = None
+    corner: Shape = (0, 0, 0)
+    kinds: Kinds = ("linear",) * 3
+    kinds_back: Kinds = ("linear",) * 3
 
     @property
     def is_source(self) -> bool:
         """Whether it is the image's own, but for the order of axes."""
         return self.shape == self.source_shape and all(step == 1 for step in self.step)
 
+    @property
+    def weights(self) -> list[Tensor]:
+        """For each axis the weights ``(network, image)`` that bring an image to the network's grid."""
+        sizes = zip(self.kinds, self.source_shape, self.shape, self.step, strict=True)
+        return [weights(kind, source, size, step) for kind, source, size, step in sizes]
+
+    @property
+    def weights_back(self) -> list[Tensor]:
+        """For each axis the weights ``(image, network)`` that bring scores to the image's grid."""
+        sizes = zip(self.kinds_back, self.source_shape, self.shape, self.step, strict=True)
+        return [weights(kind, size, source, 1 / step) for kind, source, size, step in sizes]
+
+    def take(self, data: NDArray[Any]) -> NDArray[Any]:
+        """A view of ``(..., z, y, x)`` on the image's grid, turned and cut."""
+        cut = (slice(start, start + size) for start, size in zip(self.corner, self.source_shape, strict=True))
+        return self.order.apply(data)[(..., *cut)]
+
+    def put_back(self, data: NDArray[Any]) -> NDArray[Any]:
+        """What :meth:`take` gives, back in the image's axes; 0 around what was cut out."""
+        if self.whole_shape is not None:
+            whole = np.zeros(self.whole_shape, data.dtype)
+            cut = (slice(start, start + size) for start, size in zip(self.corner, self.source_shape, strict=True))
+            whole[tuple(cut)] = data
+            data = whole
+        return np.ascontiguousarray(self.order.undo(data))
+
     @classmethod
     def of(cls, volume: Volume, preparation: Preparation) -> Grid:
-        """The grid for an image: its own axes, nearest to canonical, at the network's spacing."""
-        order = canonical_order(volume.affine)
-        source = tuple(volume.grid_shape[axis] for axis in order.axes)
-        spacing = tuple(volume.spacing_mm[axis] for axis in order.axes)
+        """The grid for an image: its own axes, nearest to the network's, at the network's spacing."""
+        order = _order(volume, preparation)
+        source = _shape(volume.grid_shape[axis] for axis in order.axes)
+        whole, corner = None, (0, 0, 0)
+        if preparation.crop_nonzero:
+            whole, (corner, source) = source, _box(volume, order)
+        spacing = [volume.spacing_mm[axis] for axis in order.axes]
         pairs = list(zip(source, spacing, preparation.spacing_mm, strict=True))
-        z, y, x = (resampled_size(size, mm, target) for size, mm, target in pairs)
+        if preparation.interpolation == "cubic":
+            shape = _shape(max(1, round(mm / target * size)) for size, mm, target in pairs)
+            a, b, c = (old / new for old, new in zip(source, shape, strict=True))
+            kinds = _kinds("cubic", spacing, preparation.spacing_mm)
+            back = _kinds("between", preparation.spacing_mm, spacing)
+            return cls(order, source, shape, (a, b, c), whole, corner, kinds, back)
         a, b, c = (target / mm for _, mm, target in pairs)
-        return cls(order, (source[0], source[1], source[2]), (z, y, x), (a, b, c))
+        return cls(order, source, _shape(resampled_size(*pair) for pair in pairs), (a, b, c), whole, corner)
+
+
+def _shape(sizes: Iterable[int]) -> Shape:
+    z, y, x = sizes
+    return z, y, x
+
+
+def _order(volume: Volume, preparation: Preparation) -> AxisOrder:
+    if preparation.orientation == STORED:
+        order = AxisOrder((0, 1, 2), (False, False, False))
+    else:
+        order = canonical_order(volume.affine)
+        turned = [one != other for one, other in zip(preparation.orientation, "SPL", strict=True)]
+        flips = [one != other for one, other in zip(order.flipped, turned, strict=True)]
+        order = AxisOrder(order.axes, (flips[0], flips[1], flips[2]))
+    a, b, c = preparation.axes
+    return AxisOrder(
+        (order.axes[a], order.axes[b], order.axes[c]), (order.flipped[a], order.flipped[b], order.flipped[c])
+    )
+
+
+def _box(volume: Volume, order: AxisOrder) -> tuple[Shape, Shape]:
+    """Corner and size, in the network's axes, of the box of what is not zero in any channel."""
+    there = volume.data != 0
+    there = order.apply(there.any(0) if volume.axes == "czyx" else there)
+    corner, size = [], []
+    for axis in range(3):
+        used = np.flatnonzero(there.any(tuple(other for other in range(3) if other != axis)))
+        first, last = (int(used[0]), int(used[-1])) if len(used) else (0, there.shape[axis] - 1)
+        corner.append(first)
+        size.append(last - first + 1)
+    return _shape(corner), _shape(size)
+
+
+def _kinds(kind: str, spacing: Sequence[float], other: Sequence[float]) -> Kinds:
+    """The same along every axis, but nearest along the one of thick slices, of the first grid or else the second."""
+    kinds = [kind] * 3
+    for edges in (spacing, other):
+        if max(edges) / min(edges) > THICK:
+            thick = [axis for axis in range(3) if edges[axis] == max(edges)]
+            if len(thick) == 1:
+                kinds[thick[0]] = "nearest"
+            break
+    return kinds[0], kinds[1], kinds[2]
 
 
 def prepare(volume: Volume, preparation: Preparation) -> tuple[Tensor, Grid]:
@@ -77,7 +174,7 @@ def prepare(volume: Volume, preparation: Preparation) -> tuple[Tensor, Grid]:
     Returns
     -------
     image
-        float32 ``(c, z, y, x)`` in 0..1 on the network's grid, axes towards Superior, Posterior, Left.
+        float32 ``(c, z, y, x)`` on the network's grid, in 0..1 but for a model with a normalization of its own.
     grid
         What leads back.
 
@@ -89,13 +186,39 @@ def prepare(volume: Volume, preparation: Preparation) -> tuple[Tensor, Grid]:
     grid = Grid.of(volume, preparation)
     data = volume.data if volume.axes == "czyx" else volume.data[None]
     _check_voxels(data)
-    image = torch.from_numpy(_float32(grid.order.apply(data), fixed=any(preparation.windows)))
-    for axis in range(3):
-        if grid.step[axis] != 1 or grid.shape[axis] != grid.source_shape[axis]:
-            weights = linear_weights(grid.source_shape[axis], grid.shape[axis], grid.step[axis])
-            image = along(image, axis + 1, weights)
+    if preparation.normalization:
+        return _prepare_before_resampling(grid.take(data), preparation, grid), grid
+    image = torch.from_numpy(_float32(grid.take(data), fixed=any(preparation.windows)))
+    image = _resampled(image, grid)
     channels = [_to_unit(channel, preparation, number) for number, channel in enumerate(image)]
     return torch.stack(channels).contiguous(), grid
+
+
+def _resampled(image: Tensor, grid: Grid, axes: Sequence[int] = (0, 1, 2)) -> Tensor:
+    every = grid.weights
+    for axis in axes:
+        if grid.step[axis] != 1 or grid.shape[axis] != grid.source_shape[axis]:
+            image = along(image, axis + 1, every[axis])
+    return image
+
+
+def _prepare_before_resampling(data: NDArray[Any], preparation: Preparation, grid: Grid) -> Tensor:
+    """Normalize every channel, then resample it; splines overshoot no further than the values there were."""
+    image = _float32(data, fixed=True)
+    inside = None
+    if any(one.masked for one in preparation.normalization):
+        inside = ndimage.binary_fill_holes((image != 0).any(0))
+    for channel, how in zip(image, preparation.normalization, strict=True):
+        normalize(channel, how, inside)
+    ready = torch.from_numpy(image)
+    if grid.is_source:
+        return ready
+    # Across thick slices nothing is interpolated: each slice has bounds of its own, and is cut to them.
+    across = [axis for axis in range(3) if grid.kinds[axis] != "nearest"]
+    bounds = [axis + 1 for axis in across]
+    low, high = ready.amin(bounds, keepdim=True), ready.amax(bounds, keepdim=True)
+    ready = _resampled(ready, grid, across).clamp_(low, high)
+    return _resampled(ready, grid, [axis for axis in range(3) if axis not in across]).contiguous()
 
 
 def _check_voxels(data: NDArray[Any]) -> None:
@@ -163,20 +286,17 @@ def prepare_target(classes: NDArray[np.signedinteger[Any]], grid: Grid, count: i
     NDArray
         int16 ``(z, y, x)`` on the network's grid.
     """
-    turned = grid.order.apply(classes)
+    turned = grid.take(classes)
     if grid.is_source:
         return np.array(turned, dtype=np.int16, order="C")
-    weights = [
-        linear_weights(source, size, step)
-        for source, size, step in zip(grid.source_shape, grid.shape, grid.step, strict=True)
-    ]
+    along_axes = grid.weights
     source = torch.from_numpy(np.array(turned, dtype=np.int16, order="C"))
     known, best = torch.zeros(grid.shape), torch.zeros(grid.shape)
     target = torch.full(grid.shape, UNKNOWN, dtype=torch.int16)
     for number in range(count):
         share = (source == number).float()
         for axis in range(3):
-            share = along(share, axis, weights[axis])
+            share = along(share, axis, along_axes[axis])
         known += share
         target[share > best] = number
         best = torch.maximum(best, share)

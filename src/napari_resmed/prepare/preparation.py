@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import inf
 from typing import Any
 
 from napari_resmed.errors import ModelError
+from napari_resmed.prepare.normalization import Normalization
 
-__all__ = ["Preparation"]
+__all__ = ["INTERPOLATIONS", "ORIENTATIONS", "STORED", "Preparation"]
 
 ORIENTATION = "SPL"
+# The axes as the image has them.
+STORED = "stored"
+ORIENTATIONS = (ORIENTATION, "SAR", STORED)
+INTERPOLATIONS = ("linear", "cubic")
+_AXES = (0, 1, 2)
 
 
 @dataclass(frozen=True)
@@ -28,17 +34,38 @@ class Preparation:
         For channels whose numbers mean something by themselves (CT in Hounsfield units): the two values that
         become 0 and 1 instead, one pair per channel, None where the percentiles are taken. Empty: none at all.
     orientation:
-        Patient sides the axes ``(z, y, x)`` grow towards. Only ``"SPL"`` is in use.
+        Patient sides the axes ``(z, y, x)`` grow towards: ``"SPL"``; ``"SAR"`` or ``"stored"``, the axes as the image
+        has them, for models of other programs.
+    axes:
+        For each axis of the network's grid, which of the turned image's it is.
+    crop_nonzero:
+        Whether the image is first cut to the box of what is not zero.
+    interpolation:
+        ``"linear"``, at the very spacing of the network; or as nnU-Net does it: ``"cubic"`` splines for images and
+        linear for scores, by the ratio of sizes, and nearest across slices that are more than three times as thick as
+        wide.
+    normalization:
+        One for each channel, instead of percentiles and windows. Empty: none.
     """
 
     spacing_mm: tuple[float, float, float]
     percentiles: tuple[float, float] = (0.5, 99.5)
     orientation: str = ORIENTATION
     windows: tuple[tuple[float, float] | None, ...] = ()
+    axes: tuple[int, int, int] = _AXES
+    crop_nonzero: bool = False
+    interpolation: str = "linear"
+    normalization: tuple[Normalization, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.orientation != ORIENTATION:
-            raise ModelError(f"the model wants the orientation {self.orientation!r}, expected {ORIENTATION!r}")
+        if self.orientation not in ORIENTATIONS:
+            wanted = ", ".join(ORIENTATIONS)
+            raise ModelError(f"the model wants the orientation {self.orientation!r}, expected one of {wanted}")
+        if sorted(self.axes) != [*_AXES]:
+            raise ModelError(f"the model orders its axes as {self.axes}, expected 0, 1 and 2 in some order")
+        if self.interpolation not in INTERPOLATIONS:
+            wanted = " or ".join(INTERPOLATIONS)
+            raise ModelError(f"the model wants the interpolation {self.interpolation!r}, expected {wanted}")
         if len(self.spacing_mm) != 3 or not all(0 < mm < inf for mm in self.spacing_mm):
             raise ModelError(f"the model's spacing is {self.spacing_mm}, expected three lengths in mm")
         low, high = self.percentiles
@@ -51,9 +78,16 @@ class Preparation:
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         values = asdict(self)
-        if not self.windows:
-            del values["windows"]
-        return values
+        values["normalization"] = [one.to_json() for one in self.normalization]
+        unsaid = {"windows": (), "axes": _AXES, "crop_nonzero": False, "interpolation": "linear", "normalization": []}
+        return {name: value for name, value in values.items() if name not in unsaid or value != unsaid[name]}
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is of the kind that this program's own models have."""
+        return self == replace(
+            self, orientation=ORIENTATION, axes=_AXES, crop_nonzero=False, interpolation="linear", normalization=()
+        )
 
     def window(self, channel: int) -> tuple[float, float] | None:
         """The fixed range of a channel; None where percentiles decide."""
@@ -74,6 +108,16 @@ class Preparation:
             windows = tuple(
                 None if window is None else (float(window[0]), float(window[1])) for window in values.get("windows", ())
             )
-            return cls((z, y, x), (low, high), str(values["orientation"]), windows)
+            a, b, c = (int(axis) for axis in values.get("axes", _AXES))
+            return cls(
+                (z, y, x),
+                (low, high),
+                str(values["orientation"]),
+                windows,
+                (a, b, c),
+                bool(values.get("crop_nonzero", False)),
+                str(values.get("interpolation", "linear")),
+                tuple(Normalization.from_json(one) for one in values.get("normalization", ())),
+            )
         except (KeyError, TypeError, ValueError, IndexError) as problem:
             raise ModelError(f"the model's preparation is incomplete: {problem}") from problem

@@ -1,17 +1,19 @@
-"""Linear resampling along the axes of a grid, one axis at a time.
+"""Resampling along the axes of a grid, one axis at a time: linear, and in the ways that nnU-Net's models are used to.
 
-Where the new grid is coarser the triangle widens to the new spacing, so that nothing between the samples is
-skipped (as image libraries do when they shrink a picture). Both grids share their centre.
+Of the linear one: where the new grid is coarser the triangle widens to the new spacing, so that nothing between the
+samples is skipped (as image libraries do when they shrink a picture). Both grids share their centre.
 """
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
+from scipy import ndimage
 from torch import Tensor
 
-__all__ = ["along", "linear_weights", "resampled_size"]
+__all__ = ["along", "cubic_weights", "linear_weights", "resampled_size", "weights"]
 
 
 def resampled_size(size: int, spacing_mm: float, target_mm: float) -> int:
@@ -19,7 +21,40 @@ def resampled_size(size: int, spacing_mm: float, target_mm: float) -> int:
     return max(1, round(size * spacing_mm / target_mm))
 
 
-def linear_weights(size_in: int, size_out: int, step: float) -> Tensor:
+def weights(kind: str, size_in: int, size_out: int, step: float) -> Tensor:
+    """Weights ``(size_out, size_in)`` float32, every row summing to 1.
+
+    Parameters
+    ----------
+    kind:
+        ``"linear"``; or, in steps of the sizes' ratio, ``"cubic"``, ``"between"`` (linear, of the two nearest samples
+        alone) and ``"nearest"``.
+    size_in, size_out:
+        Number of samples.
+    step:
+        Distance of the output samples in units of the input's.
+    """
+    if kind == "cubic":
+        return cubic_weights(size_in, size_out)
+    if kind == "nearest":
+        nearest = ((torch.arange(size_out, dtype=torch.float64) + 0.5) * size_in / size_out).floor().long()
+        return torch.eye(size_in)[nearest.clamp(0, size_in - 1)]
+    if kind == "between":
+        return linear_weights(size_in, size_out, size_in / size_out, reach=1.0)
+    return linear_weights(size_in, size_out, step)
+
+
+def cubic_weights(size_in: int, size_out: int) -> Tensor:
+    """Weights ``(size_out, size_in)`` of cubic splines, as SciPy's ``zoom`` has them; the end sample goes on."""
+    if size_in == size_out:
+        return torch.eye(size_in)
+    columns = [
+        ndimage.zoom(sample, size_out / size_in, order=3, mode="nearest", grid_mode=True) for sample in np.eye(size_in)
+    ]
+    return torch.from_numpy(np.stack(columns, 1)).float()
+
+
+def linear_weights(size_in: int, size_out: int, step: float, reach: float = 0.0) -> Tensor:
     """Weights of every input sample for every output sample.
 
     Parameters
@@ -28,6 +63,8 @@ def linear_weights(size_in: int, size_out: int, step: float) -> Tensor:
         Number of samples.
     step:
         Distance of the output samples in units of the input's.
+    reach:
+        Half the triangle's base, in the same units; 0: as the two grids need it.
 
     Returns
     -------
@@ -36,7 +73,7 @@ def linear_weights(size_in: int, size_out: int, step: float) -> Tensor:
     """
     place = (torch.arange(size_out, dtype=torch.float64) - (size_out - 1) / 2) * step + (size_in - 1) / 2
     place = place.clamp(0, size_in - 1)
-    reach = max(1.0, step)
+    reach = reach or max(1.0, step)
     distance = (place[:, None] - torch.arange(size_in, dtype=torch.float64)[None, :]).abs()
     weights = (1 - distance / reach).clamp_min(0)
     return (weights / weights.sum(1, keepdim=True)).float()

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from napari_resmed.labels import smallest_integer_type
 from napari_resmed.prepare.grid import Grid
-from napari_resmed.prepare.resample import along, linear_weights
+from napari_resmed.prepare.resample import along
 
 __all__ = ["LabelRestorer", "restore_labels", "restore_map"]
 
@@ -49,10 +49,7 @@ class LabelRestorer:
         self._overlapping = overlapping
         self._values = np.array(values[1:] if overlapping else values, smallest_integer_type(max(values)))
         self._labels = np.zeros(grid.source_shape, self._values.dtype)
-        self._weights = [
-            linear_weights(size, source, 1 / step)
-            for size, source, step in zip(grid.shape, grid.source_shape, grid.step, strict=True)
-        ]
+        self._weights = grid.weights_back
         self._needed = [_span(row) for row in self._weights[0]]  # rows of scores for every slice of the image
         self._rows: Tensor | None = None
         self._first = 0  # number of the first row kept
@@ -91,7 +88,7 @@ class LabelRestorer:
         if self._next < self._grid.source_shape[0]:
             missing = self._grid.shape[0] - self._first
             raise ValueError(f"{missing} of {self._grid.shape[0]} rows of scores are missing")
-        return np.ascontiguousarray(self._grid.order.undo(self._labels))
+        return self._grid.put_back(self._labels)
 
     def _do(self, start: int, stop: int) -> None:
         assert self._rows is not None
@@ -150,16 +147,13 @@ def restore_labels(
 def restore_map(scores: Tensor, grid: Grid) -> NDArray[np.float32]:
     """Take one map ``(z, y, x)`` of real numbers back to the image's grid, float32."""
     out = np.zeros(grid.source_shape, np.float32)
-    weights = [
-        linear_weights(size, source, 1 / step)
-        for size, source, step in zip(grid.shape, grid.source_shape, grid.step, strict=True)
-    ]
+    weights = grid.weights_back
     for start in range(0, grid.source_shape[0], SLICES):
         rows = weights[0][start : start + SLICES]
         low, high = _span(rows.sum(0))
         slab = along(scores[low:high].float(), 0, rows[:, low:high])
         out[start : start + SLICES] = along(along(slab, 1, weights[1]), 2, weights[2]).numpy()
-    return np.ascontiguousarray(grid.order.undo(out))
+    return grid.put_back(out)
 
 
 def _span(weights: Tensor) -> tuple[int, int]:

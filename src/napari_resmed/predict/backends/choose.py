@@ -40,7 +40,9 @@ class Backend:
     note: str = ""
 
 
-def choose_backend(model: Model, machine: Machine, patch: Shape, windows: int, wish: str = "auto") -> Backend:
+def choose_backend(
+    model: Model, machine: Machine, patch: Shape, windows: int, wish: str = "auto", member: int = 0
+) -> Backend:
     """Load a model's network into the fastest program that agrees with torch.
 
     Parameters
@@ -53,6 +55,8 @@ def choose_backend(model: Model, machine: Machine, patch: Shape, windows: int, w
         How many there are: a few are not worth a conversion.
     wish:
         ``"auto"``, ``"torch"`` or ``"openvino"``.
+    member:
+        Which of a model's several networks.
 
     Raises
     ------
@@ -63,7 +67,7 @@ def choose_backend(model: Model, machine: Machine, patch: Shape, windows: int, w
     """
     if wish not in BACKENDS:
         raise InputError(f"the backend is {wish!r}, expected {', '.join(BACKENDS)}")
-    network = warm_network(model, machine)
+    network = warm_network(model, machine, member)
     plain = Backend("torch", network)
     if wish == "torch":
         return plain
@@ -74,10 +78,10 @@ def choose_backend(model: Model, machine: Machine, patch: Shape, windows: int, w
                 "OpenVINO cannot be had: it runs on the CPU, and needs `pip install openvino`; choose the backend torch"
             )
         return plain
-    if wish == "auto" and windows < WORTH_CONVERTING and not openvino.is_converted(model, patch):
+    if wish == "auto" and windows < WORTH_CONVERTING and not openvino.is_converted(model, patch, member):
         return plain
     try:
-        converted = openvino.convert(model, network, machine, patch)
+        converted = openvino.convert(model, network, machine, patch, member)
     except Exception as problem:  # whatever a foreign compiler raises, torch can do it
         return Backend("torch", network, f"OpenVINO cannot run the network ({type(problem).__name__}); torch does")
     if converted.disagrees:

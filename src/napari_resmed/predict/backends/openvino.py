@@ -23,7 +23,7 @@ from platformdirs import user_cache_path
 from torch import Tensor, nn
 
 from napari_resmed.io.whole_file import whole_file, whole_folder
-from napari_resmed.models.folder import WEIGHTS
+from napari_resmed.models.folder import weights_file
 from napari_resmed.models.model import Model
 from napari_resmed.predict.machine import Machine
 from napari_resmed.predict.sliding_window import Shape
@@ -92,12 +92,12 @@ def is_installed() -> bool:
     return find_spec("openvino") is not None
 
 
-def is_converted(model: Model, patch: Shape) -> bool:
+def is_converted(model: Model, patch: Shape, member: int = 0) -> bool:
     """Whether the model was converted before, for windows of this size."""
-    return (_place(model, patch) / _FACTS).is_file()
+    return (_place(model, patch, member) / _FACTS).is_file()
 
 
-def convert(model: Model, network: nn.Module, machine: Machine, patch: Shape) -> Converted:
+def convert(model: Model, network: nn.Module, machine: Machine, patch: Shape, member: int = 0) -> Converted:
     """The model's network compiled, from the cache where it was converted before.
 
     Raises
@@ -105,7 +105,7 @@ def convert(model: Model, network: nn.Module, machine: Machine, patch: Shape) ->
     Exception
         Whatever OpenVINO raises where it cannot take the network.
     """
-    place = _place(model, patch)
+    place = _place(model, patch, member)
     key = (place.name, machine.precision)
     if key not in _warm:
         openvino = _openvino()
@@ -115,7 +115,7 @@ def convert(model: Model, network: nn.Module, machine: Machine, patch: Shape) ->
             _keep(openvino, model, network, patch, place)
             compiled = _compiled(openvino, network, machine, patch, place)
         _warm[key] = compiled
-        while len(_warm) > KEPT:
+        while len(_warm) > max(KEPT, model.members):
             _warm.popitem(last=False)
     _warm.move_to_end(key)
     return _warm[key]
@@ -127,8 +127,8 @@ def _openvino() -> Any:
     return import_module("openvino")
 
 
-def _place(model: Model, patch: Shape) -> Path:
-    weights = (model.folder / WEIGHTS).read_bytes() if model.folder else b""
+def _place(model: Model, patch: Shape, member: int) -> Path:
+    weights = (model.folder / weights_file(member)).read_bytes() if model.folder else b""
     described = json.dumps([model.network, model.arguments, patch], sort_keys=True, default=list)
     name = hashlib.sha256(weights + described.encode()).hexdigest()[:24]
     return _cache() / name
