@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.cli.conftest import Run
+from tests.models.nnunet.folders import configuration, write
 from tests.small_models import BANDS
 
 
@@ -39,3 +40,18 @@ class TestShow:
         assert "there is no model 'x'; expected a model folder or one of:" in run(
             "models", "show", "x", "--json"
         ).refused(2)
+
+
+class TestImport:
+    def test_a_trained_nnunet(self, run: Run, tmp_path: Path) -> None:
+        done = run("models", "import", write(tmp_path / "results"), "-o", tmp_path / "abdomen", "--json")
+        assert done.code == 0, done.err
+        assert done.json["name"] == "abdomen"
+        assert [label["name"] for label in done.json["labels"]] == ["liver", "spleen"]
+        assert "Dataset007_Abdomen" in run("models", "show", tmp_path / "abdomen").out
+
+    def test_a_cascade(self, run: Run, tmp_path: Path) -> None:
+        trained = write(tmp_path, chosen=configuration(previous_stage="3d_lowres"))
+        said = run("models", "import", trained, "-o", tmp_path / "abdomen").refused(2)
+        assert "is the second stage of a cascade" in said
+        assert not (tmp_path / "abdomen").exists()

@@ -252,3 +252,25 @@ class TestWindowPlaces:
     def test_an_impossible_overlap(self, overlap: float) -> None:
         with pytest.raises(InputError, match="expected 0 or more and less than 1"):
             window_places((32, 32, 32), (16, 16, 16), overlap)
+
+
+class TestEven:
+    """As nnU-Net spreads its windows."""
+
+    def test_equal_distances_with_the_overlap_or_more(self) -> None:
+        # Its own example: an image of 110, a window of 64, half of which overlaps.
+        starts = [place[0].start for place in window_places((110, 64, 64), (64, 64, 64), 0.5, even=True)]
+        assert starts == [0, 23, 46]
+
+    def test_one_that_fits(self) -> None:
+        assert len(window_places((64, 64, 64), (64, 64, 64), 0.5, even=True)) == 1
+
+    @pytest.mark.parametrize("sums", [torch.float32, torch.float16])
+    def test_what_a_network_says_of_voxels_alone_comes_out_whole(self, sums: torch.dtype) -> None:
+        image = picture((1, 37, 40, 21))
+        windows = Windows((16, 24, 16), even=True, sums=sums)
+        scores = torch.empty((2, 37, 40, 21))
+        for step in slide(image, [lambda x: torch.cat([x, 1 - x], 1)], CPU, windows, classes=2):
+            if isinstance(step, Rows):
+                scores[:, step.start : step.start + step.scores.shape[1]] = step.scores
+        assert torch.allclose(scores[0], image[0], atol=1e-5 if sums == torch.float32 else 2e-2)

@@ -85,17 +85,18 @@ class Grid:
 
     def take(self, data: NDArray[Any]) -> NDArray[Any]:
         """A view of ``(..., z, y, x)`` on the image's grid, turned and cut."""
-        cut = (slice(start, start + size) for start, size in zip(self.corner, self.source_shape, strict=True))
-        return self.order.apply(data)[(..., *cut)]
+        return self.order.apply(data)[(..., *self._cut())]
 
     def put_back(self, data: NDArray[Any]) -> NDArray[Any]:
         """What :meth:`take` gives, back in the image's axes; 0 around what was cut out."""
         if self.whole_shape is not None:
             whole = np.zeros(self.whole_shape, data.dtype)
-            cut = (slice(start, start + size) for start, size in zip(self.corner, self.source_shape, strict=True))
-            whole[tuple(cut)] = data
+            whole[self._cut()] = data
             data = whole
         return np.ascontiguousarray(self.order.undo(data))
+
+    def _cut(self) -> tuple[slice, ...]:
+        return tuple(slice(start, start + size) for start, size in zip(self.corner, self.source_shape, strict=True))
 
     @classmethod
     def of(cls, volume: Volume, preparation: Preparation) -> Grid:

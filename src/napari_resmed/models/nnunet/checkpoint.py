@@ -20,13 +20,15 @@ from napari_resmed.errors import ModelError
 __all__ = ["read_checkpoint"]
 
 # As they are called in files of numpy 1 and 2.
-_SCALAR = np._core.multiarray.scalar  # type: ignore[attr-defined]
-_NUMPY = [
+_SCALAR = np.float64(0).__reduce__()[0]
+_NUMPY: list[Any] = [
     (_SCALAR, "numpy.core.multiarray.scalar"),
     (_SCALAR, "numpy._core.multiarray.scalar"),
     np.dtype,
     *(type(np.dtype(code)) for code in ("?", *np.typecodes["AllInteger"], *np.typecodes["Float"])),
 ]
+# How torch names what it refuses.
+_NAMED = re.compile(r"(?:GLOBAL|Unsupported class|unrecognized function|objects of type) (\S+)")
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
@@ -43,8 +45,8 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
     except MemoryError:
         raise
     except Exception as problem:  # damaged bytes make the unpickler raise anything, KeyError among them
-        if found := re.search(r"GLOBAL (\S+)|(?:type|class|function|call) (\S+\.\S+)", str(problem)):
-            name = (found[1] or found[2]).strip("`'\".,")
+        if found := _NAMED.search(str(problem)):
+            name = found[1].strip("`'\".,")
             raise ModelError(
                 f"{path.parent.name}/{path.name} asks for {name}, which weights do not need and which could run "
                 "code; it is refused"
