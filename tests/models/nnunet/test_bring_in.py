@@ -12,6 +12,7 @@ import torch
 
 from napari_resmed.errors import InputError, ModelError
 from napari_resmed.jobs.segment import segment
+from napari_resmed.jobs.train import train
 from napari_resmed.models.folder import load_model, read_card, weights_file
 from napari_resmed.models.nnunet import import_nnunet
 from napari_resmed.predict.machine import choose_machine
@@ -237,3 +238,10 @@ class TestSegmenting:
         outside[2:10, 4:16, 3:15] = False
         assert not done.labels.data[outside].any()
         assert done.labels.data.any()
+
+
+class TestTraining:
+    def test_from_an_imported_model_is_refused(self, tmp_path: Path) -> None:
+        import_nnunet(write(tmp_path), tmp_path / "abdomen")
+        with pytest.raises(InputError, match="abdomen was imported from another program: it can segment"):
+            finish(train([], tmp_path / "mine", base=str(tmp_path / "abdomen")))
