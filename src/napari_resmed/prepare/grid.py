@@ -85,7 +85,9 @@ class Grid:
 
     def take(self, data: NDArray[Any]) -> NDArray[Any]:
         """A view of ``(..., z, y, x)`` on the image's grid, turned and cut."""
-        return self.order.apply(data)[(..., *self._cut())]
+        place: tuple[Any, ...] = (..., *self._cut())
+        taken: NDArray[Any] = self.order.apply(data)[place]
+        return taken
 
     def put_back(self, data: NDArray[Any]) -> NDArray[Any]:
         """What :meth:`take` gives, back in the image's axes; 0 around what was cut out."""

@@ -63,7 +63,8 @@ def import_nnunet(source: Path | str, folder: Path | str) -> Model:
 
 
 def _read(trained: Trained, name: str) -> tuple[Model, list[Mapping[str, Any]]]:
-    members, described = [], None
+    members: list[Mapping[str, Any]] = []
+    described = None
     for path in trained.checkpoints.values():
         weights, rest = read_checkpoint(path)
         if described is None:
