@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import nibabel as nib
 import pytest
 
 from tests.cli.conftest import Run
@@ -53,12 +54,13 @@ class TestTable:
         assert [entry["id"] for entry in run("info", tmp_path, "--json").json] == [name]
 
     def test_square_brackets_are_no_markup(self, run: Run, images: Path, tmp_path: Path) -> None:
-        names = ["a[bold].nii.gz", "b[/x].nii.gz"]
-        for name in names:
-            (tmp_path / name).symlink_to(images / "good.nii.gz")
+        image = nib.load(images / "good.nii.gz")
+        image.header["descrip"] = "T1 [sag] [/x]"
+        nib.save(image, tmp_path / "a[bold].nii")
         done = run("info", tmp_path)
         assert done.code == 0
-        assert [line.split()[0] for line in done.out.splitlines()[1:]] == names
+        assert "a[bold].nii " in done.out
+        assert "T1 [sag] [/x]" in done.out
 
     def test_what_is_unreadable_is_explained(self, run: Run, images: Path) -> None:
         done = run("info", images)
