@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -124,6 +125,11 @@ class TestRefusals:
     def test_no_folder(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="does not exist"):
             write_itk(Volume(np.zeros((2, 3, 4)), np.eye(4)), tmp_path / "no" / "image.nrrd")
+
+    def test_a_name_in_another_encoding(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="another encoding than UTF-8"):
+            write_itk(Volume(np.zeros((2, 3, 4)), np.eye(4)), tmp_path / os.fsdecode(b"M\xfcller.nrrd"))
+        assert list(tmp_path.iterdir()) == []
 
     def test_a_locked_place(self, locked_disk: Path) -> None:
         with pytest.raises(InputError, match="writing is not allowed there"):

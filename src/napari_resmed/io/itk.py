@@ -83,6 +83,7 @@ def write_itk(volume: Volume, path: Path | str) -> None:
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"cannot write {path.name}: expected one of the endings {', '.join(SUFFIXES)}")
+    _check_encodable(path)
     check_place(path)
     shear = geometry.shear_cosine(volume.affine)
     if shear > SHEAR_COSINE:
@@ -113,6 +114,17 @@ def write_itk(volume: Volume, path: Path | str) -> None:
         raise WorkError(f"could not write {path.name}: {reason}; nothing was left there") from problem
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_encodable(path: Path) -> None:
+    """Refuse names that are no UTF-8, as those of old discs: SimpleITK ends the whole program over them."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as problem:
+        raise InputError(
+            f"cannot write {path.suffix} there: the path holds letters in another encoding than UTF-8, which this "
+            "format's library does not take; choose another place, or write NIfTI (.nii.gz)"
+        ) from problem
 
 
 def _check_not_anothers(path: Path, written: Sequence[Path]) -> None:
