@@ -28,6 +28,19 @@ class TestJson:
         done = run("info", "--json", images / "good.nii.gz", images / "flat.nii.gz")
         assert [entry["id"] for entry in done.json] == ["good.nii.gz", "flat.nii.gz"]
 
+    def test_what_cannot_be_read_does_not_hide_what_can(self, run: Run, images: Path) -> None:
+        done = run("info", "--json", images / "nothing.nii", images / "good.nii.gz", images / "truncated.nii.gz")
+        assert done.code == 2
+        assert [entry["id"] for entry in done.json] == ["good.nii.gz"]
+        told = done.err.splitlines()
+        assert len(told) == 2
+        assert "nothing.nii does not exist" in told[0]
+        assert "truncated.nii.gz" in told[1]
+
+    def test_nothing_can_be_read(self, run: Run, images: Path) -> None:
+        done = run("info", "--json", images / "nothing.nii")
+        assert (done.code, done.out) == (2, "")
+
 
 class TestTable:
     def test_says_the_same_in_words(self, run: Run, images: Path) -> None:

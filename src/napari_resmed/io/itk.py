@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from napari_resmed import geometry
 from napari_resmed.errors import InputError, WorkError
 from napari_resmed.io import metaimage, nrrd
+from napari_resmed.io.nrrd.complete import complete_header
 from napari_resmed.io.stored_image import StoredImage
 from napari_resmed.io.whole_file import check_place
 from napari_resmed.labels import LabelMap
@@ -101,6 +102,9 @@ def write_itk(volume: Volume, path: Path | str) -> None:
     try:
         part = folder / path.name
         sitk.WriteImage(image, str(part), useCompression=isinstance(volume, LabelMap))
+        if part.suffix.lower() in (".nrrd", ".nhdr"):
+            said = str(volume.meta.get("colour", ""))
+            complete_header(part, said if len(said) == volume.channels and volume.data.dtype == np.uint8 else "")
         written = sorted(folder.iterdir(), key=lambda file: file == part)
         _check_not_anothers(path, written)
         # The header last: until it is there, a reader finds the old image or none.
