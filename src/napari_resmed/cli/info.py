@@ -30,8 +30,8 @@ def info(
     if entries or not problems:
         _print(entries, as_json)
     # What can be read was said; what cannot makes the call a wrong one.
-    for problem in problems[:-1]:
-        messages.print(str(problem), markup=False)
+    for other in problems[:-1]:
+        messages.print(str(other), markup=False)
     if problems:
         raise problems[-1]
 
