@@ -130,7 +130,9 @@ class TestWish:
         assert Cleanup.from_json(wish.to_json()) == wish
         assert Cleanup.from_json({}) == Cleanup()
 
-    @pytest.mark.parametrize("entry", [{"erode": 1}, {"fill_holes": "yes"}, {"minimum_mm3": -1}, "all", {"minimum_mm3": "1"}])
+    @pytest.mark.parametrize(
+        "entry", [{"erode": 1}, {"fill_holes": "yes"}, {"minimum_mm3": -1}, "all", {"minimum_mm3": "1"}]
+    )
     def test_what_is_not_understood_is_refused(self, entry: object) -> None:
         with pytest.raises(ModelError):
             Cleanup.from_json(entry)

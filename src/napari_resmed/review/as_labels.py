@@ -43,6 +43,4 @@ def as_labels(volume: Volume, path: Path, other: Volume | None = None, used: str
         shared = set(other.labels.values) if isinstance(other, LabelMap) else set()
         if len(labels.labels) <= GREY_LEVELS or set(labels.labels.values) <= shared:
             return labels
-    raise InputError(
-        f"{path.name} is an image, and only label maps can be {used}; expected whole numbers, few"
-    )
+    raise InputError(f"{path.name} is an image, and only label maps can be {used}; expected whole numbers, few")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from napari_resmed.review.as_labels import as_labels
 from napari_resmed.review.metrics import TOLERANCE_MM, LabelScore, compare
 from napari_resmed.review.pairing import Pair
 from napari_resmed.review.same_grid import onto_grid
-from napari_resmed.volume import Volume
 
 __all__ = ["Compared", "Maps", "Measure", "compare_files", "read_maps"]
 

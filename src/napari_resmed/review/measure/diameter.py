@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-__all__ = ["largest_in_planes", "largest_distance"]
+__all__ = ["largest_distance", "largest_in_planes"]
 
 # Points looked at together: their distances fill some MB.
 _TOGETHER = 256

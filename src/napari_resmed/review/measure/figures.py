@@ -9,7 +9,7 @@ __all__ = ["FIGURES", "Figure"]
 
 @dataclass(frozen=True)
 class Figure:
-    """One column of a table: its key in a row, its title for people, its unit, and how many decimals are worth seeing."""
+    """One column of a table: its key in a row, its title for people, its unit, and the decimals worth seeing."""
 
     key: str
     title: str
