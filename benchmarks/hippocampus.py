@@ -59,10 +59,12 @@ def our_dice(folder: Path, learnt: list[str], judged: list[str], minutes: float,
     rows = [f"{folder}/images/{name}.nii.gz,{folder}/labels/{name}.nii.gz,{name}" for name in learnt]
     table.write_text("\n".join(["image,label,case", *rows]) + "\n")
     begin = time.perf_counter()
-    model = finish(train(table, place / "model", minutes=minutes)).model
+    done = finish(train(table, place / "model", minutes=minutes))
     spent = (time.perf_counter() - begin) / 60
-    print(f"  trained in {spent:.1f} min", flush=True)
-    return mean_dice((done_by_us(folder, name, model), truth(folder, name)) for name in judged)
+    looks = done.history[:: max(1, len(done.history) // 10)]
+    print("  held-out Dice by minutes: " + ", ".join(f"{e['seconds'] / 60:.1f}: {e['mean_dice']:.3f}" for e in looks))
+    print(f"  trained in {spent:.1f} min, {done.history[-1]['step']} steps", flush=True)
+    return mean_dice((done_by_us(folder, name, done.model), truth(folder, name)) for name in judged)
 
 
 def done_by_us(folder: Path, name: str, model: str) -> np.ndarray:

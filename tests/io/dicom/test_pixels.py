@@ -40,6 +40,21 @@ class TestEncodings:
         (series,) = find_series(folder)
         np.testing.assert_array_equal(read_series(series).data, ramp((3, 96, 80)))
 
+    @pytest.mark.parametrize("tag", ["Rows", "Columns"])
+    def test_runs_that_hold_more_than_the_header_says(self, tmp_path: Path, tag: str) -> None:
+        """A decoder would stop when it has enough: a picture sheared in silence."""
+        folder = make_series(tmp_path / "series", (2, 96, 80))
+
+        def bend(data: Dataset) -> None:
+            data.compress(RLELossless, generate_instance_uid=False)
+            setattr(data, tag, getattr(data, tag) - 10)
+
+        for file in folder.iterdir():
+            change(file, bend)
+        (series,) = find_series(folder)
+        with pytest.raises(InputError, match="holds 7680 pixels a frame, its header says"):
+            read_series(series)
+
     def test_high_throughput(self, tmp_path: Path) -> None:
         (file,) = make_series(tmp_path / "series", (1, 8, 8)).iterdir()
 

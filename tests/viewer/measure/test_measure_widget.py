@@ -67,7 +67,7 @@ class TestClick:
         assert measure.image_choice.currentText() == "scan"
         rows = click_and_wait(qtbot, measure)
         assert [row["Structure"] for row in rows] == ["left ventricle", "spot"]
-        assert rows[0]["Volume (mL)"] == "0.72"
+        assert rows[0]["Volume (mL)"] == "0.720"
         assert float(rows[0]["Mean"]) == pytest.approx(scan.data[organs.data == 1].mean(), abs=0.006)
         assert rows[1]["SD"] == "–"
         centre = AFFINE @ [7, 8, 9, 1]

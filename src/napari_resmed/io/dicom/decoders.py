@@ -31,6 +31,7 @@ from pydicom.uid import (
 
 from napari_resmed.errors import InputError
 from napari_resmed.io.dicom.fragments import DELIMITER, EMPTY_TABLE, HEAD, items_of_pixels
+from napari_resmed.io.dicom.runs import check_runs
 from napari_resmed.io.dicom.slice import Slice
 
 __all__ = ["decoded_frames"]
@@ -69,6 +70,8 @@ def decoded_frames(image: Slice, wanted: set[int]) -> Iterator[tuple[int, NDArra
         If the file is cut off, damaged, or holds something else than its header says.
     """
     items = _items(image)
+    if image.syntax == RLELossless:
+        check_runs(image, items)
     apart = image.frames_in_file > 1 and len(items) == image.frames_in_file + 1  # the table of offsets comes first
     whole = None if apart or image.frames_in_file == 1 else _decode(image, None, items)
     for frame in sorted(wanted):

@@ -107,8 +107,27 @@ def _listed(index: Path) -> Place:
         raise InputError(
             f"found none of the {absent} files that {index.name} names, expected them beside it; copy the whole disc"
         )
-    note = f"{absent} of {absent + len(files)} files that {index.name} names are not there: slices may be missing"
-    return Place(list(files), index.name, (note,) if absent else ())
+    notes = []
+    if absent:
+        notes.append(
+            f"{absent} of {absent + len(files)} files that {index.name} names are not there: slices may be missing"
+        )
+    known = {file.resolve() for file in files} | {index.resolve()}
+    more = sum(_looks_like_dicom(file) for file in _below(index.parent) if file.resolve() not in known)
+    if more:
+        notes.append(
+            f"{index.name} names {len(files)} files, and leaves out {more} DICOM files that lie beside them: slices "
+            "may be missing; choose its folder to see all"
+        )
+    return Place(list(files), index.name, tuple(notes))
+
+
+def _looks_like_dicom(file: Path) -> bool:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
 
 
 def _inside(root: Path, folder: Path, parts: list[str]) -> Path | None:

@@ -100,8 +100,7 @@ def _among_their_own(padded: NDArray[Any]) -> NDArray[np.bool_]:
             same &= alike[middle]
             same &= alike[after]
         alike, centres = same, centres[middle]
-    assert alike is not None
-    return alike
+    return np.asarray(alike)
 
 
 def _part(axis: int, start: int, stop: int | None) -> tuple[slice, ...]:

@@ -24,7 +24,7 @@ class Figure:
 
 
 FIGURES = (
-    Figure("volume_ml", "Volume", "mL", 2),
+    Figure("volume_ml", "Volume", "mL", 3),
     Figure("intensity_mean", "Mean", decimals=2, of_image=True),
     Figure("intensity_sd", "SD", decimals=2, of_image=True),
     Figure("intensity_median", "Median", decimals=2, of_image=True),
