@@ -9,6 +9,7 @@ from typing import Any
 
 from napari_resmed.errors import ModelError
 from napari_resmed.labels import LabelSet
+from napari_resmed.models.cleanup import Cleanup
 from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.volume import Volume
 
@@ -45,6 +46,8 @@ class Model:
         Figures on named cases, as in the card.
     training:
         Plan, history, fingerprint of the data.
+    cleanup:
+        What is done to labels after the network, by value; those that are not named are left as they are.
     folder:
         Where it was loaded from; None for one that was not saved yet.
 
@@ -69,10 +72,14 @@ class Model:
     training: Mapping[str, Any] = field(default_factory=dict)
     folder: Path | None = None
     background_classes: int = 1
+    cleanup: Mapping[int, Cleanup] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if min(self.patch) < 1 or not len(self.labels) or not self.channels or self.background_classes < 1:
             raise ModelError(f"the model {self.name} says nothing of patch, labels, channels or background")
+        unknown = sorted(set(self.cleanup) - set(self.labels.values))
+        if unknown:
+            raise ModelError(f"the model {self.name} wants the label {unknown[0]} cleaned up, which it does not have")
         # All our networks are built from these two; a description that contradicts them would fail in torch's words.
         for key, number in (("in_channels", len(self.channels)), ("out_channels", len(self.class_values))):
             if self.arguments.get(key, number) != number:
@@ -113,6 +120,7 @@ class Model:
 
     def to_json(self) -> dict[str, Any]:
         """Our part of ``metadata.json``."""
+        cleanup = {str(value): wish.to_json() for value, wish in self.cleanup.items()}
         return {
             "format": FORMAT,
             "name": self.name,
@@ -126,6 +134,7 @@ class Model:
             "mirror_axes": list(self.mirror_axes),
             "measured": dict(self.measured),
             "training": dict(self.training),
+            **({"cleanup": cleanup} if cleanup else {}),
         }
 
     @classmethod
@@ -160,6 +169,7 @@ class Model:
                 training=dict(ours.get("training", {})),
                 folder=folder,
                 background_classes=int(ours.get("background_classes", 1)),
+                cleanup={int(value): Cleanup.from_json(wish) for value, wish in ours.get("cleanup", {}).items()},
             )
-        except (KeyError, TypeError, ValueError) as problem:
+        except (AttributeError, KeyError, TypeError, ValueError) as problem:
             raise ModelError(f"metadata.json is incomplete or wrong at {problem}") from problem
