@@ -47,13 +47,13 @@ Run = Callable[..., Ran]
 def run(own_models: Path, tmp_path: Path) -> Run:
     """Run the command line as a person would: another process, in an empty folder."""
 
-    def command(*arguments: object, cwd: Path = tmp_path) -> Ran:
+    def command(*arguments: object, cwd: Path = tmp_path, columns: int = 200) -> Ran:
         done = subprocess.run(
             [sys.executable, "-m", "napari_resmed.cli", *map(str, arguments)],
             capture_output=True,
             text=True,
             cwd=cwd,
-            env=os.environ | {"COLUMNS": "200"},
+            env=os.environ | {"COLUMNS": str(columns)},
             timeout=240,
         )
         return Ran(done.returncode, done.stdout, done.stderr)

@@ -71,6 +71,19 @@ class TestIrregular:
         assert read(tmp_path / "a.nii").shape == (slices, 5, 4)
 
 
+class TestAnImageFileOfAFolder:
+    def test_by_the_id_that_info_says(self, run: Run, images: Path, tmp_path: Path) -> None:
+        assert run("convert", images, "a.nii", "--series", "good.nii.gz").code == 0
+        assert read(tmp_path / "a.nii").shape == read(images / "good.nii.gz").shape
+
+    def test_two_of_one_name(self, run: Run, images: Path, tmp_path: Path) -> None:
+        for case in ("a", "b"):
+            (tmp_path / case).mkdir()
+            shutil.copy(images / "good.nii.gz", tmp_path / case)
+        said = run("convert", tmp_path, "a.nii", "--series", "good.nii.gz").refused(2)
+        assert "2 files named good.nii.gz; give the path of one" in said
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         ("source", "target", "reason"),
@@ -84,6 +97,19 @@ class TestRefusals:
     )
     def test_leave_nothing(self, source: str, target: str, reason: str, run: Run, images: Path, tmp_path: Path) -> None:
         assert reason in run("convert", images / source, target).refused(2)
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize(
+        ("options", "reason"),
+        [
+            (("--series", "other"), "good.nii.gz holds one image and no series 'other'; leave --series out"),
+            (("--like", "none"), "none does not exist; --like takes the folder"),
+        ],
+    )
+    def test_an_option_is_not_passed_over(
+        self, options: tuple[str, ...], reason: str, run: Run, images: Path, tmp_path: Path
+    ) -> None:
+        assert reason in run("convert", images / "good.nii.gz", "a.nii", *options).refused(2)
         assert list(tmp_path.iterdir()) == []
 
     def test_the_image_itself(self, run: Run, images: Path, tmp_path: Path) -> None:

@@ -43,6 +43,12 @@ class TestCall:
         assert "Traceback" not in done.err
 
 
+class TestLongNames:
+    @pytest.mark.parametrize("arguments", [("info", "a" * 300 + ".nii"), ("convert", "good.nii.gz", "b" * 300)])
+    def test_one_line(self, arguments: tuple[str, ...], run: Run, images: Path) -> None:
+        assert "longer than the file system takes" in run(*arguments, cwd=images).refused(2)
+
+
 class TestDebug:
     def test_shows_the_traceback_wherever_it_stands(self, run: Run, images: Path) -> None:
         for arguments in (("--debug", "info", images / "notes.txt"), ("info", images / "notes.txt", "--debug")):

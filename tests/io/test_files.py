@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,12 @@ class TestOneDoor:
     def test_nothing_there(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="does not exist"):
             read(tmp_path / "none.nii.gz")
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+    def test_a_pipe_that_nobody_writes_to(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "a.nii")
+        with pytest.raises(InputError, match=r"a\.nii is neither a file nor a folder"):
+            read(tmp_path / "a.nii")
 
     def test_an_empty_folder(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="DICOM"):

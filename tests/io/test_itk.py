@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -124,6 +125,23 @@ class TestRefusals:
     def test_no_folder(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="does not exist"):
             write_itk(Volume(np.zeros((2, 3, 4)), np.eye(4)), tmp_path / "no" / "image.nrrd")
+
+    def test_a_name_in_another_encoding(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="another encoding than UTF-8"):
+            write_itk(Volume(np.zeros((2, 3, 4)), np.eye(4)), tmp_path / os.fsdecode(b"M\xfcller.nrrd"))
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_locked_place(self, locked_disk: Path) -> None:
+        with pytest.raises(InputError, match="writing is not allowed there"):
+            write_itk(Volume(np.zeros((2, 3, 4)), np.eye(4)), locked_disk / "image.mha")
+
+    @pytest.mark.parametrize(("first", "second"), [(".mhd", ".nhdr"), (".nhdr", ".mhd")])
+    def test_the_voxels_of_another_header(self, tmp_path: Path, first: str, second: str) -> None:
+        write_itk(Volume(np.ones((2, 3, 4), np.int16), np.eye(4)), tmp_path / f"image{first}")
+        with pytest.raises(InputError, match=r"would replace image\.raw, which belongs to another image"):
+            write_itk(Volume(np.zeros((5, 6, 7)), np.eye(4)), tmp_path / f"image{second}")
+        assert sorted(file.name for file in tmp_path.iterdir()) == sorted([f"image{first}", "image.raw"])
+        assert (read_itk(tmp_path / f"image{first}").data == 1).all()
 
     def test_missing(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"found no file image\.nrrd"):

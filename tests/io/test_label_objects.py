@@ -76,6 +76,7 @@ class TestWriteAndRead:
             read(elsewhere)
         (entry,) = find_images(elsewhere)
         assert (entry.kind, "--like" in entry.warnings[0]) == ("unreadable", True)
+        assert (entry.modality, entry.shape, entry.spacing_mm, entry.affine) == ("RTSTRUCT", (), (), [])
         assert read(elsewhere, like=folder).counts() == {1: 64}
 
     def test_what_cannot_be_read_hides_nothing_else(self, study: tuple[Path, LabelMap]) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from napari_resmed.events import Event, Progress, Started, Warning
 from napari_resmed.jobs import find_job
 from napari_resmed.jobs.segment import Segmentation, segment
 from napari_resmed.labels import LabelMap
+from napari_resmed.models.cleanup import Cleanup
+from napari_resmed.predict.cleanup import clean_up
 from napari_resmed.volume import Volume
 from tests.affines import AXIS_ORDERS, axis_order_name, make_affine
 from tests.small_models import BAND_EDGES, BANDS, describe, random_weights, save
@@ -111,6 +115,24 @@ class TestResult:
         assert made_by["parameters"] == parameters
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", made_by["time"])
         assert done.labels.modality == "MR"
+
+    def test_is_cleaned_up_as_the_model_says(self, own_models: Path) -> None:
+        tidy = replace(describe("tidy"), cleanup={300: Cleanup(largest_component=True)})
+        save(tidy, own_models)
+        try:
+            plain, done = run(IMAGE)[1].labels, run(IMAGE, "tidy")[1].labels
+        finally:
+            shutil.rmtree(own_models / "tidy")
+        expected = np.array(plain.data)
+        lost = clean_up(expected, tidy.cleanup, 1.0)
+        assert lost[0] > 0
+        assert np.array_equal(done.data, expected)
+        assert done.meta["made_by"]["cleanup"] == {
+            "labels": {"300": {"largest_component": True, "minimum_mm3": 0.0, "fill_holes": False}},
+            "removed_voxels": lost[0],
+            "filled_voxels": 0,
+        }
+        assert "cleanup" not in plain.meta["made_by"]
 
     def test_gives_figures(self) -> None:
         _, done = run(IMAGE)

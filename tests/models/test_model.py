@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from napari_resmed.errors import InputError, ModelError
+from napari_resmed.models.cleanup import Cleanup
 from napari_resmed.models.model import FORMAT, Model
 from napari_resmed.volume import Volume
 from tests.affines import make_affine
@@ -29,6 +31,15 @@ class TestRoundTrip:
     def test_through_json(self) -> None:
         model = describe(spacing_mm=(3, 2, 1), mirror_axes=(2,))
         assert Model.from_json(json.loads(json.dumps(metadata(model)))) == model
+
+    def test_with_what_is_cleaned_up(self) -> None:
+        model = replace(describe(), cleanup={300: Cleanup(True, 12.5), 1: Cleanup(fill_holes=True)})
+        assert Model.from_json(json.loads(json.dumps(metadata(model)))) == model
+        assert "cleanup" not in describe().to_json()
+
+    def test_cleaning_up_what_is_no_label_is_refused(self) -> None:
+        with pytest.raises(ModelError, match="wants the label 7 cleaned up, which it does not have"):
+            replace(describe(), cleanup={7: Cleanup(True)})
 
     def test_class_values_begin_with_background(self) -> None:
         assert describe().values == (0, 1, 2, 300)

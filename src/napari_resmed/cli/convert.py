@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from napari_resmed.cli.output import Json, messages, print_json
+from napari_resmed.errors import InputError
 from napari_resmed.io import read, read_all, write
 from napari_resmed.io.files import HOLDS_SEVERAL, check_not_input
 from napari_resmed.labels import LabelMap
@@ -39,6 +40,8 @@ def convert(
 ) -> None:
     """Write an image in another format, with the same voxels in the same place."""
     check_not_input(out, [path])
+    if like is not None and not like.exists():
+        raise InputError(f"{like} does not exist; --like takes the folder of a DICOM series")
     labels = _all_labels(path, series, like) if out.name.lower().endswith(HOLDS_SEVERAL) else []
     volume: Volume = labels[0] if labels else read(path, series, like, irregular=irregular or "", magnitude=magnitude)
     told = [warning for one in (*labels[1:], volume) for warning in one.meta.get("warnings", ())]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import sys
 from typing import Annotated, NoReturn
 
 import typer
 
 import napari_resmed
-from napari_resmed.cli import convert, demo, evaluate, info, models, segment, train
+from napari_resmed.cli import convert, demo, evaluate, info, measure, models, segment, train
 from napari_resmed.errors import ResMedError
 
 __all__ = ["app", "main"]
@@ -47,6 +49,7 @@ app.command("info")(info.info)
 app.command("convert")(convert.convert)
 app.command("segment")(segment.segment)
 app.command("evaluate")(evaluate.evaluate)
+app.command("measure")(measure.measure)
 app.command("train")(train.train)
 app.command("demo")(demo.demo)
 app.add_typer(models.app, name="models")
@@ -56,6 +59,9 @@ def main() -> NoReturn:
     """Run the command line and exit: 0 done, 1 the work failed, 2 the input or the call was wrong."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names on old discs are often in another encoding than this system's: shown with escapes, not a crash.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = app(arguments, standalone_mode=False)
         if code == _INTERRUPTED:
@@ -72,6 +78,8 @@ def main() -> NoReturn:
         sys.stderr.close()
         sys.exit(1)
     except Exception as problem:
+        if isinstance(problem, OSError) and problem.errno == errno.ENAMETOOLONG:
+            _fail("found a path that is longer than the file system takes; choose a shorter one", 2, debug)
         if hasattr(problem, "format_message"):  # typer's own: a wrong option or argument
             said = problem.format_message().strip()
             if not said:  # called without a command: the help was shown

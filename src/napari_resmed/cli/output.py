@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from napari_resmed import events
 
@@ -20,11 +22,18 @@ Result = TypeVar("Result")
 Json = typer.Option("--json", help="Print one JSON document.")
 messages = Console(stderr=True, highlight=False, soft_wrap=True)
 _results = Console(highlight=False)
+# Into a file or a pipe a row is one line, however long: an id broken over lines cannot be searched for or copied.
+_WIDE = 10_000
 
 
 def print_json(document: Any) -> None:
     """The one JSON document of a command, on standard output."""
-    typer.echo(json.dumps(document, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(document, allow_nan=False)
+    typer.echo(text)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -35,8 +44,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         right = bool(listed) and isinstance(listed[0][number], int | float)
         table.add_column(column, justify="right" if right else "left", overflow="fold")
     for row in listed:
-        table.add_row(*(str(cell) for cell in row))
-    _results.print(table)
+        # As text: a description may hold square brackets, which are markup elsewhere.
+        table.add_row(*(Text(str(cell)) for cell in row))
+    (_results if _results.is_terminal else Console(highlight=False, width=_WIDE)).print(table)
 
 
 def run(job: Generator[events.Event, Any, Result], metrics: Mapping[str, str] | None = None) -> Result:

@@ -104,10 +104,12 @@ def read(
     InputError
         If there is nothing there, it is no image, it is damaged, or the choice is not clear.
     """
-    path = _there(path)
+    path = _named_in(_there(path), series)
     if path.is_file() and is_seg_nrrd(path):
         return _choose(read_seg_nrrd(path), path.name, series)
     if not _holds_dicom(path):
+        if series and series != path.name:
+            raise InputError(f"{path.name} holds one image and no series {series!r}; leave --series out")
         return read_image(path, magnitude=magnitude)
     every = find_series(path)
     identity, _, part = series.partition(":")
@@ -191,7 +193,7 @@ def read_all(path: Path | str, series: str = "", like: Path | str | None = None)
     InputError
         As for :func:`read`.
     """
-    path = _there(path)
+    path = _named_in(_there(path), series)
     if path.is_file() and is_seg_nrrd(path) and not series:
         return list(read_seg_nrrd(path))
     if not _holds_dicom(path) or ":" in series:
@@ -217,7 +219,20 @@ def _there(path: Path | str) -> Path:
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path} does not exist")
+    if not path.is_file() and not path.is_dir():  # reading a pipe or a device may never end
+        raise InputError(f"{path.name} is neither a file nor a folder; save the image to a file first")
     return path
+
+
+def _named_in(path: Path, series: str) -> Path:
+    """The image file of a folder that has this id, which is its name; else the path itself."""
+    name = series.partition(":")[0]
+    if not (name and path.is_dir() and is_image_name(Path(name))):
+        return path
+    found = [file for file in path.rglob("*") if file.name == name and file.is_file()]
+    if len(found) > 1:
+        raise InputError(f"{path.name} holds {len(found)} files named {name}; give the path of one")
+    return found[0] if found else path
 
 
 def _holds_dicom(path: Path) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from numpy.typing import NDArray
 from napari_resmed import geometry
 from napari_resmed.errors import InputError, WorkError
 from napari_resmed.io import metaimage, nrrd
+from napari_resmed.io.nrrd.complete import complete_header
 from napari_resmed.io.stored_image import StoredImage
+from napari_resmed.io.whole_file import check_place
 from napari_resmed.labels import LabelMap
 from napari_resmed.volume import Volume
 
@@ -73,17 +76,16 @@ def write_itk(volume: Volume, path: Path | str) -> None:
     Raises
     ------
     InputError
-        If the ending is unknown, the folder is missing, or the volume is sheared.
+        If the ending is unknown, nothing can be written there, another image has its voxels in a file of that
+        name, or the volume is sheared.
     WorkError
         If the file cannot be written there, e.g. because the disk is full.
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"cannot write {path.name}: expected one of the endings {', '.join(SUFFIXES)}")
-    if not path.parent.is_dir():
-        raise InputError(f"cannot write {path.name}: its folder does not exist; create it first")
-    if path.is_dir():
-        raise InputError(f"cannot write {path.name}: a folder of that name is there; choose another name")
+    _check_encodable(path)
+    check_place(path)
     shear = geometry.shear_cosine(volume.affine)
     if shear > SHEAR_COSINE:
         degrees = float(np.degrees(np.arcsin(min(1.0, shear))))
@@ -100,9 +102,14 @@ def write_itk(volume: Volume, path: Path | str) -> None:
     try:
         part = folder / path.name
         sitk.WriteImage(image, str(part), useCompression=isinstance(volume, LabelMap))
+        if part.suffix.lower() in (".nrrd", ".nhdr"):
+            said = str(volume.meta.get("colour", ""))
+            complete_header(part, said if len(said) == volume.channels and volume.data.dtype == np.uint8 else "")
+        written = sorted(folder.iterdir(), key=lambda file: file == part)
+        _check_not_anothers(path, written)
         # The header last: until it is there, a reader finds the old image or none.
-        for written in sorted(folder.iterdir(), key=lambda file: file == part):
-            written.replace(path.parent / written.name)
+        for file in written:
+            file.replace(path.parent / file.name)
     except OSError as problem:
         raise WorkError(f"could not write {path.name}: {_reason(problem)}; nothing was left there") from problem
     except RuntimeError as problem:
@@ -111,6 +118,29 @@ def write_itk(volume: Volume, path: Path | str) -> None:
         raise WorkError(f"could not write {path.name}: {reason}; nothing was left there") from problem
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_encodable(path: Path) -> None:
+    """Refuse names that are no UTF-8, as those of old discs: SimpleITK ends the whole program over them."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as problem:
+        raise InputError(
+            f"cannot write {path.suffix} there: the path holds letters in another encoding than UTF-8, which this "
+            "format's library does not take; choose another place, or write NIfTI (.nii.gz)"
+        ) from problem
+
+
+def _check_not_anothers(path: Path, written: Sequence[Path]) -> None:
+    """Refuse to put voxels over those of another header: ``a.mhd`` and ``a.nhdr`` both have theirs in ``a.raw``."""
+    if path.exists():
+        return  # written again
+    for file in written:
+        if (path.parent / file.name).exists():
+            raise InputError(
+                f"cannot write {path.name}: its voxels would replace {file.name}, which belongs to another image; "
+                "choose another name"
+            )
 
 
 def _image(volume: Volume) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,8 +27,9 @@ NAMES_SHOWN = 6
 class Entry:
     """One image or series, described.
 
-    ``kind`` is ``"image"``, ``"labels"`` or ``"unreadable"`` (then ``warnings`` says why); ``shape`` follows
-    ``axes``; ``spacing_mm`` is ``(z, y, x)``; ``affine`` is the 4x4 of :mod:`napari_resmed.geometry`.
+    ``kind`` is ``"image"``, ``"labels"`` or ``"unreadable"``; ``shape`` follows ``axes``; ``spacing_mm`` is
+    ``(z, y, x)``; ``affine`` is the 4x4 of :mod:`napari_resmed.geometry`. Of what is unreadable ``warnings`` says
+    why, and shape, spacing and affine are empty.
     """
 
     id: str
@@ -159,11 +159,14 @@ def _describe_dicom(path: Path) -> list[Entry]:
 
 
 def _describe_series(series: Series, path: Path) -> Entry:
-    notes: Iterator[str] = iter((series.problem,) if series.problem else ())
+    if series.problem:
+        found = _unreadable(series.id, str(path), series.problem)
+        warnings = (*found.warnings, *series.warnings)
+        return replace(found, modality=series.modality, description=series.description, warnings=warnings)
     return Entry(
         id=series.id,
         path=str(path),
-        kind="unreadable" if series.problem else "image",
+        kind="image",
         modality=series.modality,
         shape=tuple(series.shape),
         spacing_mm=tuple(round(float(value), 6) for value in series.spacing_mm),
@@ -171,7 +174,7 @@ def _describe_series(series: Series, path: Path) -> Entry:
         axes=series.axes,
         dtype=series.dtype,
         description=series.description,
-        warnings=(*notes, *series.warnings),
+        warnings=series.warnings,
     )
 
 

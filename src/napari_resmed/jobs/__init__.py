@@ -41,4 +41,8 @@ def find_job(name: str) -> Job:
         from napari_resmed.jobs.evaluate import evaluate
 
         return evaluate
+    if name == "measure":
+        from napari_resmed.jobs.measure import measure
+
+        return measure
     raise KeyError(name)

@@ -19,6 +19,7 @@ from napari_resmed.labels import LabelMap
 from napari_resmed.models.catalogue import find_model
 from napari_resmed.models.model import Model
 from napari_resmed.predict.backends import choose_backend
+from napari_resmed.predict.cleanup import clean_up
 from napari_resmed.predict.machine import choose_machine, is_out_of_memory
 from napari_resmed.predict.memory_plan import free_bytes, plan_memory
 from napari_resmed.predict.sliding_window import Rows, Windows, slide, window_places
@@ -167,6 +168,7 @@ def segment(
         seconds["network"] = clock.lap() - restoring
         yield Progress("Restoring the geometry", _PREDICTED)
         values = restorer.finish()
+        removed, filled = clean_up(values, chosen.cleanup, image.voxel_ml * 1000)
         uncertain = None if doubt is None else restore_map(doubt, grid)
         seconds["restore"] = restoring + clock.lap()
     except (MemoryError, RuntimeError) as problem:
@@ -187,6 +189,12 @@ def segment(
         },
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+    if chosen.cleanup:
+        made_by["cleanup"] = {
+            "labels": {str(value): wish.to_json() for value, wish in chosen.cleanup.items()},
+            "removed_voxels": removed,
+            "filled_voxels": filled,
+        }
     labels = LabelMap(
         values,
         image.affine,

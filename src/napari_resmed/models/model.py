@@ -9,6 +9,7 @@ from typing import Any
 
 from napari_resmed.errors import ModelError
 from napari_resmed.labels import LabelSet
+from napari_resmed.models.cleanup import Cleanup
 from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.volume import Volume
 
@@ -52,6 +53,8 @@ class Model:
         Figures on named cases, as in the card.
     training:
         Plan, history, fingerprint of the data.
+    cleanup:
+        What is done to labels after the network, by value; those that are not named are left as they are.
     folder:
         Where it was loaded from; None for one that was not saved yet.
 
@@ -79,6 +82,7 @@ class Model:
     regions: tuple[int, ...] = ()
     members: int = 1
     even_windows: bool = False
+    cleanup: Mapping[int, Cleanup] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.members < 1 or (self.regions and sorted(self.regions) != list(self.labels.values)):
@@ -90,6 +94,9 @@ class Model:
             )
         if min(self.patch) < 1 or not len(self.labels) or not self.channels or self.background_classes < 1:
             raise ModelError(f"the model {self.name} says nothing of patch, labels, channels or background")
+        unknown = sorted(set(self.cleanup) - set(self.labels.values))
+        if unknown:
+            raise ModelError(f"the model {self.name} wants the label {unknown[0]} cleaned up, which it does not have")
         # All our networks are built from these two; a description that contradicts them would fail in torch's words.
         for key, number in (("in_channels", len(self.channels)), ("out_channels", len(self.class_values))):
             if self.arguments.get(key, number) != number:
@@ -132,6 +139,7 @@ class Model:
         """Our part of ``metadata.json``."""
         seldom = {"regions": list(self.regions), "members": self.members, "even_windows": self.even_windows}
         usual = {"regions": [], "members": 1, "even_windows": False}
+        cleanup = {str(value): wish.to_json() for value, wish in self.cleanup.items()}
         return {
             "format": FORMAT,
             "name": self.name,
@@ -146,6 +154,7 @@ class Model:
             "measured": dict(self.measured),
             "training": dict(self.training),
             **{name: value for name, value in seldom.items() if value != usual[name]},
+            **({"cleanup": cleanup} if cleanup else {}),
         }
 
     @classmethod
@@ -183,6 +192,7 @@ class Model:
                 regions=tuple(int(value) for value in ours.get("regions", ())),
                 members=int(ours.get("members", 1)),
                 even_windows=bool(ours.get("even_windows", False)),
+                cleanup={int(value): Cleanup.from_json(wish) for value, wish in ours.get("cleanup", {}).items()},
             )
-        except (KeyError, TypeError, ValueError) as problem:
+        except (AttributeError, KeyError, TypeError, ValueError) as problem:
             raise ModelError(f"metadata.json is incomplete or wrong at {problem}") from problem

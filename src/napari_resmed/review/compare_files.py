@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_resmed.errors import InputError
 from napari_resmed.io.files import read
-from napari_resmed.io.kind import GREY_LEVELS, settle_kind
 from napari_resmed.labels import LabelMap, LabelSet, count_values
+from napari_resmed.review.as_labels import as_labels
 from napari_resmed.review.metrics import TOLERANCE_MM, LabelScore, compare
 from napari_resmed.review.pairing import Pair
 from napari_resmed.review.same_grid import onto_grid
-from napari_resmed.volume import Volume
 
 __all__ = ["Compared", "Maps", "Measure", "compare_files", "read_maps"]
 
@@ -139,35 +136,13 @@ def read_maps(pair: Pair, *, resample: bool = False) -> Maps:
     """
     truth = read(pair.truth)
     if pair.prediction is None:
-        labels = _as_labels(truth, pair.truth, None)
+        labels = as_labels(truth, pair.truth, None)
         return Maps(labels, np.zeros_like(labels.data), LabelSet(), resampled=False)
     prediction = read(pair.prediction)
-    labels = _as_labels(truth, pair.truth, prediction)
-    predicted = _as_labels(prediction, pair.prediction, truth)
+    labels = as_labels(truth, pair.truth, prediction)
+    predicted = as_labels(prediction, pair.prediction, truth)
     data, resampled = onto_grid(predicted, labels, resample=resample)
     return Maps(labels, data, predicted.labels, resampled)
-
-
-def _as_labels(volume: Volume, path: Path, other: Volume | None) -> LabelMap:
-    """The volume as the label map that the caller says it is, unless it plainly is none.
-
-    More is taken than a reader would take for labels by itself: a map may be empty, or nothing but noise.
-    """
-    if volume.axes != "zyx":
-        raise InputError(
-            f"{path.name} has {volume.channels} channels and {volume.frames} time points, expected a label map: one "
-            "whole number a voxel"
-        )
-    if isinstance(volume, LabelMap):
-        return volume
-    labels = settle_kind(volume, path, says_labels=True)
-    if isinstance(labels, LabelMap):
-        shared = set(other.labels.values) if isinstance(other, LabelMap) else set()
-        if len(labels.labels) <= GREY_LEVELS or set(labels.labels.values) <= shared:
-            return labels
-    raise InputError(
-        f"{path.name} is an image, and only label maps can be evaluated so far; expected whole numbers, few"
-    )
 
 
 def _values(data: NDArray[Any]) -> Iterable[int]:

@@ -12,6 +12,7 @@ from scipy.ndimage import find_objects
 
 from napari_resmed.geometry import Affine
 from napari_resmed.labels import smallest_integer_type
+from napari_resmed.review.renumber import renumber
 from napari_resmed.review.surface import surface_distances
 
 __all__ = ["METRICS", "TOLERANCE_MM", "LabelScore", "Metric", "Status", "absent", "compare"]
@@ -21,8 +22,6 @@ __all__ = ["METRICS", "TOLERANCE_MM", "LabelScore", "Metric", "Status", "absent"
 TOLERANCE_MM = 1.0
 # Voxels looked at together: some hundred MB at most, whatever the image.
 _SLAB_VOXELS = 2**24
-# Up to this value labels are renumbered through a table, which is many times faster than a search.
-_TABLE = 2**16
 
 Status = Literal["compared", "missed", "false alarm", "absent", "not annotated"]
 
@@ -217,7 +216,7 @@ def _renumbered(
     depth = max(1, _SLAB_VOXELS // max(1, truth[0].size))
     for start in range(0, truth.shape[0], depth):
         slab = slice(start, start + depth)
-        found, true = _numbers(prediction[slab], known, kind), _numbers(truth[slab], known, kind)
+        found, true = renumber(prediction[slab], known, kind), renumber(truth[slab], known, kind)
         if ignore is not None:
             unknown = truth[slab] == ignore
             found[unknown] = 0
@@ -226,20 +225,6 @@ def _renumbered(
         for count, part in zip(counts, (found, true, found[found == true]), strict=True):
             count += np.bincount(part.reshape(-1), minlength=len(count))
     return ours, theirs, (counts[0], counts[1], counts[2])
-
-
-def _numbers(data: NDArray[Any], known: NDArray[np.int64], kind: np.dtype[Any]) -> NDArray[Any]:
-    """Place of every voxel's value in ``known``, from 1; 0 where it is not among them."""
-    if not len(known):
-        return np.zeros(data.shape, kind)
-    if known[-1] < _TABLE:
-        table = np.zeros(_TABLE + 1, kind)
-        table[known] = np.arange(1, len(known) + 1)
-        narrow = data if data.dtype.itemsize <= 2 else np.minimum(data, _TABLE)
-        return np.asarray(table[narrow])
-    wide = data.astype(np.int64)
-    place = np.minimum(np.searchsorted(known, wide), len(known) - 1)
-    return np.where(known[place] == wide, place + 1, 0).astype(kind)
 
 
 def _around(*boxes: tuple[slice, ...]) -> tuple[slice, ...]:

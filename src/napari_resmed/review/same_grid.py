@@ -13,7 +13,7 @@ from napari_resmed.errors import InputError
 from napari_resmed.geometry import AxisOrder
 from napari_resmed.volume import Volume
 
-__all__ = ["onto_grid"]
+__all__ = ["difference", "onto_grid", "turn_onto"]
 
 # Headers that were rounded on their way through other programs move a voxel by far less than this share of its edge,
 # and a real misplacement that small changes no figure: voxels are compared with voxels.
@@ -37,13 +37,13 @@ def onto_grid(prediction: Volume, truth: Volume, *, resample: bool = False) -> t
     InputError
         If the grids differ and ``resample`` is not set.
     """
-    order = _order(prediction, truth)
+    order = turn_onto(prediction, truth)
     if order is not None:
         return order.apply(prediction.data), False
     if not resample:
         raise InputError(
-            f"the prediction lies on another grid than the truth ({_grid(prediction)} against {_grid(truth)}"
-            f"{_shift(prediction, truth)}); save it on the image's own grid, or resample with --resample"
+            f"the prediction lies on another grid than the truth ({difference(prediction, truth)}); "
+            "save it on the image's own grid, or resample with --resample"
         )
     index = np.linalg.inv(prediction.affine) @ truth.affine
     return affine_transform(
@@ -51,8 +51,8 @@ def onto_grid(prediction: Volume, truth: Volume, *, resample: bool = False) -> t
     ), True
 
 
-def _order(prediction: Volume, truth: Volume) -> AxisOrder | None:
-    """The turn that lays one grid on the other; None where there is none."""
+def turn_onto(prediction: Volume, truth: Volume) -> AxisOrder | None:
+    """The turn that lays the first grid on the second, to a hundredth of a voxel; None where there is none."""
     index = np.linalg.inv(prediction.affine) @ truth.affine  # the truth's index to the prediction's
     turn = np.rint(index[:3, :3])
     if not np.array_equal(np.abs(turn).sum(0), [1, 1, 1]) or not np.array_equal(np.abs(turn).sum(1), [1, 1, 1]):
@@ -68,13 +68,18 @@ def _order(prediction: Volume, truth: Volume) -> AxisOrder | None:
     return order if apart < within else None
 
 
+def difference(first: Volume, second: Volume) -> str:
+    """How two grids differ, for a sentence."""
+    return f"{_grid(first)} against {_grid(second)}{_shift(first, second)}"
+
+
 def _grid(volume: Volume) -> str:
     sizes = "×".join(str(size) for size in volume.grid_shape)
     return f"{sizes} at {'×'.join(f'{mm:.4g}' for mm in volume.spacing_mm)} mm"
 
 
-def _shift(prediction: Volume, truth: Volume) -> str:
+def _shift(first: Volume, second: Volume) -> str:
     """How far the middles lie apart, where that is worth a word."""
-    middles = [geometry.corners(volume.affine, volume.grid_shape).mean(0) for volume in (prediction, truth)]
+    middles = [geometry.corners(volume.affine, volume.grid_shape).mean(0) for volume in (first, second)]
     apart = float(np.linalg.norm(middles[0] - middles[1]))
     return f", middles {apart:.3g} mm apart" if apart >= 0.005 else ""

@@ -182,6 +182,10 @@ class TestRefusals:
         with pytest.raises(InputError, match="does not exist"):
             write_series(Volume(np.zeros((2, 3, 3)), AXIAL), tmp_path / "no" / "s")
 
+    def test_a_locked_place(self, locked_disk: Path) -> None:
+        with pytest.raises(InputError, match="writing is not allowed there"):
+            write_series(Volume(np.zeros((2, 3, 3)), AXIAL), locked_disk / "s")
+
     def test_empty_folder_is_taken(self, tmp_path: Path) -> None:
         (tmp_path / "s").mkdir()
         write_series(Volume(np.zeros((2, 3, 3)), AXIAL), tmp_path / "s")

@@ -20,7 +20,7 @@ from pydicom.uid import (
 from pydicom.valuerep import format_number_as_ds
 
 from napari_resmed.errors import InputError
-from napari_resmed.io.whole_file import whole_folder
+from napari_resmed.io.whole_file import check_place, whole_folder
 from napari_resmed.labels import LabelMap
 from napari_resmed.volume import Volume
 
@@ -51,7 +51,7 @@ def write_series(volume: Volume, folder: Path | str) -> None:
     ------
     InputError
         If the volume is not ``zyx``, its rows and columns are not at a right angle, it has NaN or infinite
-        values or labels beyond 16 bits, or the folder is there with something in it.
+        values or labels beyond 16 bits, the folder is there with something in it, or nothing can be written there.
     WorkError
         If the files cannot be written there, e.g. because the disk is full.
     """
@@ -68,12 +68,12 @@ def write_series(volume: Volume, folder: Path | str) -> None:
 
 
 def _check_place(folder: Path) -> None:
-    if not folder.parent.is_dir():
-        raise InputError(f"cannot write {folder.name}: the folder around it does not exist; create it first")
     if folder.is_dir() and any(folder.iterdir()):
         raise InputError(f"{folder.name} is not empty, expected a new or empty folder; choose another name")
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder.name} is a file, expected a new or empty folder; choose another name")
+    if not folder.is_dir():
+        check_place(folder)
 
 
 def _check_volume(volume: Volume) -> None:

@@ -1,10 +1,11 @@
-"""The images of the window to choose from."""
+"""The images and labels of the window to choose from."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Image
+from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
 
@@ -13,7 +14,7 @@ from napari_resmed.viewer.layers import is_result
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-__all__ = ["ImageChoice", "images_of"]
+__all__ = ["ImageChoice", "LabelsChoice", "LayerChoice", "images_of", "labels_of"]
 
 
 def images_of(viewer: ViewerModel) -> list[Image]:
@@ -21,20 +22,43 @@ def images_of(viewer: ViewerModel) -> list[Image]:
     return [layer for layer in viewer.layers if isinstance(layer, Image) and not is_result(layer)]
 
 
-class ImageChoice(QComboBox):
-    """Offers the images of the window, the active one first.
+def labels_of(viewer: ViewerModel) -> list[Labels]:
+    """The Labels layers of the window."""
+    return [layer for layer in viewer.layers if isinstance(layer, Labels)]
+
+
+class LayerChoice(QComboBox):
+    """Offers layers of the window, the active one first.
+
+    Parameters
+    ----------
+    viewer:
+        Whose layers.
+    offered:
+        Those of them that can be chosen.
+    none:
+        What stands first for choosing none of them; empty where one must be chosen.
 
     Signals
     -------
     filled()
-        Other images are there.
+        Other layers are there.
     """
 
     filled = Signal()
 
-    def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        offered: Callable[[ViewerModel], Sequence[Layer]],
+        parent: QWidget | None = None,
+        *,
+        none: str = "",
+    ) -> None:
         super().__init__(parent)
         self._viewer = viewer
+        self._offered = offered
+        self._none = none
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         layers = viewer.layers
@@ -49,19 +73,25 @@ class ImageChoice(QComboBox):
         self.fill()
 
     def fill(self, event: Any = None) -> None:
-        """The list of images, read anew; the active one is chosen, else the one that was."""
+        """The list of layers, read anew; the active one is chosen, else the one that was."""
         chosen = self.currentData()
         active = self._viewer.layers.selection.active
-        images = images_of(self._viewer)
+        layers = self._offered(self._viewer)
         self.clear()
-        for layer in images:
+        if self._none:
+            self.addItem(self._none, None)
+        for layer in layers:
             self.addItem(layer.name, layer)
             layer.events.name.disconnect(self._rename)
             layer.events.name.connect(self._rename)
-        wanted = active if active in images else chosen
-        if wanted in images:
-            self.setCurrentIndex(images.index(wanted))
+        self.choose(active if active in layers else chosen)
         self.filled.emit()
+
+    def choose(self, layer: Any) -> None:
+        """Choose a layer, where it is offered."""
+        for number in range(self.count()):
+            if self.itemData(number) is layer:
+                self.setCurrentIndex(number)
 
     def let_go(self) -> None:
         """Listen to nothing any more."""
@@ -71,9 +101,23 @@ class ImageChoice(QComboBox):
 
     def _rename(self, event: Any = None) -> None:
         for number in range(self.count()):
-            self.setItemText(number, self.itemData(number).name)
+            if (layer := self.itemData(number)) is not None:
+                self.setItemText(number, layer.name)
 
     def _on_active(self, event: Any) -> None:
-        for number in range(self.count()):
-            if self.itemData(number) is event.value:
-                self.setCurrentIndex(number)
+        if event.value is not None:
+            self.choose(event.value)
+
+
+class ImageChoice(LayerChoice):
+    """Offers the images of the window, the active one first; ``none`` as for :class:`LayerChoice`."""
+
+    def __init__(self, viewer: ViewerModel, parent: QWidget | None = None, *, none: str = "") -> None:
+        super().__init__(viewer, images_of, parent, none=none)
+
+
+class LabelsChoice(LayerChoice):
+    """Offers the Labels layers of the window, the active one first."""
+
+    def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
+        super().__init__(viewer, labels_of, parent)

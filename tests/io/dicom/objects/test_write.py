@@ -280,6 +280,13 @@ class TestRefusals:
         with pytest.raises(InputError, match="contradicts itself"):
             write_segmentation(drawn_over(source), tmp_path / "labels.dcm", source)
 
+    def test_over_an_image_of_the_series(self, tmp_path: Path) -> None:
+        source = write_image(tmp_path, make_affine())
+        before = source.files[0].read_bytes()
+        with pytest.raises(InputError, match="is an image of the series itself"):
+            write_segmentation(drawn_over(source), source.files[0], tmp_path)
+        assert source.files[0].read_bytes() == before
+
     def test_two_series_that_it_may_be(self, tmp_path: Path) -> None:
         labels = drawn_over(write_image(tmp_path / "a", make_affine()))
         write_image(tmp_path / "b", make_affine())

@@ -70,7 +70,7 @@ def write_segmentation(
     ------
     InputError
         If there is no image series, or none of them; the labels lie outside the image, are sheared within
-        their slices, or are too many; nothing can be written there.
+        their slices, or are too many; nothing can be written there, or the file is one of the series' own.
     WorkError
         If writing fails half-way.
     """
@@ -78,6 +78,8 @@ def write_segmentation(
     maps = [labels] if isinstance(labels, LabelMap) else list(labels)
     check_place(path)
     source = source_series if isinstance(source_series, Series) else find_source(source_series, maps, series)
+    if path.exists() and any(file.exists() and path.samefile(file) for file in source.files):
+        raise InputError(f"{path.name} is an image of the series itself; choose another name, so that it is not lost")
     _check(maps, source)
     dataset = _segmentation(maps, source)
     with whole_file(path) as part, warnings.catch_warnings():
