@@ -16,6 +16,7 @@ from napari_resmed.io.dicom.write import write_series
 from napari_resmed.io.provenance import provenance_path
 from napari_resmed.io.samples import mni152_template
 from napari_resmed.labels import Label, LabelMap, LabelSet
+from napari_resmed.viewer.files import read_files
 from napari_resmed.viewer.files.readers import get_folder_reader, get_reader
 from napari_resmed.volume import Volume
 
@@ -69,6 +70,28 @@ class TestOpen:
             np.testing.assert_allclose(seen[1], first[1], atol=1e-4)
             np.testing.assert_allclose(seen[2], first[2], atol=1e-3)
             viewer.layers.clear()
+
+
+class TestFolderOfImageFiles:
+    def test_every_image_is_a_layer(self, viewer: napari.Viewer, small: Volume, tmp_path: Path) -> None:
+        write(small, tmp_path / "a.nii.gz")
+        write(small, tmp_path / "below.mha")
+        (tmp_path / "notes.txt").write_text("nothing")
+        assert [layer.name for layer in viewer.open(str(tmp_path), plugin=PLUGIN)] == ["a", "below"]
+
+    def test_with_a_series_beside(self, viewer: napari.Viewer, small: Volume, tmp_path: Path) -> None:
+        write(small, tmp_path / "a.nii.gz")
+        write(small.with_data((small.data * 100).astype(np.int16)), tmp_path / "series")
+        assert len(viewer.open(str(tmp_path), plugin=PLUGIN)) == 2
+
+    def test_of_too_many_the_first_are_opened(
+        self, viewer: napari.Viewer, small: Volume, tmp_path: Path, messages: Messages, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(read_files, "MOST_FILES", 2)
+        for name in "abc":
+            write(small, tmp_path / f"{name}.nii.gz")
+        assert len(viewer.open(str(tmp_path), plugin=PLUGIN)) == 2
+        assert any("holds 3 images, the first 2 are opened" in text for _, text in messages)
 
 
 class TestWrongFiles:

@@ -10,7 +10,8 @@ from napari.utils.notifications import show_error, show_warning
 
 from napari_resmed.errors import ResMedError
 from napari_resmed.io.dicom import Series, describe, find_series
-from napari_resmed.io.files import is_image_name, is_study, read_all
+from napari_resmed.io.files import is_dicom, is_image_name, is_study, read_all
+from napari_resmed.io.image_file import SECOND_HALVES
 from napari_resmed.viewer.layers import LayerData
 from napari_resmed.viewer.parts.series_volumes import can_open, light, volumes_of
 from napari_resmed.viewer.parts.shown_volume import Origin, shown_volume
@@ -23,18 +24,40 @@ NOTHING: list[tuple[None]] = [(None,)]
 # napari hands over dropped files one by one. Those of a series that was read from the first of them are passed over
 # as long as no more than this lies between two.
 ONE_DROP_SECONDS = 2.0
+# Of a folder of image files: more layers than this are no help.
+MOST_FILES = 24
 
 
 def read_files(paths: Sequence[Path]) -> list[LayerData] | list[tuple[None]]:
     """Read what is behind paths; what cannot be read is said in a notification each."""
-    dicom = [path for path in paths if path.is_dir() or (not is_image_name(path) and is_study(path))]
+    folders = [path for path in paths if path.is_dir()]
+    single = [path for path in paths if path not in folders]
+    dicom = [path for path in single if not is_image_name(path) and is_study(path)]
+    files = [path for path in single if path not in dicom]
+    for folder in folders:
+        images, others = _inside(folder)
+        files += images
+        # A folder of image files alone is no study, and one with anything else may be.
+        if not images or any(is_dicom(file) for file in others):
+            dicom.append(folder)
     layers: list[LayerData] = []
-    for path in paths:
-        if path not in dicom:
-            layers += _read_file(path)
+    for path in files:
+        layers += _read_file(path)
     if dicom and not _last_drop.holds(dicom):
         layers += _read_dicom(dicom)
     return layers or NOTHING
+
+
+def _inside(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The image files in a folder and below it, no more than can be looked at as layers; and all others."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file() and not file.name.startswith("."))
+    images = [file for file in files if is_image_name(file) and not file.name.lower().endswith(SECOND_HALVES)]
+    if len(images) > MOST_FILES:
+        show_warning(
+            f"{folder.name} holds {len(images)} images, the first {MOST_FILES} are opened; Cases in the menu ResMed "
+            "lists a whole folder"
+        )
+    return images[:MOST_FILES], [file for file in files if not is_image_name(file)]
 
 
 class _Drop:

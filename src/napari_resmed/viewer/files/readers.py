@@ -13,7 +13,7 @@ __all__ = ["get_folder_reader", "get_reader", "read_layers"]
 
 Paths = str | list[str]
 Reader = Callable[[Paths], list[LayerData] | list[tuple[None]]]
-# A folder or an archive of DICOM starts with DICOM; one whose first files are not is left to other readers.
+# A folder of images, or an archive of DICOM, starts with them; one whose first files are not is left to other readers.
 FILES_TRIED = 40
 # What stands at byte 128 of a DICOM file (PS3.10 7.1).
 _MARK, _MARK_AT = b"DICM", 128
@@ -30,12 +30,12 @@ def get_reader(path: Paths) -> Reader | None:
 
 
 def get_folder_reader(path: Paths) -> Reader | None:
-    """The reader for a folder that holds DICOM files."""
-    from napari_resmed.io.files import is_dicom
+    """The reader for a folder that holds DICOM or other image files."""
+    from napari_resmed.io.files import is_readable
 
     if not isinstance(path, str) or not Path(path).is_dir():
         return None
-    return read_layers if any(is_dicom(file) for file in islice(_files(Path(path)), FILES_TRIED)) else None
+    return read_layers if any(is_readable(file) for file in islice(_files(Path(path)), FILES_TRIED)) else None
 
 
 def read_layers(path: Paths) -> list[LayerData] | list[tuple[None]]:
