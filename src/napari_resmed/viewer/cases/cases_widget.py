@@ -10,7 +10,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QEvent, Signal
+from qtpy.QtCore import QEvent, QSize, Signal
 from qtpy.QtWidgets import QFileDialog, QStackedWidget, QVBoxLayout, QWidget
 
 from napari_resmed.io.project import NO_LABELS, Project, ProjectCase, State, suggest_next
@@ -26,6 +26,7 @@ from napari_resmed.viewer.cases.start_pages import StartPages
 from napari_resmed.viewer.cases.work_page import WorkPage
 from napari_resmed.viewer.label_look import warm_labels
 from napari_resmed.viewer.parts.background import Background
+from napari_resmed.viewer.parts.dock_width import DOCK_WIDTH
 from napari_resmed.viewer.parts.dropped import dropped_paths
 from napari_resmed.viewer.parts.palette import palette_of
 from napari_resmed.viewer.parts.progress_line import ProgressLine
@@ -133,6 +134,10 @@ class CasesWidget(QWidget):
 
     def _show_page(self) -> None:
         self.pages.setCurrentWidget(self.start if self.project is None else self.work)
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """As wide as a dock may be, as high as what is in it."""
+        return QSize(DOCK_WIDTH, super().sizeHint().height())
 
     def event(self, event: QEvent | None) -> bool:
         """Notice when napari takes this widget out of its dock, which is how a dock is closed."""

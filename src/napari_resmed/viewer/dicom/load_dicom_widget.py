@@ -27,6 +27,7 @@ from napari_resmed.viewer.dicom.series_details import SeriesDetails
 from napari_resmed.viewer.dicom.series_list import SeriesList
 from napari_resmed.viewer.dicom.series_reader import SeriesReader
 from napari_resmed.viewer.layers import LayerData
+from napari_resmed.viewer.parts.dock_width import DOCK_WIDTH
 from napari_resmed.viewer.parts.dropped import dropped_paths
 from napari_resmed.viewer.parts.in_turns import in_turns
 from napari_resmed.viewer.parts.invitation import Invitation
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["LoadDicomWidget"]
 
 # Pixels; every dock of ours fits.
-WIDTH, HEIGHT = 320, 560
+HEIGHT = 560
 _FILES = "DICOM files and archives (*.dcm *.dicom *.ima *.zip DICOMDIR);;All files (*)"
 # Images first, then what lies on them, then what is no picture.
 _ORDER = {"image": 0, "labels": 1, "other": 2}
@@ -128,7 +129,7 @@ class LoadDicomWidget(QWidget):
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """As wide as a dock may be, and high enough for some series."""
-        return QSize(WIDTH, HEIGHT)
+        return QSize(DOCK_WIDTH, HEIGHT)
 
     def event(self, event: QEvent | None) -> bool:
         """Notice when napari takes this widget out of its dock, which is how a dock is closed."""

@@ -13,6 +13,7 @@ from napari_resmed.viewer.header.facts import Fact, facts_of
 from napari_resmed.viewer.header.facts_tree import FactsTree
 from napari_resmed.viewer.layers import KEY
 from napari_resmed.viewer.parts.background import Background
+from napari_resmed.viewer.parts.dock_width import DOCK_WIDTH
 from napari_resmed.viewer.parts.shown_volume import Origin
 from napari_resmed.viewer.parts.words import plain_words
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["HeaderWidget"]
 
 # Pixels; every dock of ours fits.
-WIDTH, HEIGHT = 320, 480
+HEIGHT = 480
 # How long after the last change of a layer the facts are read anew.
 LOOK_AGAIN_MS = 150
 PATIENT = "Patient"
@@ -101,7 +102,7 @@ class HeaderWidget(QWidget):
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """As wide as a dock may be, and high enough for some lines."""
-        return QSize(WIDTH, HEIGHT)
+        return QSize(DOCK_WIDTH, HEIGHT)
 
     def event(self, event: QEvent | None) -> bool:
         """Notice when napari takes this widget out of its dock, which is how a dock is closed."""

@@ -8,13 +8,14 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error, show_info, show_warning
-from qtpy.QtCore import QEvent
+from qtpy.QtCore import QEvent, QSize
 from qtpy.QtWidgets import QFormLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_resmed.errors import InputError
 from napari_resmed.events import Failed, Progress, Started
 from napari_resmed.viewer.measure.figures_table import FiguresTable
 from napari_resmed.viewer.measure.layers_to_measure import to_measure
+from napari_resmed.viewer.parts.dock_width import DOCK_WIDTH
 from napari_resmed.viewer.parts.duration import duration
 from napari_resmed.viewer.parts.grids import on_one_grid
 from napari_resmed.viewer.parts.image_choice import ImageChoice, LabelsChoice, images_of
@@ -49,6 +50,10 @@ class MeasureWidget(QWidget):
         self._under_way: list[RunningJob] = []
         self.destroyed.connect(partial(_cancel_all, self._under_way))
         self._build()
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """As wide as a dock may be, as high as what is in it."""
+        return QSize(DOCK_WIDTH, super().sizeHint().height())
 
     def _build(self) -> None:
         self.labels_choice = LabelsChoice(self._viewer)

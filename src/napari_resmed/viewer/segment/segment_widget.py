@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_error, show_info, show_warning
-from qtpy.QtCore import QEvent
+from qtpy.QtCore import QEvent, QSize
 from qtpy.QtWidgets import QComboBox, QFormLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_resmed.errors import ResMedError
@@ -22,6 +22,7 @@ from napari_resmed.models.model import Model
 from napari_resmed.viewer.label_look import warm_labels
 from napari_resmed.viewer.layer_place import attributes_of
 from napari_resmed.viewer.layers import layer_to_volume, result_to_layer
+from napari_resmed.viewer.parts.dock_width import DOCK_WIDTH
 from napari_resmed.viewer.parts.duration import duration
 from napari_resmed.viewer.parts.fold import Fold
 from napari_resmed.viewer.parts.image_choice import ImageChoice
@@ -69,6 +70,10 @@ class SegmentWidget(QWidget):
         self._warm_up()
 
     # What is seen ------------------------------------------------------------------------------------------
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """As wide as a dock may be, as high as what is in it."""
+        return QSize(DOCK_WIDTH, super().sizeHint().height())
 
     def _build(self) -> None:
         self.image_choice = ImageChoice(self._viewer)

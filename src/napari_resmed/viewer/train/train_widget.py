@@ -15,6 +15,7 @@ from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from napari_resmed.events import Failed, Preview
+from napari_resmed.viewer.parts.dock_width import DOCK_WIDTH
 from napari_resmed.viewer.parts.duration import duration
 from napari_resmed.viewer.parts.fold import Fold
 from napari_resmed.viewer.parts.models_changed import models_changed
@@ -34,8 +35,6 @@ _log = logging.getLogger(__name__)
 
 # A training writes down where it is when it is cancelled, which takes a moment.
 CANCEL_SECONDS = 5.0
-# Pixels; every dock of ours fits.
-WIDTH = 320
 
 
 class TrainWidget(QWidget):
@@ -117,7 +116,7 @@ class TrainWidget(QWidget):
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """As wide as a dock may be, as high as what is in it."""
-        return QSize(WIDTH, self._scroll.widget().sizeHint().height())
+        return QSize(DOCK_WIDTH, self._scroll.widget().sizeHint().height())
 
     def event(self, event: QEvent | None) -> bool:
         """Notice when napari takes this widget out of its dock, which is how a dock is closed."""
