@@ -263,7 +263,7 @@ def sideways(places: Sequence[list[Slice]]) -> str:
         if off > EVEN_MM:
             return (
                 f"found images of one plane {off:.3g} mm beside each other ({place[0].path.name}), expected "
-                " one field of view; open the parts separately"
+                "one field of view; open the parts separately"
             )
     return ""
 

@@ -10,7 +10,6 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QApplication,
-    QFileDialog,
     QHBoxLayout,
     QHeaderView,
     QPushButton,
@@ -20,10 +19,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_resmed.errors import ResMedError
 from napari_resmed.io.tables import write_table
 from napari_resmed.labels import Label
 from napari_resmed.review.measure.figures import FIGURES
+from napari_resmed.viewer.parts.ask_and_save import ask_and_save
 from napari_resmed.viewer.parts.swatch import swatch
 
 __all__ = ["FiguresTable"]
@@ -121,15 +120,4 @@ class FiguresTable(QWidget):
             self.label_chosen.emit(int(self._rows[row]["value"]))
 
     def _ask_and_save(self) -> None:
-        from napari.utils.notifications import show_error, show_info
-
-        name, _ = QFileDialog.getSaveFileName(self, "Save what was measured", "measured.csv", "Table (*.csv)")
-        if not name:
-            return
-        path = Path(name if name.lower().endswith(".csv") else name + ".csv")
-        try:
-            self.save(path)
-        except ResMedError as problem:
-            show_error(str(problem))
-        else:
-            show_info(f"Saved {path.name}")
+        ask_and_save(self, "Save what was measured", "measured.csv", self.save)

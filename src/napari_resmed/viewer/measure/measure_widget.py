@@ -16,12 +16,11 @@ from napari_resmed.events import Failed, Progress, Started
 from napari_resmed.viewer.measure.figures_table import FiguresTable
 from napari_resmed.viewer.measure.layers_to_measure import to_measure
 from napari_resmed.viewer.parts.dock_width import DOCK_WIDTH
-from napari_resmed.viewer.parts.duration import duration
 from napari_resmed.viewer.parts.grids import on_one_grid
 from napari_resmed.viewer.parts.image_choice import ImageChoice, LabelsChoice, images_of
 from napari_resmed.viewer.parts.label_meanings import label_of
 from napari_resmed.viewer.parts.progress_line import ProgressLine
-from napari_resmed.viewer.parts.running_job import RunningJob
+from napari_resmed.viewer.parts.running_job import RunningJob, cancel_all
 from napari_resmed.viewer.parts.words import words
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ class MeasureWidget(QWidget):
         self._measured: Any = None  # the layer that the table is of
         # What a closed window still has to stop; a list of its own, since by then this widget is gone.
         self._under_way: list[RunningJob] = []
-        self.destroyed.connect(partial(_cancel_all, self._under_way))
+        self.destroyed.connect(partial(cancel_all, self._under_way))
         self._build()
 
     def sizeHint(self) -> QSize:  # noqa: N802
@@ -156,12 +155,7 @@ class MeasureWidget(QWidget):
             self._job.cancel()
 
     def _on_progress(self, event: Progress | Started) -> None:
-        if isinstance(event, Started):
-            self.status.setText(event.what)
-            return
-        self.progress.show_done(event.done)
-        left = "" if event.seconds_left is None else f", {duration(event.seconds_left)} left"
-        self.status.setText(f"{event.what}{left}")
+        self.status.setText(self.progress.show_event(event))
 
     def _end(self) -> None:
         if self._job is not None:
@@ -195,8 +189,3 @@ class MeasureWidget(QWidget):
         if self._measured is not None and self._measured in self._viewer.layers:
             self._viewer.layers.selection.active = self._measured
             self._measured.selected_label = value
-
-
-def _cancel_all(jobs: list[RunningJob], *_: Any) -> None:
-    for job in jobs:
-        job.cancel()

@@ -5,6 +5,9 @@ from __future__ import annotations
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QWidget
 
+from napari_resmed.events import Progress, Started
+from napari_resmed.viewer.parts.duration import duration
+
 __all__ = ["ProgressLine"]
 
 _WHOLE = 1000
@@ -32,6 +35,14 @@ class ProgressLine(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.bar, 1)
         layout.addWidget(self.cancel_button)
+
+    def show_event(self, event: Progress | Started) -> str:
+        """Move the bar; what to say beside it."""
+        if isinstance(event, Started):
+            return event.what
+        self.show_done(event.done)
+        left = "" if event.seconds_left is None else f", {duration(event.seconds_left)} left"
+        return f"{event.what}{left}"
 
     def show_done(self, share: float) -> None:
         """The share done, 0..1."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -13,7 +13,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_resmed.engine.client import GRACE_SECONDS, Engine, Ticket
 from napari_resmed.events import Event, Failed, Finished, Metric, Preview, Progress, Started, Warning
 
-__all__ = ["RunningJob", "shared_engine"]
+__all__ = ["RunningJob", "cancel_all", "shared_engine", "training_engine"]
 
 
 @cache
@@ -91,3 +91,9 @@ class RunningJob(QObject):
             self.finished.emit(event.result, event.seconds)
         elif isinstance(event, Failed):
             self.failed.emit(event)
+
+
+def cancel_all(jobs: Sequence[RunningJob], *_: object, grace_seconds: float = GRACE_SECONDS) -> None:
+    """Stop jobs of a window that is gone; to be connected to its ``destroyed``."""
+    for job in jobs:
+        job.cancel(grace_seconds)

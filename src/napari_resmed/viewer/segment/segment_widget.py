@@ -23,13 +23,12 @@ from napari_resmed.viewer.label_look import warm_labels
 from napari_resmed.viewer.layer_place import attributes_of
 from napari_resmed.viewer.layers import layer_to_volume, result_to_layer
 from napari_resmed.viewer.parts.dock_width import DOCK_WIDTH
-from napari_resmed.viewer.parts.duration import duration
 from napari_resmed.viewer.parts.fold import Fold
 from napari_resmed.viewer.parts.image_choice import ImageChoice
 from napari_resmed.viewer.parts.in_turns import in_turns
 from napari_resmed.viewer.parts.models_changed import models_changed
 from napari_resmed.viewer.parts.progress_line import ProgressLine
-from napari_resmed.viewer.parts.running_job import RunningJob
+from napari_resmed.viewer.parts.running_job import RunningJob, cancel_all
 from napari_resmed.viewer.parts.words import words
 from napari_resmed.viewer.segment.segment_options import SegmentOptions
 from napari_resmed.viewer.segment.volume_table import VolumeTable
@@ -61,7 +60,7 @@ class SegmentWidget(QWidget):
         self.result: Any = None  # the Labels layer of the last segmentation
         # What a closed window still has to stop; a list of its own, since by then this widget is gone.
         self._under_way: list[RunningJob] = []
-        self.destroyed.connect(partial(_cancel_all, self._under_way))
+        self.destroyed.connect(partial(cancel_all, self._under_way))
         self._build()
         self._fill_models()
         models_changed().happened.connect(self._fill_models)
@@ -221,12 +220,7 @@ class SegmentWidget(QWidget):
             self._job.cancel()
 
     def _on_progress(self, event: Progress | Started) -> None:
-        if isinstance(event, Started):
-            self.status.setText(event.what)
-            return
-        self.progress.show_done(event.done)
-        left = "" if event.seconds_left is None else f", {duration(event.seconds_left)} left"
-        self.status.setText(f"{event.what}{left}")
+        self.status.setText(self.progress.show_event(event))
 
     def _end(self) -> None:
         if self._job is not None:
@@ -294,8 +288,3 @@ class SegmentWidget(QWidget):
         if self.result is not None and self.result in self._viewer.layers:
             self._viewer.layers.selection.active = self.result
             self.result.selected_label = value
-
-
-def _cancel_all(jobs: list[RunningJob], *_: Any) -> None:
-    for job in jobs:
-        job.cancel()

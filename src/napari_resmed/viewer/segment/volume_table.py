@@ -9,7 +9,6 @@ from typing import Any
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
-    QFileDialog,
     QHBoxLayout,
     QHeaderView,
     QPushButton,
@@ -19,9 +18,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_resmed.errors import ResMedError
 from napari_resmed.io.tables import write_table
 from napari_resmed.labels import LabelSet
+from napari_resmed.viewer.parts.ask_and_save import ask_and_save
 from napari_resmed.viewer.parts.swatch import swatch
 
 __all__ = ["VolumeTable"]
@@ -100,15 +99,4 @@ class VolumeTable(QWidget):
             self.label_chosen.emit(int(self._rows[row]["value"]))
 
     def _ask_and_save(self) -> None:
-        from napari.utils.notifications import show_error, show_info
-
-        name, _ = QFileDialog.getSaveFileName(self, "Save the volumes", "volumes.csv", "Table (*.csv)")
-        if not name:
-            return
-        path = Path(name if name.lower().endswith(".csv") else name + ".csv")
-        try:
-            self.save(path)
-        except ResMedError as problem:
-            show_error(str(problem))
-        else:
-            show_info(f"Saved {path.name}")
+        ask_and_save(self, "Save the volumes", "volumes.csv", self.save)

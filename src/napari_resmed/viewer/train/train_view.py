@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from html import escape
-from pathlib import Path
 from typing import Any
 
-from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from napari_resmed.errors import ResMedError
 from napari_resmed.events import Metric, Progress, Started
 from napari_resmed.labels import Label, LabelSet
+from napari_resmed.viewer.parts.ask_and_save import ask_and_save
 from napari_resmed.viewer.parts.duration import duration
 from napari_resmed.viewer.parts.words import words
 from napari_resmed.viewer.train.curves import Curves
@@ -177,24 +175,11 @@ class TrainView(QWidget):
     # Files -------------------------------------------------------------------------------------------------
 
     def _ask_and_save_table(self) -> None:
-        name, _ = QFileDialog.getSaveFileName(self, "Save the figures", "dice.csv", "Table (*.csv)")
-        if name:
-            _save(self.dice.save, Path(name if name.lower().endswith(".csv") else name + ".csv"))
+        ask_and_save(self, "Save the figures", "dice.csv", self.dice.save)
 
     def _ask_and_save_curves(self) -> None:
-        name, _ = QFileDialog.getSaveFileName(self, "Save the curves", "curves.png", "Picture (*.png);;Drawing (*.svg)")
-        if name:
-            _save(self.curves.save, Path(name if name.lower().endswith((".png", ".svg")) else name + ".png"))
+        ask_and_save(self, "Save the curves", "curves.png", self.curves.save, "Picture (*.png);;Drawing (*.svg)")
 
 
 def _shortened(note: str) -> str:
     return note if len(note) <= NOTE_LENGTH else f"{note[: NOTE_LENGTH - 1].rstrip()}…"
-
-
-def _save(write: Callable[[Path], None], path: Path) -> None:
-    try:
-        write(path)
-    except ResMedError as problem:
-        show_error(str(problem))
-    else:
-        show_info(f"Saved {path.name}")

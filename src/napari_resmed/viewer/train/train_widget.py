@@ -19,7 +19,7 @@ from napari_resmed.viewer.parts.dock_width import DOCK_WIDTH
 from napari_resmed.viewer.parts.duration import duration
 from napari_resmed.viewer.parts.fold import Fold
 from napari_resmed.viewer.parts.models_changed import models_changed
-from napari_resmed.viewer.parts.running_job import RunningJob, training_engine
+from napari_resmed.viewer.parts.running_job import RunningJob, cancel_all, training_engine
 from napari_resmed.viewer.parts.words import words
 from napari_resmed.viewer.train.own_trainings import is_unfinished, last_unfinished, name_trouble, run_of
 from napari_resmed.viewer.train.train_options import MoreTrainOptions, TrainOptions
@@ -56,7 +56,7 @@ class TrainWidget(QWidget):
         self.result: dict[str, Any] | None = None  # what the last training gave
         # What a closed window still has to stop; a list of its own, since by then this widget is gone.
         self._under_way: list[RunningJob] = []
-        self.destroyed.connect(partial(_cancel_all, self._under_way))
+        self.destroyed.connect(partial(cancel_all, self._under_way, grace_seconds=CANCEL_SECONDS))
         self._build(napari_viewer)
         self.source.changed.connect(self._propose)
         self.source.said.connect(self.view.say)
@@ -293,8 +293,3 @@ def _made(result: Mapping[str, Any], seconds: float) -> str:
 def _warm_plots() -> None:
     import matplotlib.backends.backend_agg
     import matplotlib.figure  # noqa: F401
-
-
-def _cancel_all(jobs: list[RunningJob], *_: Any) -> None:
-    for job in jobs:
-        job.cancel(CANCEL_SECONDS)
