@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from napari_resmed.errors import InputError, WorkError
 from napari_resmed.io.whole_file import reason
+from napari_resmed.predict.answers import merge_background
 from napari_resmed.predict.machine import Machine, is_out_of_memory
-from napari_resmed.predict.sliding_window import merge_background
 from napari_resmed.train.loss import supervised
 from napari_resmed.train.patches import Batch, ahead
 from napari_resmed.train.together import Together
