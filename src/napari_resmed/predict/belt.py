@@ -97,22 +97,30 @@ class Belt:
         elif windows.sums == torch.float16:
             window.clamp_min_(1e-3)  # more than rounding
         self._window = window.to(self._scores.device)
-        self._share = torch.empty(0)
+        self._spare = torch.empty((2, *windows.patch))
 
     def add(self, place: Place, answer: Tensor) -> None:
         """Add the answer ``(class, z, y, x)`` of a window, weighted."""
         for part, rows in self._parts(place[0].start, place[0].stop):
-            weight = self._window[part].float()
             sums = self._scores[(slice(None), rows, *place[1:])]
             if answer.device.type == "cpu":
-                # Class by class, through a piece of memory that stays in the processor's cache: all at once, each of
-                # three steps would go to memory and back.
-                self._share = self._share if self._share.shape == weight.shape else torch.empty_like(weight)
-                for into, one in zip(sums, answer[:, part], strict=True):
-                    into += torch.mul(one, weight, out=self._share)
+                self._add(sums, answer[:, part], self._window[part])
             else:
-                sums += answer[:, part] * weight
+                sums += answer[:, part] * self._window[part].float()
             self._weights[(rows, *place[1:])] += self._window[part]
+
+    def _add(self, sums: Tensor, answer: Tensor, weight: Tensor) -> None:
+        """Class by class, in what stays in the processor's cache: all at once, every step goes to memory and back."""
+        if answer.dtype == sums.dtype:
+            weight = weight.to(sums.dtype)
+            for into, one in zip(sums, answer, strict=True):
+                into.addcmul_(one, weight)
+            return
+        weight = weight.float()
+        product, total = self._spare[:, : len(weight)]
+        # Left to itself, torch makes copies anew wherever two types meet.
+        for into, one in zip(sums, answer, strict=True):
+            into.copy_(total.copy_(into).add_(torch.mul(one, weight, out=product)))
 
     def leave(self, row: int) -> Iterator[Rows]:
         """The rows below ``row``, which no later window reaches, a few at a time and without the margins.
