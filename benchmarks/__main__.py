@@ -11,10 +11,19 @@ import torch
 from napari_resmed.predict.machine import choose_machine
 
 QUESTIONS = (
-    *("start", "segment_speed", "cancel", "event_loop", "event_loop_training", "train_step", "brain_mr"),
+    *(
+        "start",
+        "segment_speed",
+        "cancel",
+        "event_loop",
+        "event_loop_training",
+        "train_step",
+        "brain_mr",
+        "predict_overhead",
+    ),
     *("dicom_agreement", "dicom_speed", "nifti_speed", "event_loop_dicom"),
 )
-# Asked by name only: hostile (some minutes), few_slices (ten minutes), hippocampus (an hour, two with nnU-Net),
+# Asked by name only: predict_large (ten minutes), nnunet_same (an hour, needs RESMED_NNUNET), hostile (some minutes), few_slices (ten minutes), hippocampus (an hour, two with nnU-Net),
 # head_neck (two hours).
 
 
