@@ -23,8 +23,8 @@ QUESTIONS = (
     ),
     *("dicom_agreement", "dicom_speed", "nifti_speed", "event_loop_dicom"),
 )
-# Asked by name only: hostile (some minutes), few_slices, predict_large (ten minutes each), predict_overhead (twenty, less
-# in parts), nnunet_same (half an hour), hippocampus (an hour, two with nnU-Net), head_neck (two hours).
+# Asked by name only: hostile (some minutes), few_slices, predict_large (ten minutes each), predict_overhead (twenty),
+# nnunet_same (half an hour), hippocampus (an hour, two with nnU-Net), head_neck (two hours).
 
 
 def main() -> int:
