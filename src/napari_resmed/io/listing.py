@@ -173,7 +173,8 @@ def _describe_series(series: Series, path: Path) -> Entry:
         affine=[[float(value) for value in row] for row in series.affine],
         axes=series.axes,
         dtype=series.dtype,
-        description=series.description,
+        # How many times there are is in the shape; what they are is not.
+        description="; ".join(filter(None, (series.description, series.times if series.parameters else ""))),
         warnings=series.warnings,
     )
 

@@ -56,6 +56,7 @@ _TAGS = (
     "BitsAllocated",
     "BitsStored",
     "Columns",
+    "ComplexImageComponent",
     "ContentTime",
     "DetectorInformationSequence",
     "DiffusionBValue",
@@ -97,8 +98,19 @@ _TAGS = (
     "TriggerTime",
     "Units",
 )
-# Siemens' private description of a mosaic, and its count of tiles.
-_PRIVATE = {0x00291010: "CSAImageHeaderInfo", 0x0019100A: "NumberOfImagesInMosaic"}
+# Siemens' private description of a mosaic, and its count of tiles; who wrote a block of private tags, what is in it.
+_PRIVATE = {
+    0x00291010: "CSAImageHeaderInfo",
+    0x0019100A: "NumberOfImagesInMosaic",
+    0x00190010: "CreatorSiemens",
+    0x0019100C: "BValueSiemens",
+    0x00430010: "CreatorGE",
+    0x0043102F: "RawDataTypeGE",
+    0x00431030: "VasCollapseGE",
+    0x00431039: "BValueGE",
+    0x20010010: "CreatorPhilips",
+    0x20011003: "BValuePhilips",
+}
 _KEYWORDS = {keyword_dict[name]: name for name in _TAGS} | _PRIVATE
 _WANTED = sorted(_KEYWORDS)
 _CHARSET = 0x00080005

@@ -29,6 +29,13 @@ _AT_ONCE = 4
 _MOST_RATIO = 2000
 _RATIO_FROM_BYTES = 64 * 2**20
 
+# A fact of one time, by the list of all.
+_OF_ONE = {
+    "echo_times_ms": "echo_time_ms",
+    "inversion_times_ms": "inversion_time_ms",
+    "flip_angles_deg": "flip_angle_deg",
+}
+
 Progress = Callable[[int, int], object]
 
 
@@ -48,7 +55,8 @@ def read_series(series: Series, remedy: str = "", progress: Progress | None = No
     Returns
     -------
     Volume
-        Axes ``zyx``; ``czyx`` for colour (red, green, blue), ``tzyx`` and ``tczyx`` for a series in time. Integers
+        Axes ``zyx``; ``czyx`` for colour (red, green, blue), ``tzyx`` and ``tczyx`` for a series in time, or of
+        several echoes, b-values and the like, whose values stand in ``meta`` (``Series.parameters``). Integers
         stay integers where the rescaling is whole; the type is the smallest that holds every value exactly. What a
         remedy did is the first of ``meta["warnings"]``. A ``LabelMap`` for a series of the kind ``"labels"``.
 
@@ -194,6 +202,9 @@ def _meta(series: Series) -> Mapping[str, Any]:
         facts["photometric"] = first.photometric
     if series.ordered_by:
         facts["ordered_by"] = series.ordered_by
+    for key, values in series.parameters.items():
+        facts[key] = list(values)
+        facts.pop(_OF_ONE.get(key, ""), None)  # that of the first time is not that of all
     if series.warnings:
         facts["warnings"] = list(series.warnings)
     return facts

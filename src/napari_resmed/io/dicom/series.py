@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,10 +11,12 @@ import numpy as np
 
 from napari_resmed import geometry
 from napari_resmed.errors import InputError
+from napari_resmed.io.dicom.group import make_stacks
 from napari_resmed.io.dicom.irregular import remedies
+from napari_resmed.io.dicom.parameters import in_words, varying
 from napari_resmed.io.dicom.pixels import value_type
 from napari_resmed.io.dicom.slice import Slice
-from napari_resmed.io.dicom.stack import Stack, make_stacks
+from napari_resmed.io.dicom.stack import Stack
 
 __all__ = ["Series", "on_grid", "series_of"]
 
@@ -58,6 +60,9 @@ class Series:
         UID of the storage class of its first file (PS3.4 B.5); empty where the file does not say.
     ordered_by:
         What tells the times of a series in time apart, in words; empty elsewhere.
+    parameters:
+        What else changes from time to time, a value for each: ``echo_times_ms``, ``b_values_s_per_mm2``,
+        ``trigger_times_ms``, ``inversion_times_ms``, ``flip_angles_deg``.
     """
 
     id: str
@@ -76,7 +81,13 @@ class Series:
     remedies: tuple[str, ...] = ()
     sop_class: str = ""
     ordered_by: str = ""
+    parameters: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     keep: object = field(default=None, repr=False)  # what must live as long as the files: an unpacked archive
+
+    @property
+    def times(self) -> str:
+        """The times in a few words: ``"10 times"``, ``"4 echoes: 2.5, 5, 7.5, 10 ms"``; empty where there is one."""
+        return in_words(self.parameters, self.ordered_by, self.shape[0] if "t" in self.axes else 1)
 
 
 def series_of(slices: Sequence[Slice]) -> list[Series]:
@@ -139,6 +150,7 @@ def on_grid(series: Series, stack: Stack) -> Series:
         problem="",
         remedies=(),
         ordered_by=stack.ordered_by,
+        parameters=varying(stack.slices, stack.frames),
     )
 
 
