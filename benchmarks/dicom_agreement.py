@@ -2,9 +2,9 @@
 
 Every image series under shared/data/dicom is read by us and converted by dcm2niix (its PyPI package ships the
 program); every voxel of ours is looked up at its patient position in the NIfTI file. Places agree within 0.01 mm,
-values exactly (or to the digits of the NIfTI header's float32 scale). Echoes, which dcm2niix writes into a file each, are
-looked up each in the file that states its echo time. A series is refused with its reason, or checked against the files
-themselves where dcm2niix has no answer that could be compared: then the table says why.
+values exactly (or to the digits of the NIfTI header's float32 scale). Echoes, which dcm2niix writes into a file each,
+are looked up each in the file that states its echo time. A series is refused with its reason, or checked against the
+files themselves where dcm2niix has no answer that could be compared: then the table says why.
 """
 
 from __future__ import annotations

@@ -48,6 +48,7 @@ FACTS = {
     "window_width": "WindowWidth",
     "body_part": "BodyPartExamined",
     "frame_time_ms": "FrameTime",
+    "temporal_resolution_ms": "TemporalResolution",
 }
 _TAGS = (
     *FACTS.values(),

@@ -202,6 +202,9 @@ def _meta(series: Series) -> Mapping[str, Any]:
         facts["photometric"] = first.photometric
     if series.ordered_by:
         facts["ordered_by"] = series.ordered_by
+    step_ms = facts.pop("temporal_resolution_ms", None)
+    if "t" in series.axes and isinstance(step_ms, int | float) and step_ms > 0:
+        facts["time_step_s"] = step_ms / 1000
     for key, values in series.parameters.items():
         facts[key] = list(values)
         facts.pop(_OF_ONE.get(key, ""), None)  # that of the first time is not that of all
