@@ -7,13 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from napari_resmed.errors import InputError
+from napari_resmed.io.below import files_below
 from napari_resmed.io.dicom import Series, find_series, read_series
 from napari_resmed.io.dicom.places import is_archive
-from napari_resmed.io.dicom.write import write_series
+from napari_resmed.io.dicom.write import check_folder, write_series
 from napari_resmed.io.image_file import ENDINGS as IMAGE_ENDINGS
 from napari_resmed.io.image_file import is_image_name, read_image
 from napari_resmed.io.itk import SUFFIXES as ITK_SUFFIXES
 from napari_resmed.io.itk import write_itk
+from napari_resmed.io.mgh import SUFFIXES as MGH_SUFFIXES
+from napari_resmed.io.mgh import write_mgh
 from napari_resmed.io.nifti import write_nifti
 from napari_resmed.io.seg_nrrd import SUFFIX as SEGMENTS_SUFFIX
 from napari_resmed.io.seg_nrrd import is_seg_nrrd, read_seg_nrrd, write_seg_nrrd
@@ -23,9 +26,11 @@ from napari_resmed.volume import Volume
 
 __all__ = [
     "ENDINGS",
+    "FILE_ENDINGS",
     "HOLDS_SEVERAL",
     "ITK_SUFFIXES",
     "check_not_input",
+    "check_output",
     "check_target",
     "is_dicom",
     "is_image_name",
@@ -39,11 +44,13 @@ __all__ = [
 _DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 # What a file that holds several label maps ends in.
 HOLDS_SEVERAL = (SEGMENTS_SUFFIX, *_DICOM_SUFFIXES)
+# What holds one volume and is written.
+FILE_ENDINGS = (".nii.gz", ".nii", *ITK_SUFFIXES, *MGH_SUFFIXES)
 # How many of the things that were left out are told one by one.
 _TOLD = 3
 # What an image file's name may end in; the longest of those that fit stands first.
 ENDINGS = (SEGMENTS_SUFFIX, *IMAGE_ENDINGS, *_DICOM_SUFFIXES)
-WRITABLE_FILES = ".nii.gz, .nii, .nrrd, .mha"
+WRITABLE_FILES = ".nii.gz, .nii, .nrrd, .mha, .mgz"
 WRITABLE_LABELS = f"{WRITABLE_FILES}, .seg.nrrd, or .dcm for a DICOM segmentation"
 WRITABLE = f"{WRITABLE_FILES}, or a folder name without suffix for DICOM"
 
@@ -104,7 +111,7 @@ def read(
     InputError
         If there is nothing there, it is no image, it is damaged, or the choice is not clear.
     """
-    path = _named_in(_there(path), series)
+    path, series = _named_in(_there(path), series)
     if path.is_file() and is_seg_nrrd(path):
         return _choose(read_seg_nrrd(path), path.name, series)
     if not _holds_dicom(path):
@@ -152,16 +159,12 @@ def _left_out(path: Path, found: Sequence[Series], chosen: Series) -> list[str]:
     if not path.is_dir():
         return []
     # Reports and the like beside a series are no part of it; what does not say of which series it is may be.
-    uid = chosen.id.split("-")[0]
-    own = [
-        entry
-        for entry in found
-        if entry.kind == "image" or entry.id.split("-")[0] == uid or entry.id in {file.name for file in entry.files}
-    ]
+    uids = ("", chosen.slices[0].series_uid)
+    own = [entry for entry in found if entry.kind == "image" or entry.slices[0].series_uid in uids]
     broken = [entry.problem for entry in own if entry is not chosen and entry.problem]
     listed = {file for entry in found for file in entry.files}
     unread = sorted(
-        file.name for file in path.rglob("*") if file.suffix.lower() in _DICOM_SUFFIXES and file not in listed
+        file.name for file in files_below(path) if file.suffix.lower() in _DICOM_SUFFIXES and file not in listed
     )
     broken += [f"{name} is no DICOM file, though its name says so" for name in unread]
     more = [f"{len(broken) - _TOLD} more files or series"] if len(broken) > _TOLD else []
@@ -193,7 +196,7 @@ def read_all(path: Path | str, series: str = "", like: Path | str | None = None)
     InputError
         As for :func:`read`.
     """
-    path = _named_in(_there(path), series)
+    path, series = _named_in(_there(path), series)
     if path.is_file() and is_seg_nrrd(path) and not series:
         return list(read_seg_nrrd(path))
     if not _holds_dicom(path) or ":" in series:
@@ -224,15 +227,26 @@ def _there(path: Path | str) -> Path:
     return path
 
 
-def _named_in(path: Path, series: str) -> Path:
-    """The image file of a folder that has this id, which is its name; else the path itself."""
-    name = series.partition(":")[0]
-    if not (name and path.is_dir() and is_image_name(Path(name))):
-        return path
-    found = [file for file in path.rglob("*") if file.name == name and file.is_file()]
-    if len(found) > 1:
-        raise InputError(f"{path.name} holds {len(found)} files named {name}; give the path of one")
-    return found[0] if found else path
+def _named_in(path: Path, series: str) -> tuple[Path, str]:
+    """The image file of a folder that has this id, and the id in it; else both as they are."""
+    if not path.is_dir():
+        return path, series
+    name, _, part = series.rpartition(":")
+    for wanted, inner in ((series, ""), (name, f":{part}")):
+        if not is_image_name(Path(wanted)):
+            continue
+        file = path / wanted
+        if not file.is_file():
+            # The name alone will do where there is one of it.
+            found = [one for one in files_below(path) if one.name == wanted]
+            if len(found) > 1:
+                ids = ", ".join(one.relative_to(path).as_posix() for one in found[:_TOLD])
+                raise InputError(f"{path.name} holds {len(found)} files named {wanted}: {ids}; choose one of these ids")
+            if not found:
+                continue
+            file = found[0]
+        return file, file.name + inner
+    return path, series
 
 
 def _holds_dicom(path: Path) -> bool:
@@ -296,8 +310,12 @@ def check_target(path: Path, source: Path | None = None) -> None:
     """
     name = path.name.lower()
     if source is not None and name.endswith(_DICOM_SUFFIXES):
-        _check_is_dicom(path, source)
-    elif not name.endswith((".nii", ".nii.gz", *ITK_SUFFIXES)):
+        if not _is_dicom_series(source):
+            raise InputError(
+                f"cannot write {path.name}: a DICOM segmentation is written over the DICOM series that was segmented, "
+                f"and {source.name} is none; segment the series' folder itself, or choose .nii.gz or .seg.nrrd"
+            )
+    elif not name.endswith(FILE_ENDINGS):
         raise InputError(
             f"cannot write {path.name}: found the ending {path.suffix!r}, expected "
             f"{WRITABLE_FILES if source is None else WRITABLE_LABELS}"
@@ -305,8 +323,36 @@ def check_target(path: Path, source: Path | None = None) -> None:
     check_place(path)
 
 
+def check_output(path: Path, like: Path | None = None) -> None:
+    """Refuse, before anything is read, what :func:`write` would refuse of any volume.
+
+    Parameters
+    ----------
+    path, like:
+        As for :func:`write`.
+
+    Raises
+    ------
+    InputError
+        If the ending is not one we write, or nothing can be written there.
+    """
+    name = path.name.lower()
+    if name.endswith(_DICOM_SUFFIXES):
+        _check_is_dicom(path, like)
+    elif not path.suffix:
+        check_folder(path)
+        return
+    elif not name.endswith((SEGMENTS_SUFFIX, *FILE_ENDINGS)):
+        raise InputError(f"cannot write {path.name}: found the ending {path.suffix!r}, expected {WRITABLE}")
+    check_place(path)
+
+
+def _is_dicom_series(source: Path) -> bool:
+    return source.is_dir() or is_study(source)
+
+
 def _check_is_dicom(path: Path, source: Path | None) -> None:
-    if source is None or not (source.is_dir() or is_study(source)):
+    if source is None or not _is_dicom_series(source):
         raise InputError(
             f"cannot write {path.name}: a DICOM segmentation is written over the DICOM series that was segmented; "
             "give its folder with --like, or choose .nii.gz or .seg.nrrd"
@@ -323,8 +369,8 @@ def write(
     volume:
         What to write. Several label maps of one grid go into one ``.seg.nrrd`` or ``.dcm``.
     path:
-        ``.nii.gz``, ``.nii``, ``.nrrd``, ``.mha``; for label maps ``.seg.nrrd`` (3D Slicer) or ``.dcm`` (DICOM
-        segmentation); or a new folder (no suffix) for a DICOM series.
+        ``.nii.gz``, ``.nii``, ``.nrrd``, ``.mha``, ``.mgz``; for label maps ``.seg.nrrd`` (3D Slicer) or ``.dcm``
+        (DICOM segmentation); or a new folder (no suffix) for a DICOM series.
     like, series:
         For ``.dcm``: the folder of the DICOM series that was segmented, and which series of it.
 
@@ -346,8 +392,10 @@ def write(
         volume = volume[0]
     if name.endswith((".nii", ".nii.gz")):
         write_nifti(volume, path)
-    elif path.suffix.lower() in ITK_SUFFIXES:
+    elif name.endswith(ITK_SUFFIXES):
         write_itk(volume, path)
+    elif name.endswith(MGH_SUFFIXES):
+        write_mgh(volume, path)
     elif not path.suffix:
         write_series(volume, path)
     else:

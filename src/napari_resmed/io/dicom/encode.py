@@ -72,9 +72,8 @@ def _check_colour(volume: Volume, low: float, high: float) -> None:
             f"found {volume.channels} channels, expected one, or red, green and blue: a DICOM series holds no others; "
             "choose one channel, or write NIfTI (.nii.gz)"
         )
-    photometric = str(volume.meta.get("photometric") or "MONOCHROME")
     # Three channels of bytes are colour in every format; of wider numbers they may be anything.
-    colour = volume.data.dtype == np.uint8 or volume.meta.get("colour") or not photometric.startswith("MONOCHROME")
+    colour = volume.data.dtype == np.uint8 or volume.meta.get("colour") == "RGB"
     if not colour or volume.data.dtype.kind not in "iu" or low < 0 or high > _STEPS:
         raise InputError(
             f"found three channels of type {volume.data.dtype} from {low:g} to {high:g}, expected red, green and blue "

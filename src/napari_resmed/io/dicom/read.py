@@ -200,6 +200,8 @@ def _meta(series: Series) -> Mapping[str, Any]:
     facts["description"] = series.description
     if first.photometric:
         facts["photometric"] = first.photometric
+    if "c" in series.axes:
+        facts["colour"] = "RGB"
     if series.ordered_by:
         facts["ordered_by"] = series.ordered_by
     step_ms = facts.pop("temporal_resolution_ms", None)

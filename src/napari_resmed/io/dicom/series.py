@@ -28,7 +28,8 @@ class Series:
     Parameters
     ----------
     id:
-        SeriesInstanceUID, with ``-1``, ``-2``, ... where a series falls into several stacks.
+        SeriesInstanceUID, or the file's name where there is none; with ``-1``, ``-2``, ... where a series falls
+        into several stacks.
     description:
         What the scanner's operator called it; may be empty.
     modality:
@@ -103,7 +104,8 @@ def series_of(slices: Sequence[Slice]) -> list[Series]:
     for stack in stacks:
         uid = stack.slices[0].series_uid
         seen[uid] += 1
-        series = _describe(stack, f"{uid}-{seen[uid]}" if parts[uid] > 1 else uid)
+        # A file that does not say of which series it is goes by its name.
+        series = _describe(stack, f"{uid or stack.slices[0].path.name}{f'-{seen[uid]}' if parts[uid] > 1 else ''}")
         if uid and len(grids[uid]) > 1 and stack.slices[0].row:
             note = f"one of {len(grids[uid])} parts of its series, which holds images of several orientations or sizes"
             series = replace(series, warnings=(*series.warnings, note))
@@ -157,7 +159,7 @@ def on_grid(series: Series, stack: Stack) -> Series:
 def _describe(stack: Stack, identity: str) -> Series:
     first = stack.slices[0]
     series = Series(
-        id=identity or first.path.name,
+        id=identity,
         description=first.description,
         modality=first.modality,
         shape=(),
