@@ -103,6 +103,20 @@ class TestToFolder:
         assert read(tmp_path / "again.nii.gz").meta["colour"] == "RGB"
 
 
+class TestOneTime:
+    def test_of_echoes(self, run: Run, tmp_path: Path) -> None:
+        data = np.arange(120, dtype=np.int16).reshape(3, 2, 4, 5)
+        meta = {"echo_times_ms": [2.5, 5.0, 7.5]}
+        write(Volume(data, make_affine(), modality="MR", meta=meta), tmp_path / "echoes")
+        assert run("convert", "echoes", "second", "--time", "2").code == 0
+        second = read(tmp_path / "second")
+        assert (second.axes, second.meta["echo_time_ms"]) == ("zyx", 5)
+        assert np.array_equal(second.data, data[1])
+        assert "expected 1 to 3" in run("convert", "echoes", "none.nii", "--time", "4").refused(2)
+        assert "leave --time out" in run("convert", "second", "none.nii", "--time", "1").refused(2)
+        assert not (tmp_path / "none.nii").exists()
+
+
 class TestRefusals:
     @pytest.mark.parametrize("target", ["a.png", "none/a.mgz", "full", "none/folder", "a.dcm"])
     def test_the_target_before_anything_is_read(self, target: str, run: Run, images: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from napari_resmed.cli.output import Json, messages, print_json
 from napari_resmed.errors import InputError
 from napari_resmed.io import read, read_all, write
 from napari_resmed.io.files import HOLDS_SEVERAL, check_not_input, check_output
+from napari_resmed.io.one_time import one_time
 from napari_resmed.labels import LabelMap
 from napari_resmed.volume import Volume
 
@@ -35,6 +36,9 @@ def convert(
     irregular: Annotated[
         Irregular | None, typer.Option(help="What to do about slices at uneven distances; refused if not said.")
     ] = None,
+    time: Annotated[
+        int | None, typer.Option(help="Of an image in time (echoes, b-values), take this one; 1 is the first.")
+    ] = None,
     magnitude: Annotated[bool, typer.Option("--magnitude", help="Of complex numbers, take the magnitude.")] = False,
     as_json: Annotated[bool, Json] = False,
 ) -> None:
@@ -45,6 +49,8 @@ def convert(
     check_output(out, like)
     labels = _all_labels(path, series, like) if out.name.lower().endswith(HOLDS_SEVERAL) else []
     volume: Volume = labels[0] if labels else read(path, series, like, irregular=irregular or "", magnitude=magnitude)
+    if time is not None:
+        labels, volume = [], one_time(volume, time)
     told = [warning for one in (*labels[1:], volume) for warning in one.meta.get("warnings", ())]
     for warning in dict.fromkeys(told):
         messages.print(f"Warning: {warning}", markup=False)

@@ -126,7 +126,7 @@ class Model:
         if "t" in volume.axes:
             raise ModelError(
                 f"the image has {volume.frames} time points, the model {self.name} takes one: save the one you "
-                "want as an image of its own"
+                "want as an image of its own (napari-resmed convert --time)"
             )
         if 1 in volume.grid_shape:
             flat = "×".join(str(size) for size in volume.grid_shape)

@@ -18,12 +18,13 @@ _MOST_TOLD, _FIRST_TOLD = 8, 3
 
 @dataclass(frozen=True)
 class Parameter:
-    """One of them: in words, many of them in words, the unit, its key in ``Volume.meta``, where an image has it."""
+    """One of them, in words for one and many; its unit; its keys in ``Volume.meta``, of all times and of one."""
 
     name: str
     plural: str
     unit: str
     key: str
+    key_of_one: str
     of: Callable[[Slice], float | None]
 
 
@@ -40,11 +41,13 @@ def _time(index: int) -> Callable[[Slice], float | None]:
 
 
 PARAMETERS = (
-    Parameter("echo time", "echoes", "ms", "echo_times_ms", lambda image: image.echo_time_ms),
-    Parameter("b-value", "b-values", "s/mm²", "b_values_s_per_mm2", _time(B_VALUE)),
-    Parameter("trigger time", "trigger times", "ms", "trigger_times_ms", _time(TRIGGER_TIME)),
-    Parameter("inversion time", "inversion times", "ms", "inversion_times_ms", _fact("inversion_time_ms")),
-    Parameter("flip angle", "flip angles", "°", "flip_angles_deg", _fact("flip_angle_deg")),
+    Parameter("echo time", "echoes", "ms", "echo_times_ms", "echo_time_ms", lambda image: image.echo_time_ms),
+    Parameter("b-value", "b-values", "s/mm²", "b_values_s_per_mm2", "b_value_s_per_mm2", _time(B_VALUE)),
+    Parameter("trigger time", "trigger times", "ms", "trigger_times_ms", "trigger_time_ms", _time(TRIGGER_TIME)),
+    Parameter(
+        "inversion time", "inversion times", "ms", "inversion_times_ms", "inversion_time_ms", _fact("inversion_time_ms")
+    ),
+    Parameter("flip angle", "flip angles", "°", "flip_angles_deg", "flip_angle_deg", _fact("flip_angle_deg")),
 )
 
 

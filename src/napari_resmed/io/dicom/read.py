@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from napari_resmed.errors import InputError, WorkError
 from napari_resmed.io.dicom.irregular import EvenGrid, even_grid, largest_block
+from napari_resmed.io.dicom.parameters import PARAMETERS
 from napari_resmed.io.dicom.pixels import TooNarrow, decode_into
 from napari_resmed.io.dicom.series import Series, on_grid
 from napari_resmed.volume import Volume
@@ -30,11 +31,7 @@ _MOST_RATIO = 2000
 _RATIO_FROM_BYTES = 64 * 2**20
 
 # A fact of one time, by the list of all.
-_OF_ONE = {
-    "echo_times_ms": "echo_time_ms",
-    "inversion_times_ms": "inversion_time_ms",
-    "flip_angles_deg": "flip_angle_deg",
-}
+_OF_ONE = {parameter.key: parameter.key_of_one for parameter in PARAMETERS}
 
 Progress = Callable[[int, int], object]
 
@@ -209,7 +206,7 @@ def _meta(series: Series) -> Mapping[str, Any]:
         facts["time_step_s"] = step_ms / 1000
     for key, values in series.parameters.items():
         facts[key] = list(values)
-        facts.pop(_OF_ONE.get(key, ""), None)  # that of the first time is not that of all
+        facts.pop(_OF_ONE[key], None)  # that of the first time is not that of all
     if series.warnings:
         facts["warnings"] = list(series.warnings)
     return facts
