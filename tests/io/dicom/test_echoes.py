@@ -132,6 +132,12 @@ class TestDiffusion:
         (series,) = times_of(tmp_path / "s", [private(0x19, "GEMS_ACQU_01", 0x0C, "IS", b) for b in (1000, 0)])
         assert (series.ordered_by, dict(series.parameters)) == ("instance number", {})
 
+    @pytest.mark.parametrize("b", ["many", "1.5e", "", "nan"])
+    def test_a_private_number_that_is_none(self, tmp_path: Path, b: str) -> None:
+        """What a vendor keeps for itself costs no image."""
+        (series,) = times_of(tmp_path / "s", [private(0x19, "SIEMENS MR HEADER", 0x0C, "LO", b)] * 2)
+        assert (series.problem, series.ordered_by) == ("", "instance number")
+
     def test_the_public_one_counts(self, tmp_path: Path) -> None:
         def both(b: int) -> Edit:
             def edit(data: Dataset) -> None:

@@ -47,15 +47,13 @@ def part(header: Header) -> str:
 
 
 def _number(header: Header, name: str, packed: str = "") -> float | None:
-    """The first number of a private tag; one whose type the file does not say is bytes, packed or written out."""
+    """The first number of a private tag: of the ``packed`` kind where it is as long, else written out."""
     value = header.get(name)
     if packed and isinstance(value, bytes) and len(value) == struct.calcsize(packed):
         return float(struct.unpack(("<" if header.little else ">") + packed, value)[0])
-    if isinstance(value, bytes):
-        value = _words(header, name).split("\\")[0]
-    return number({name: value}, name)
+    return number({name: _words(header, name).split("\\")[0]}, name)
 
 
 def _words(header: Header, name: str) -> str:
     value = header.get(name)
-    return value.decode("ascii", "replace").strip("\0 ") if isinstance(value, bytes) else text(header, name)
+    return value.decode("ascii", "replace").strip("\0 ") if isinstance(value, bytes) else ""
