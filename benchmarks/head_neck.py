@@ -39,7 +39,11 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as place:
             learnt = [name for name in usable if name not in judged]
             table = case_table(folder, Path(place), learnt, annotated if unknown else {}, names)
-            model = finish(train(table, Path(place) / "model", minutes=minutes)).model
+            done = finish(train(table, Path(place) / "model", minutes=minutes))
+            model = done.model
+            looks = done.history[:: max(1, len(done.history) // 10)]
+            by_minutes = (f"{look['seconds'] / 60:.1f}: {look['mean_dice']:.3f}" for look in looks)
+            print(f"  {done.history[-1]['step']} steps, held-out Dice by minutes: " + ", ".join(by_minutes), flush=True)
             figures: dict[int, list[float]] = {value: [] for value in names}
             for name in judged:
                 found = finish(segment(read(folder / "images" / f"{name}.nii.gz"), model)).labels.data
