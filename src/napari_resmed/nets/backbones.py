@@ -10,14 +10,17 @@ from monai.networks.nets.densenet import DenseNet
 from monai.networks.nets.efficientnet import EfficientNetBN
 from torch import Tensor, nn
 
+from napari_resmed.nets.encoders import Encoder
 from napari_resmed.nets.resnet import DEPTHS, ResNet
 
-__all__ = ["BACKBONES", "build_backbone"]
+__all__ = ["BACKBONES", "ENCODER", "build_backbone"]
 
 # Layers in the four blocks (Huang et al., CVPR 2017, arXiv 1608.06993).
 _DENSENETS = {"densenet121": (6, 12, 24, 16), "densenet169": (6, 12, 32, 32)}
 _EFFICIENTNETS = tuple(f"efficientnet-b{number}" for number in range(5))
-BACKBONES = (*(f"resnet{depth}" for depth in DEPTHS), *_DENSENETS, *_EFFICIENTNETS)
+# The encoder of a segmentation model, with the arguments ``network`` and ``arguments`` of that model.
+ENCODER = "encoder"
+BACKBONES = (*(f"resnet{depth}" for depth in DEPTHS), *_DENSENETS, *_EFFICIENTNETS, ENCODER)
 
 
 def build_backbone(
@@ -34,7 +37,8 @@ def build_backbone(
     spatial_dims, in_channels:
         2 or 3; channels of images.
     arguments:
-        Further ones of :class:`napari_resmed.nets.resnet.ResNet`, MONAI's ``DenseNet`` or ``EfficientNetBN``.
+        Further ones of :class:`napari_resmed.nets.resnet.ResNet`, MONAI's ``DenseNet`` or ``EfficientNetBN``; of
+        :class:`napari_resmed.nets.encoders.Encoder`.
 
     Raises
     ------
@@ -53,6 +57,11 @@ def build_backbone(
             raise ValueError("pretrained is no argument here: weights are taken from a file")
         efficient = _EfficientFeatures(name, spatial_dims, in_channels, **more)
         return efficient, efficient.width
+    if name == ENCODER:
+        if spatial_dims != 3:
+            raise ValueError("the encoder of a segmentation model is 3D")
+        encoder = Encoder(in_channels=in_channels, **more)
+        return encoder, encoder.width
     raise ValueError(f"backbone {name!r}, expected one of {', '.join(BACKBONES)}")
 
 
@@ -69,12 +78,12 @@ class _DenseFeatures(nn.Module):
         return torch.relu(self.features(image))
 
 
-class _EfficientFeatures(EfficientNetBN):
+class _EfficientFeatures(EfficientNetBN):  # type: ignore[misc]
     """MONAI's EfficientNet up to its features."""
 
     def __init__(self, name: str, spatial_dims: int, in_channels: int, **more: Any) -> None:
         super().__init__(name, pretrained=False, spatial_dims=spatial_dims, in_channels=in_channels, **more)
-        self.width: int = self._fc.in_features
+        self.width = int(self._fc.in_features)  # type: ignore[has-type]
         self._fc = nn.Identity()
 
     def forward(self, inputs: Tensor) -> Tensor:

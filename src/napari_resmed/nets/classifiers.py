@@ -159,7 +159,7 @@ class BranchClassifier(nn.Module):
         present = _present(image)
         # An image of nothing is answered all the same, by what all modalities say of it.
         present = present | ~present.any(1, keepdim=True)
-        each = zip(self.backbones, image.split(1, 1), strict=True)
+        each = zip(self.backbones, image.tensor_split(image.shape[1], 1), strict=True)
         vectors = torch.stack([backbone(channel).flatten(2).mean(2) for backbone, channel in each], 1)
         mean, weights = self.attention(vectors, present)
         return self.head(self.dropout(mean)), weights

@@ -13,7 +13,7 @@ from monai.networks.layers.factories import Conv, Pool
 from monai.networks.layers.utils import get_norm_layer
 from torch import Tensor, nn
 
-__all__ = ["DEPTHS", "SHORTCUTS", "ResNet"]
+__all__ = ["DEPTHS", "SHORTCUTS", "SMALL_KERNEL", "ResNet"]
 
 # Blocks of the four stages, and whether they are bottlenecks (the paper's table 1; 10 layers as in MedicalNet).
 DEPTHS: dict[int, tuple[tuple[int, int, int, int], bool]] = {
@@ -23,6 +23,8 @@ DEPTHS: dict[int, tuple[tuple[int, int, int, int], bool]] = {
     50: ((3, 4, 6, 3), True),
 }
 SHORTCUTS = ("projection", "identity", "none")
+# Of the first convolution, for small images.
+SMALL_KERNEL = 3
 # A bottleneck's last convolution widens by this.
 WIDENING = 4
 
@@ -75,29 +77,31 @@ class ResNet(nn.Module):
         if learn_blend and (blend is None or shortcut == "none"):
             raise ValueError("learn_blend needs a blend to begin with, and a shortcut")
         blocks, bottleneck = DEPTHS[depth]
-        kernel = 3 if small_images else 7
+        kernel = SMALL_KERNEL if small_images else 7
         self.conv1 = Conv[Conv.CONV, spatial_dims](
             in_channels, features[0], kernel, stride=1 if small_images else 2, padding=kernel // 2, bias=False
         )
         self.bn1 = get_norm_layer(norm, spatial_dims, features[0])
         self.maxpool = nn.Identity() if small_images else Pool[Pool.MAX, spatial_dims](3, stride=2, padding=1)
         self.width = features[0]
-        for number, (count, wide) in enumerate(zip(blocks, features, strict=True), 1):
-            stage = []
+        stages: list[nn.Module] = []
+        for count, wide in zip(blocks, features, strict=True):
+            stage: list[_Block] = []
             for place in range(count):
-                stride = 2 if place == 0 and number > 1 else 1
+                stride = 2 if place == 0 and stages else 1
                 stage.append(
                     _Block(self.width, wide, stride, spatial_dims, bottleneck, shortcut, blend, learn_blend, norm)
                 )
                 self.width = stage[-1].width
-            self.add_module(f"layer{number}", nn.Sequential(*stage))
+            stages.append(nn.Sequential(*stage))
+        self.layer1, self.layer2, self.layer3, self.layer4 = stages
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Conv3d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, image: Tensor) -> Tensor:
         """Features of an image."""
-        state = self.maxpool(torch.relu(self.bn1(self.conv1(image))))
+        state: Tensor = self.maxpool(torch.relu(self.bn1(self.conv1(image))))
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
             state = stage(state)
         return state

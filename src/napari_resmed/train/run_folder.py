@@ -172,6 +172,7 @@ def _plain(dataset: Dataset) -> dict[str, Any]:
         "channels": list(dataset.channels),
         "background": dataset.background,
         "ignored": dataset.ignored,
+        "classes": list(dataset.classes),
         "cases": [
             {
                 "name": case.name,
@@ -182,6 +183,8 @@ def _plain(dataset: Dataset) -> dict[str, Any]:
                 "complete_slices": [list(place) for place in case.complete_slices],
                 "split": case.split,
                 "group": case.group,
+                "class_name": case.class_name,
+                "channels": list(case.channels),
             }
             for case in dataset.cases
         ],
@@ -200,6 +203,8 @@ def _dataset(values: Mapping[str, Any]) -> Dataset:
                 complete_slices=tuple((int(axis), int(index)) for axis, index in case["complete_slices"]),
                 split=case["split"],
                 group=case["group"],
+                class_name=case.get("class_name", ""),
+                channels=tuple(case.get("channels", ())),
             )
             for case in values["cases"]
         ),
@@ -208,4 +213,5 @@ def _dataset(values: Mapping[str, Any]) -> Dataset:
         background=values["background"],
         ignored=values["ignored"],
         name=values["name"],
+        classes=tuple(values.get("classes", ())),
     )
