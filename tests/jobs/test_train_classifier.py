@@ -15,6 +15,8 @@ from napari_resmed.jobs.segment import segment
 from napari_resmed.jobs.train import STOP, Training, train
 from napari_resmed.models.folder import WEIGHTS, load_model
 from napari_resmed.nets.resnet import ResNet
+from napari_resmed.train.classify.loss import ClassBatch
+from napari_resmed.train.classify.session import ClassSession
 from napari_resmed.train.run_folder import RunFolder
 from napari_resmed.volume import Volume
 from tests.train.classify.small import QUICK, network, write_folders, write_medmnist, write_volumes
@@ -148,6 +150,21 @@ class TestGoingOn:
         assert done.stopped
         assert load_model(tmp_path / "model").classes == ("0", "1")
         assert RunFolder.beside(tmp_path / "model").is_unfinished
+
+    def test_gone_astray_it_keeps_the_best(
+        self, numbers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        usual = ClassSession.batch
+
+        def spoilt(session: ClassSession, step: int) -> ClassBatch:
+            batch = usual(session, step)
+            return ClassBatch(batch.image * float("nan"), batch.target) if step > 12 else batch
+
+        monkeypatch.setattr(ClassSession, "batch", spoilt)
+        said, done = run(numbers, tmp_path / "model")
+        assert done.stopped
+        assert any("astray" in event.message for event in said if isinstance(event, Warning))
+        assert all(bool(torch.isfinite(tensor).all()) for tensor in weights_of(tmp_path / "model").values())
 
     def test_there_is_nothing_to_resume(self, numbers: Path, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="nothing to resume"):

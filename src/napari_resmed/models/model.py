@@ -102,13 +102,11 @@ class Model:
                 f"the model {self.name} has {len(self.channels)} channels and normalizes "
                 f"{len(self.preparation.normalization)}"
             )
-        if self.classifies:
-            if len(set(self.classes)) < max(2, len(self.classes)) or self.fit not in FITS or not self.temperature > 0:
-                raise ModelError(f"the model {self.name} contradicts itself in its classes, or in how it sees an image")
-        elif not len(self.labels) or self.background_classes < 1:
-            raise ModelError(f"the model {self.name} says nothing of labels or background")
-        if min(self.patch) < 1 or not self.channels:
-            raise ModelError(f"the model {self.name} says nothing of patch or channels")
+        if self.classifies and (len(set(self.classes)) < max(2, len(self.classes)) or self.fit not in FITS):
+            raise ModelError(f"the model {self.name} contradicts itself in its classes, or in how it sees an image")
+        says_what = self.classifies or (len(self.labels) and self.background_classes >= 1)
+        if min(self.patch) < 1 or not self.channels or not says_what or not self.temperature > 0:
+            raise ModelError(f"the model {self.name} says nothing of patch, labels, channels or background")
         unknown = sorted(set(self.cleanup) - set(self.labels.values))
         if unknown:
             raise ModelError(f"the model {self.name} wants the label {unknown[0]} cleaned up, which it does not have")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -101,7 +102,7 @@ def _shown(evaluation: ClassEvaluation) -> range:
     return range(1, 2) if count == 2 else range(min(count, MOST_LINES))
 
 
-def _line(place: int) -> dict[str, object]:
+def _line(place: int) -> dict[str, Any]:
     return {
         "color": _COLOURS[place % len(_COLOURS)],
         "linestyle": _DASHES[place % len(_DASHES)],
@@ -116,7 +117,7 @@ def _named(evaluation: ClassEvaluation, number: int, key: str, words: str) -> st
     return of.name if figure is None else f"{of.name}: {words} {figure:.3f}"
 
 
-def _finished(axes: Axes, x: str, y: str, legend: str) -> None:
+def _finished(axes: Axes, x: str, y: str, legend: Any) -> None:
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     axes.set_aspect("equal")

@@ -20,7 +20,7 @@ def drawing(kinds: list[int], **changes: Any) -> Drawing:
     rng = np.random.default_rng(0)
     data = rng.random((len(kinds), 1, 1, 12, 12)).astype(np.float16)
     data[:, :, :, 0, 0] = np.arange(1, len(kinds) + 1)[:, None, None] / 100  # tells which it is
-    images = Images(tuple(f"case{n}" for n in range(len(kinds))), data, ())
+    images = Images(tuple(f"case{n}" for n in range(len(kinds))), tuple(range(len(kinds))), data)
     given: dict[str, Any] = {
         "batch": 4, "each_class_alike": False, "augmentation": STILL, "mirror_axes": (), "flat": True, "seed": 0,
     }  # fmt: skip
@@ -74,7 +74,7 @@ def test_a_shift_moves_by_voxels_and_a_slice_stays_in_its_plane() -> None:
     )
     data = np.zeros((1, 1, 1, 21, 21), np.float16)
     data[..., 8:13, 8:13] = 1
-    of = replace(drawing([0]), images=Images(("a",), data, ()), augmentation=far, batch=1)
+    of = replace(drawing([0]), images=Images(("a",), (0,), data), augmentation=far, batch=1)
     for step in range(8):
         image = draw_classes(of, step).image[0, 0]
         assert float(image.sum()) > 24.9
@@ -86,7 +86,7 @@ def test_a_modality_that_is_not_there_stays_away() -> None:
     data = np.random.default_rng(0).random((1, 2, 4, 6, 6)).astype(np.float16)
     data[:, 1] = 0
     noisy = Augmentation(MOVING.deformation, probability=1.0)
-    of = replace(drawing([0]), images=Images(("a",), data, ()), augmentation=noisy, batch=1, flat=False)
+    of = replace(drawing([0]), images=Images(("a",), (0,), data), augmentation=noisy, batch=1, flat=False)
     for step in range(5):
         image = draw_classes(of, step).image[0]
         assert image[0].any()

@@ -13,7 +13,7 @@ from napari_resmed.io.datasets.classes import read_classes
 from napari_resmed.prepare.preparation import STORED, Preparation
 from napari_resmed.train.classify.make_plan import Usable, make_class_plan
 from napari_resmed.train.classify.plan import ClassPlan
-from napari_resmed.train.classify.view import View, decide_view
+from napari_resmed.train.classify.view import MOST_DEEP, View, decide_view
 from napari_resmed.train.make_plan import Wishes
 from napari_resmed.volume import Volume
 
@@ -89,20 +89,25 @@ class TestView:
         assert flat.patch == (1, 28, 28)
         forget_archives()
 
-    def test_volumes_are_seen_as_a_whole_with_even_edges(self) -> None:
-        thick = np.diag([1.0, 1.0, 4.0, 1.0])
+    def test_thick_slices_stay_as_they_are_and_fine_ones_become_coarser(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        thick = np.array([[0.0, 0, 1, 0], [0, 1, 0, 0], [4, 0, 0, 0], [0, 0, 0, 1]])
         made = tuple(
             Case(
                 f"c{n}",
-                (Volume(np.random.default_rng(n).random((10, 40, 40), np.float32), thick),),
+                (Volume(np.random.default_rng(n).random((10, 80, 80), np.float32), thick),),
                 class_name="ab"[n % 2],
             )
             for n in range(4)
         )
-        view = decide_view(Dataset(made, classes=("a", "b")), "gpu")
+        view = decide_view(Dataset(made, classes=("a", "b")), "cpu")
         assert not view.flat
-        assert view.patch == (40, 40, 40)
-        assert view.preparation.spacing_mm == (1, 1, 1)
+        assert view.patch == (10, 80, 80)
+        assert view.preparation.spacing_mm == (4, 1, 1)
+        monkeypatch.setitem(MOST_DEEP, "cpu", 30_000)
+        z, y, x = decide_view(Dataset(made, classes=("a", "b")), "cpu").patch
+        assert z == 10
+        assert y == x
+        assert 28_000 < z * y * x <= 31_000
 
     def test_large_pictures_are_made_smaller(self) -> None:
         picture = Volume(np.random.default_rng(0).random((1, 512, 1024), np.float32), np.eye(4))

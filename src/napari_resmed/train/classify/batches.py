@@ -32,7 +32,7 @@ class Drawing:
     images:
         The prepared cases.
     classes:
-        int64 ``(case,)``.
+        int64 ``(row,)``.
     rows:
         Those that are learnt from.
     batch:

@@ -34,15 +34,18 @@ class Images:
     ----------
     names:
         Of the cases that could be used, in order.
+    rows:
+        Where each of them lies in ``data``.
     data:
-        float16 ``(case, c, z, y, x)`` in 0..1.
+        float16 ``(row, c, z, y, x)`` in 0..1.
     left_out:
         Case and reason of the others.
     """
 
     names: tuple[str, ...]
+    rows: tuple[int, ...]
     data: NDArray[np.float16]
-    left_out: tuple[tuple[str, str], ...]
+    left_out: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def load(cls, folder: Path) -> Images:
@@ -57,7 +60,7 @@ class Images:
             said = json.loads((folder / _LIST).read_text(encoding="utf-8"))
             data = np.load(folder / _FILE, mmap_mode="r")
             left_out = tuple((str(name), str(why)) for name, why in said["left_out"])
-            return cls(tuple(said["names"]), data[said["rows"]] if said["rows"] is not None else data, left_out)
+            return cls(tuple(said["names"]), tuple(int(row) for row in said["rows"]), data, left_out)
         except (OSError, ValueError, KeyError, TypeError, EOFError) as problem:
             raise InputError(f"the unfinished training in {folder.parent} is damaged; start it anew") from problem
 
@@ -115,8 +118,7 @@ def prepare_images(
                 left_out += [(case.name, f"the same image has two classes: {told}") for case in twins]
                 for case in twins:
                     del kept[case.name]
-        rows = list(kept.values())
-        said = {"names": list(kept), "rows": rows if left_out else None, "left_out": left_out}
+        said = {"names": list(kept), "rows": list(kept.values()), "left_out": left_out}
         (folder / _LIST).write_text(json.dumps(said, ensure_ascii=False), encoding="utf-8")
     except OSError as problem:
         raise WorkError(f"could not write the prepared images to {folder}: {reason(problem)}") from problem
@@ -126,9 +128,12 @@ def prepare_images(
 
 
 def classes_of(images: Images, dataset: Dataset) -> NDArray[np.int64]:
-    """Number of the class of every prepared case."""
+    """Number of the class of every row; -1 for one that was left out."""
     of = {case.name: dataset.classes.index(case.class_name) for case in dataset.cases if case.class_name}
-    return np.array([of[name] for name in images.names], np.int64)
+    found = np.full(len(images.data), -1, np.int64)
+    for name, row in zip(images.names, images.rows, strict=True):
+        found[row] = of[name]
+    return found
 
 
 def batch_of(images: Images, rows: Sequence[int], spatial_dims: int) -> Tensor:

@@ -30,8 +30,9 @@ LAPS = 25
 OPERATIONS_A_SECOND = {"cpu": 6e10, "gpu": 2e13}
 # Backbone and features of the first stage, from the largest down.
 SIZES = (("resnet18", 64), ("resnet18", 32), ("resnet18", 16), ("resnet10", 16), ("resnet10", 8))
-# Below this many voxels along its shortest edge an image is too small for a first layer that halves it twice.
-SMALL_EDGE = 80
+# Below this many voxels along its shortest edge an image is too small for a first layer that halves it twice; a volume
+# only later, as it would take too long otherwise.
+SMALL_EDGE = {2: 80, 3: 32}
 BATCH = {2: 32, 3: 8}
 LEAST_STEPS_AN_EPOCH = 10
 MOST_STEPS_BETWEEN_LOOKS = 250
@@ -186,7 +187,7 @@ def _network(
 ) -> dict[str, Any]:
     """The largest network with which every image is seen often enough."""
     edges = view.patch[1:] if view.flat else view.patch
-    small = min(edges) < SMALL_EDGE
+    small = min(edges) < SMALL_EDGE[len(edges)]
     arguments: dict[str, Any] = {}
     for backbone, first in SIZES:
         features = [first * 2**stage for stage in range(4)]

@@ -46,7 +46,7 @@ class ClassSession:
         self.machine: Machine = choose_machine(plan.device, plan.precision)
         self.images = Images.load(run.prepared)
         self.classes = classes_of(self.images, dataset)
-        rows = {name: row for row, name in enumerate(self.images.names)}
+        rows = dict(zip(self.images.names, self.images.rows, strict=True))
         strangers = sorted({*plan.training, *plan.held_out} - set(rows))
         if strangers:
             raise InputError(f"the plan has a case {strangers[0]}, which is not there or was left out")

@@ -24,6 +24,7 @@ OPENED = 16
 MOST_FLAT = {"cpu": 128**2, "gpu": 256**2}
 MOST_DEEP = {"cpu": 40**3, "gpu": 96**3}
 LEAST_EDGE = 8
+COARSER = 1.02
 # Hounsfield units: nothing but CT is so far below zero.
 CT_MINIMUM = -500.0
 # What of a CT's values is told apart.
@@ -73,15 +74,14 @@ def decide_view(dataset: Dataset, kind: str) -> View:
     size = np.median(np.array(shapes), 0)
     spacing = np.median(np.array(edges), 0)
     reasons = {"patch": "the images' size"}
-    extent = size * spacing
-    finest = spacing[1:].min() if flat else spacing.min()
     most = MOST_FLAT[kind] if flat else MOST_DEEP[kind]
-    # Voxels of equal edges, as far as the images have so many; then coarser until there are not too many.
-    even = np.maximum(spacing, finest)
-    shape = extent / even
-    shrink = (np.prod(shape[1:] if flat else shape) / most) ** (1 / (2 if flat else 3))
-    if shrink > 1:
-        even, shape = even * shrink, shape / shrink
+    fine = np.array([False, True, True]) if flat else np.ones(3, bool)
+    even, shape = spacing.copy(), size.copy()
+    # The finest axes are made coarser first: thick slices are few as it is.
+    while np.prod(shape[fine]) > most:
+        target = even[fine].min() * COARSER
+        even[fine] = np.maximum(even[fine], target)
+        shape = size * spacing / even
         reasons["patch"] = "coarser than the images, so that there is time to look at many of them"
     z, y, x = (max(LEAST_EDGE, math.ceil(round(edge, 3))) for edge in shape)
     a, b, c = (round(float(mm), 4) for mm in even)
