@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
-from napari_resmed.prepare.fixed_size import fixed_size, fixed_spacing
+from napari_resmed.prepare.fixed_size import fixed_size, fixed_spacing, restore_fixed
 from napari_resmed.prepare.preparation import STORED, Preparation
 from napari_resmed.volume import Volume
 
@@ -52,3 +53,19 @@ def test_a_volume_is_turned_first() -> None:
     top = torch.from_numpy(data[0])
     seen = image[0, -1]
     assert torch.corrcoef(torch.stack([top.flatten(), seen.flatten()]))[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("fit", ["whole", "middle"])
+def test_what_was_found_goes_back_to_its_place(fit: str) -> None:
+    """In a turned, anisotropic volume that is neither of the network's size nor of its spacing."""
+    data = np.zeros((9, 30, 22), np.float32)
+    data[5:7, 18:22, 6:10] = 1
+    affine = np.array([[0.0, -0.8, 0, 3], [0, 0, 1.1, 5], [-3, 0, 0, 9], [0, 0, 0, 1]])
+    volume = Volume(data, affine)
+    preparation = Preparation((1.5, 1.0, 1.0), percentiles=(0, 100))
+    seen = fixed_size(volume, preparation, (14, 25, 31), fit)[0].numpy()
+    back = restore_fixed(seen, volume, preparation, fit)
+    assert back.shape == data.shape
+    middle = np.argwhere(data > 0.5).mean(0)
+    found = np.argwhere(back > 0.5 * back.max()).mean(0)
+    assert np.abs(found - middle).max() < 0.8

@@ -97,7 +97,7 @@ def train(
     plan:
         Decisions that replace those made here, by name; as in :class:`napari_resmed.train.plan.Plan`.
     resume:
-        Go on with the unfinished training of ``target``; ``data`` and the rest are then as they were.
+        Go on with the unfinished training of ``target``; ``data``, ``task`` and the rest are then as they were.
     seed:
         Of every random choice.
     task:
@@ -120,10 +120,12 @@ def train(
     folder = target_folder(target, name)
     check_model_place(folder)
     wishes = Wishes(minutes, epochs, care, device, precision, devices, memory_mb, seed)
+    if resume and RunFolder.beside(folder).classifies:
+        task = "classify"
     if task == "classify":
-        if not isinstance(data, str | Path):
+        if not resume and not isinstance(data, str | Path):
             raise InputError("training a classifier takes a data set on disk so far")
-        steps = train_classifier(data, folder, name or folder.name, base, wishes, plan, resume, fold)
+        steps = train_classifier(str(data), folder, name or folder.name, base, wishes, plan, resume, fold)
     elif task == "segment":
         steps = _whole(data, folder, name or folder.name, base, wishes, plan, resume, begin)
     else:

@@ -65,6 +65,14 @@ class RunFolder:
         """Whether there is something to go on with."""
         return self.plan.is_file() and (self.path / "dataset.json").is_file()
 
+    @property
+    def classifies(self) -> bool:
+        """Whether what lies here is the training of a classifier; a damaged one is told of when it is gone on with."""
+        try:
+            return self.is_unfinished and bool(self.read_dataset().classes)
+        except InputError:
+            return False
+
     def begin(self) -> bool:
         """Make it, empty; an unfinished one that lay there is kept as ``.old``. Returns whether there was one.
 
