@@ -50,6 +50,27 @@ def test_heat_maps_and_what_cannot_be_read(run: Run, tmp_path: Path) -> None:
     assert len(list((tmp_path / "heat").iterdir())) == 8
 
 
+def test_modalities_of_which_some_are_missing(run: Run, tmp_path: Path) -> None:
+    data = write_volumes(tmp_path / "data", 6)
+    lines = ["T1,FLAIR,class"]
+    for number in range(12):
+        t1, flair = f"scan{number}.nii.gz", f"scan{(number + 4) % 12}.nii.gz"
+        lines.append(f"{'' if number % 5 == 1 else t1},{'' if number % 5 == 2 else flair},{'ab'[number // 2 % 2]}")
+    (data / "cases.csv").write_text("\n".join(lines))
+    arguments = network(3, in_channels=2, drop_channels=0.3)
+    changes = {**QUICK, "network": "BranchClassifier", "arguments": arguments, "steps": 2, "batch": 2}
+    (tmp_path / "quick.json").write_text(json.dumps(changes))
+    made = run("train", data, "-o", "m", "--task", "classify", "--plan", "quick.json", "--device", "cpu")
+    assert made.code == 0, made.err
+    # The other way round, and without classes.
+    (data / "new.csv").write_text("FLAIR,T1\nscan4.nii.gz,scan0.nii.gz\nscan4.nii.gz,\n")
+    said = run("classify", data / "new.csv", "-m", "m", "--device", "cpu", "--json")
+    assert said.code == 0, said.err
+    both, one = said.json["images"]
+    assert both["path"].endswith("scan4.nii.gz")
+    assert both["p_a"] != one["p_a"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

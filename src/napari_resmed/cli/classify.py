@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from napari_resmed.case import Case
 from napari_resmed.cli.output import Json, messages, print_json, print_table, run
 from napari_resmed.errors import InputError
+from napari_resmed.models.catalogue import find_model
 
 __all__ = ["classify"]
 
 
 def classify(
     images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGE|DIR...", help="Image files, folders of them, DICOM folders, .npz.")
+        list[Path],
+        typer.Argument(metavar="IMAGE|DIR...", help="Image files, folders of them, .npz; a CSV of modalities."),
     ],
     model: Annotated[str, typer.Option("--model", "-m", help="A name from `models list`, or a folder.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="A CSV file.")] = None,
@@ -30,12 +34,16 @@ def classify(
     as_json: Annotated[bool, Json] = False,
 ) -> None:
     """Tell what images as a whole are: the class, how probable each is, and whether the image looks as usual."""
+    from napari_resmed.io.datasets.classes.table import read_unlabelled
     from napari_resmed.io.images_in import images_in
     from napari_resmed.io.tables import write_table
     from napari_resmed.io.whole_file import check_place
     from napari_resmed.jobs.classify import classify as job  # brings torch, which other commands do without
 
-    found = images_in(images)
+    tables = [path for path in images if path.suffix.lower() == ".csv"]
+    others = images_in([path for path in images if path not in tables])
+    channels = find_model(model).channels
+    found: list[Path | Case] = [*others, *(case for path in tables for case in read_unlabelled(path, channels))]
     # Before any work is done, so that a wrong place costs no waiting.
     if out is not None:
         check_place(out)
@@ -49,7 +57,7 @@ def classify(
         from napari_resmed.io import write
 
         explain.mkdir(exist_ok=True)
-        for image, target in zip(done.images, _targets(found, explain), strict=True):
+        for image, target in zip(done.images, _targets(done.images, explain), strict=True):
             if image.heat is not None:
                 write(image.heat, target)
     if as_json:
@@ -72,9 +80,9 @@ def _check_folder(folder: Path) -> None:
         raise InputError(f"cannot write to {folder}: its parent folder does not exist; create it first")
 
 
-def _targets(images: list[Path], folder: Path) -> list[Path]:
+def _targets(images: Sequence[Any], folder: Path) -> list[Path]:
     """A file for each heat map; the number tells those of one name apart."""
-    stems = [image.name.split(".")[0] or f"image{number}" for number, image in enumerate(images)]
+    stems = [Path(image.path).name.split(".")[0] or f"image{number}" for number, image in enumerate(images)]
     return [
         folder / f"{stem}{f'_{number + 1}' if stems.count(stem) > 1 else ''}_heat.nii.gz"
         for number, stem in enumerate(stems)

@@ -90,7 +90,7 @@ class Classification:
 
 
 def classify(
-    images: Sequence[Path | str | Volume],
+    images: Sequence[Path | str | Volume | Case],
     model: str,
     *,
     device: str = "auto",
@@ -103,7 +103,7 @@ def classify(
     Parameters
     ----------
     images:
-        Files, folders of DICOM files, images of archives, or volumes.
+        Files, folders of DICOM files, images of archives, or volumes; cases, where an image is several files.
     model:
         A name from the catalogue, or a model folder.
     device, precision:
@@ -148,7 +148,7 @@ def classify(
 
 
 def _one(
-    source: Path | str | Volume,
+    source: Path | str | Volume | Case,
     number: int,
     model: Model,
     network: torch.nn.Module,
@@ -156,15 +156,16 @@ def _one(
     tta: bool,
     explain: bool,
 ) -> Classified:
-    volume = source if isinstance(source, Volume) else Path(source)
-    name = (volume.name or f"image {number + 1}") if isinstance(volume, Volume) else str(source)
+    case = source if isinstance(source, Case) else _alone(source, number)
+    name = str(case.images[0]) if isinstance(case.images[0], Path) else case.name
     try:
-        case = Case(name, (volume,))
         channels = load_channels(case, Dataset((case,), channels=model.channels))
+        # What is not there is zero everywhere, as in training.
         prepared = [
-            fixed_size(channel, model.preparation.of_channel(place), model.patch, model.fit)
+            torch.zeros((1, *model.patch))
+            if channel is None
+            else fixed_size(channel, model.preparation.of_channel(place), model.patch, model.fit)
             for place, channel in enumerate(channels)
-            if channel is not None
         ]
     except InputError as problem:
         return Classified(name, "", {}, f"not usable: {problem}")
@@ -172,10 +173,11 @@ def _one(
     shares = class_probabilities(network, image, model, machine, tta)
     best = int(shares.argmax())
     heat = None
-    if explain and channels[0] is not None:
+    if explain:
+        seen = next(channel for channel in channels if channel is not None)
         of_patch = class_heat(network, image, model, best)
-        restored = restore_fixed(of_patch, channels[0], model.preparation, model.fit)
-        heat = Volume(restored, channels[0].affine, "zyx", name=f"{name} {model.classes[best]}")
+        restored = restore_fixed(of_patch, seen, model.preparation, model.fit)
+        heat = Volume(restored, seen.affine, "zyx", name=f"{name} {model.classes[best]}")
     return Classified(
         name,
         model.classes[best],
@@ -183,6 +185,12 @@ def _one(
         judge_image(image_figures(image.numpy()), _ranges(model)),
         heat,
     )
+
+
+def _alone(source: Path | str | Volume, number: int) -> Case:
+    if isinstance(source, Volume):
+        return Case(source.name or f"image {number + 1}", (source,))
+    return Case(str(source), (Path(source),))
 
 
 def _ranges(model: Model) -> dict[str, Sequence[float]]:
