@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import SimpleITK as sitk
 import torch
 from monai.visualize.class_activation_maps import GradCAM
 
+from napari_resmed.case import Case
 from napari_resmed.errors import InputError, ModelError
 from napari_resmed.io.images_in import images_in
 from napari_resmed.jobs import find_job
@@ -44,7 +46,7 @@ def bright(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(images: list[Path | Volume], model: Path, **more: bool) -> Classification:
+def run(images: list[Any], model: Path, **more: bool) -> Classification:
     return finish(classify(images, str(model), device="cpu", precision="fp32", **more))  # type: ignore[arg-type]
 
 
@@ -118,6 +120,42 @@ class TestHeat:
     def test_the_network_is_left_as_it_was(self, bright: Path) -> None:
         run([Volume(picture(0, 3)[None], np.eye(4))], bright, explain=True)
         assert not any(weight.requires_grad for weight in warm_network(load_model(bright), CPU).parameters())
+
+
+class TestAttention:
+    @staticmethod
+    def saved(folder: Path, name: str, channels: tuple[str, ...], patch: tuple[int, int, int]) -> Path:
+        plan = ClassPlan(
+            name="m", classes=("a", "b"), channels=channels, network=name,
+            arguments=network(3, in_channels=len(channels)), preparation=Preparation((1.0, 1.0, 1.0)), patch=patch,
+            fit="whole", batch=2, training=("x",), held_out=("y",), steps=1,
+        )  # fmt: skip
+        torch.manual_seed(0)
+        made = build_network(name, plan.arguments)
+        save_model(plan.model(), made.state_dict(), folder / "m", card="", licence="")
+        return folder / "m"
+
+    def test_every_slice_has_its_share_and_the_map_follows_it(self, tmp_path: Path) -> None:
+        model = self.saved(tmp_path, "SequenceClassifier", ("MR",), (8, 16, 16))
+        affine = np.array([[0.0, 0, 1, 0], [0, 1, 0, 0], [-2, 0, 0, 0], [0, 0, 0, 1]])  # the first slice lies on top
+        volume = Volume(picture(0, 1, (8, 16, 16)), affine)
+        done = run([volume], model, explain=True).images[0]
+        shares = list(done.counted.values())
+        assert len(shares) == 8
+        assert sum(shares) == pytest.approx(1, abs=1e-4)
+        assert done.heat is not None
+        assert int(done.heat.data[:, 8, 8].argmax()) == 7 - int(np.argmax(shares))
+
+    def test_a_modality_that_is_missing_counts_for_nothing(self, tmp_path: Path) -> None:
+        model = self.saved(tmp_path, "BranchClassifier", ("T1", "FLAIR"), (8, 16, 16))
+        volume = Volume(picture(0, 1, (8, 16, 16)), make_affine())
+        one, both = run(
+            [Case("one", (volume,), channels=(1,)), Case("both", (volume, volume))], model, explain=True
+        ).images  # type: ignore[list-item]
+        assert one.counted == {"T1": 0, "FLAIR": 1}
+        assert 0 < both.counted["T1"] < 1
+        assert one.heat is not None
+        assert one.heat.same_grid(volume)
 
 
 class TestImagesIn:

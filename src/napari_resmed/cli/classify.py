@@ -61,7 +61,8 @@ def classify(
             if image.heat is not None:
                 write(image.heat, target)
     if as_json:
-        print_json({"model": done.model, "classes": list(done.classes), "images": rows, "seconds": done.seconds})
+        told = [{**row, "counted": image.counted} for row, image in zip(rows, done.images, strict=True)]
+        print_json({"model": done.model, "classes": list(done.classes), "images": told, "seconds": done.seconds})
     elif out is None:
         print_table(list(rows[0]), [list(row.values()) for row in rows])
     failed = [image for image in done.images if image.failed]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from napari_resmed.io.archives import forget_archives
 from napari_resmed.io.datasets.classes import load_channels
 from napari_resmed.models.catalogue import find_model
 from napari_resmed.models.model import Model
-from napari_resmed.predict.classes import class_heat, class_probabilities
+from napari_resmed.predict.classes import class_attention, class_heat, class_probabilities
 from napari_resmed.predict.machine import Machine, choose_machine, is_out_of_memory
 from napari_resmed.predict.warm import warm_network
 from napari_resmed.prepare.fixed_size import fixed_size, restore_fixed
@@ -43,6 +43,9 @@ class Classified:
         ``"good"``, or what is unusual about the image; or why it could not be used.
     heat:
         Where it speaks for the predicted class, ``zyx`` in the image's geometry; None where that was not asked for.
+    counted:
+        How much each modality, by name, or each slice of the network's grid, by number, counted; empty for a network
+        that sees all together.
     """
 
     path: str
@@ -50,6 +53,7 @@ class Classified:
     probabilities: dict[str, float]
     quality: str
     heat: Volume | None = None
+    counted: dict[str, float] = field(default_factory=dict)
 
     @property
     def failed(self) -> bool:
@@ -126,8 +130,6 @@ def classify(
     known = find_model(model)
     if not known.classifies:
         raise ModelError(f"the model {known.name} tells where something is, not what an image is; segment with it")
-    if explain and known.network != "ImageClassifier":
-        raise ModelError(f"the model {known.name} is a {known.network}, which cannot be explained by a heat map yet")
     yield Started(f"Classifying {len(images)} image{'s' if len(images) != 1 else ''}")
     machine = choose_machine(device, precision)
     network = warm_network(known, machine)
@@ -172,10 +174,11 @@ def _one(
     image = torch.cat(prepared)
     shares = class_probabilities(network, image, model, machine, tta)
     best = int(shares.argmax())
+    attention = class_attention(network, image, model, machine)
     heat = None
     if explain:
-        seen = next(channel for channel in channels if channel is not None)
-        of_patch = class_heat(network, image, model, best)
+        of_patch, channel = class_heat(network, image, model, best, attention)
+        seen = channels[channel] or next(one for one in channels if one is not None)
         restored = restore_fixed(of_patch, seen, model.preparation, model.fit)
         heat = Volume(restored, seen.affine, "zyx", name=f"{name} {model.classes[best]}")
     return Classified(
@@ -184,7 +187,13 @@ def _one(
         dict(zip(model.classes, shares.tolist(), strict=True)),
         judge_image(image_figures(image.numpy()), _ranges(model)),
         heat,
+        {} if attention is None else _counted(model, attention.tolist()),
     )
+
+
+def _counted(model: Model, attention: Sequence[float]) -> dict[str, float]:
+    names = model.channels if model.network == "BranchClassifier" else map(str, range(len(attention)))
+    return {name: round(share, 6) for name, share in zip(names, attention, strict=True)}
 
 
 def _alone(source: Path | str | Volume, number: int) -> Case:
