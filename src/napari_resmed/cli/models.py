@@ -27,6 +27,7 @@ def _summary(model: Model) -> dict[str, object]:
         "channels": list(model.channels),
         "spacing_mm": list(model.preparation.spacing_mm),
         "labels": model.labels.to_json(),
+        "classes": list(model.classes),
         "folder": str(model.folder),
     }
 
@@ -39,8 +40,8 @@ def list_(as_json: Annotated[bool, Json] = False) -> None:
         print_json([_summary(model) for model in found])
     else:
         print_table(
-            ("name", "version", "task", "structures", "description"),
-            [(m.name, m.version, m.task, len(m.labels), m.description) for m in found],
+            ("name", "version", "task", "answers", "description"),
+            [(m.name, m.version, m.task, len(m.labels) or len(m.classes), m.description) for m in found],
         )
     for problem in problems:
         messages.print(f"Left out: {problem}", markup=False)

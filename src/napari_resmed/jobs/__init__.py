@@ -33,6 +33,10 @@ def find_job(name: str) -> Job:
         from napari_resmed.jobs.train import train
 
         return train
+    if name == "classify":
+        from napari_resmed.jobs.classify import classify
+
+        return classify
     if name == "warm_up":
         from napari_resmed.jobs.warm_up import warm_up
 
@@ -41,6 +45,10 @@ def find_job(name: str) -> Job:
         from napari_resmed.jobs.evaluate import evaluate
 
         return evaluate
+    if name == "evaluate_classes":
+        from napari_resmed.jobs.evaluate_classes import evaluate_classes
+
+        return evaluate_classes
     if name == "measure":
         from napari_resmed.jobs.measure import measure
 

@@ -31,22 +31,38 @@ def network_data_format(model: Model) -> dict[str, Any]:
                 "channel_def": {str(number): name for number, name in enumerate(model.channels)},
             }
         },
-        "outputs": {
-            "pred": {
-                "type": "image",
-                "format": "segmentation",
-                "modality": "n/a",
-                "num_channels": len(model.class_values),
-                "spatial_shape": patch,
-                "dtype": "float32",
-                "value_range": [0, 1],
-                "is_patch_data": True,
-                "channel_def": {
-                    str(number): model.labels[value].name if value else "background"
-                    for number, value in enumerate(model.class_values)
-                },
-            }
+        "outputs": {"pred": _class_output(model) if model.classifies else _map_output(model)},
+    }
+
+
+def _map_output(model: Model) -> dict[str, Any]:
+    return {
+        "type": "image",
+        "format": "segmentation",
+        "modality": "n/a",
+        "num_channels": len(model.class_values),
+        "spatial_shape": list(model.patch),
+        "dtype": "float32",
+        "value_range": [0, 1],
+        "is_patch_data": True,
+        "channel_def": {
+            str(number): model.labels[value].name if value else "background"
+            for number, value in enumerate(model.class_values)
         },
+    }
+
+
+def _class_output(model: Model) -> dict[str, Any]:
+    return {
+        "type": "probabilities",
+        "format": "classes",
+        "modality": "n/a",
+        "num_channels": len(model.classes),
+        "spatial_shape": [1],
+        "dtype": "float32",
+        "value_range": [0, 1],
+        "is_patch_data": False,
+        "channel_def": {str(number): name for number, name in enumerate(model.classes)},
     }
 
 
@@ -55,10 +71,10 @@ def inference_config(model: Model) -> dict[str, Any]:
 
     Only ``_target_`` entries and references; MONAI's loader evaluates ``$`` strings, so the few there are stand
     for paths and for calls that MONAI's schema has no other way to say. MONAI has no transforms for what models of
-    other programs ask for; of such a model the network alone is told.
+    other programs ask for, nor for how an image is brought to one size; of such a model the network alone is told.
     """
     module, attribute = NETWORKS[model.network]
-    if not model.preparation.is_plain or model.regions or model.members > 1:
+    if model.classifies or not model.preparation.is_plain or model.regions or model.members > 1:
         return {"network_def": {"_target_": f"{module}.{attribute}", **model.arguments}}
     dtype = str(smallest_integer_type(max(model.values)))
     classes = list(range(len(model.class_values)))

@@ -22,10 +22,15 @@ def own_models_folder() -> Path:
     return Path(chosen) if chosen else Path(platformdirs.user_data_dir("napari-resmed", appauthor=False)) / "models"
 
 
-def list_models() -> tuple[list[Model], list[str]]:
+def list_models(task: str = "") -> tuple[list[Model], list[str]]:
     """Every model that can be used, and one sentence for every folder that cannot.
 
     An own model hides a built-in one of the same name.
+
+    Parameters
+    ----------
+    task:
+        Only models for this; empty for all.
     """
     models: dict[str, Model] = {}
     problems: list[str] = []
@@ -41,7 +46,7 @@ def list_models() -> tuple[list[Model], list[str]]:
                 problems.append(str(problem))
             else:
                 models[model.name] = model
-    return list(models.values()), problems
+    return [model for model in models.values() if task in ("", model.task)], problems
 
 
 def find_model(name: str | Path) -> Model:

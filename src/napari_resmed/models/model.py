@@ -10,13 +10,15 @@ from typing import Any
 from napari_resmed.errors import ModelError
 from napari_resmed.labels import LabelSet
 from napari_resmed.models.cleanup import Cleanup
-from napari_resmed.prepare.preparation import Preparation
+from napari_resmed.prepare.preparation import FITS, Preparation
 from napari_resmed.volume import Volume
 
-__all__ = ["FORMAT", "Model"]
+__all__ = ["CLASSIFICATION", "FORMAT", "Model"]
 
 # Version of our part of metadata.json; raised when an older program could no longer read it.
 FORMAT = 1
+# The task of a model that tells what an image as a whole is.
+CLASSIFICATION = "classification"
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class Model:
     patch:
         Window ``(z, y, x)`` in voxels of the network's grid.
     labels:
-        The structures, in the order of the network's classes; see ``background_classes``.
+        The structures, in the order of the network's classes; see ``background_classes``. None in a model that
+        classifies.
     channels:
         What each input channel is, e.g. ``("MR",)``.
     background_classes:
@@ -55,6 +58,10 @@ class Model:
         Plan, history, fingerprint of the data.
     cleanup:
         What is done to labels after the network, by value; those that are not named are left as they are.
+    classes, fit, temperature:
+        Of a model that classifies (``task`` is :data:`CLASSIFICATION`): what an image may be, how it is brought to the
+        size of the patch (see :func:`napari_resmed.prepare.fixed_size.fixed_size`), and what the network's scores are
+        divided by.
     folder:
         Where it was loaded from; None for one that was not saved yet.
 
@@ -83,6 +90,9 @@ class Model:
     members: int = 1
     even_windows: bool = False
     cleanup: Mapping[int, Cleanup] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    fit: str = ""
+    temperature: float = 1.0
 
     def __post_init__(self) -> None:
         if self.members < 1 or (self.regions and sorted(self.regions) != list(self.labels.values)):
@@ -92,18 +102,31 @@ class Model:
                 f"the model {self.name} has {len(self.channels)} channels and normalizes "
                 f"{len(self.preparation.normalization)}"
             )
-        if min(self.patch) < 1 or not len(self.labels) or not self.channels or self.background_classes < 1:
+        if self.classifies and (len(set(self.classes)) < max(2, len(self.classes)) or self.fit not in FITS):
+            raise ModelError(f"the model {self.name} contradicts itself in its classes, or in how it sees an image")
+        says_what = self.classifies or (len(self.labels) and self.background_classes >= 1)
+        if min(self.patch) < 1 or not self.channels or not says_what or not self.temperature > 0:
             raise ModelError(f"the model {self.name} says nothing of patch, labels, channels or background")
         unknown = sorted(set(self.cleanup) - set(self.labels.values))
         if unknown:
             raise ModelError(f"the model {self.name} wants the label {unknown[0]} cleaned up, which it does not have")
         # All our networks are built from these two; a description that contradicts them would fail in torch's words.
-        for key, number in (("in_channels", len(self.channels)), ("out_channels", len(self.class_values))):
+        for key, number in (("in_channels", len(self.channels)), ("out_channels", self.outputs)):
             if self.arguments.get(key, number) != number:
                 raise ModelError(
                     f"the model {self.name} contradicts itself: its network has {key} {self.arguments[key]}, "
                     f"its description {number}"
                 )
+
+    @property
+    def classifies(self) -> bool:
+        """Whether it tells what an image as a whole is, and not where something is."""
+        return self.task == CLASSIFICATION
+
+    @property
+    def outputs(self) -> int:
+        """How many scores its network gives."""
+        return len(self.classes) if self.classifies else len(self.class_values)
 
     @property
     def values(self) -> tuple[int, ...]:
@@ -121,8 +144,10 @@ class Model:
         Raises
         ------
         ModelError
-            If the image is 2D, has a time axis, or another number of channels.
+            If it does not segment, or the image is 2D, has a time axis, or another number of channels.
         """
+        if self.classifies:
+            raise ModelError(f"the model {self.name} tells what an image is, not where something is; classify with it")
         if "t" in volume.axes:
             raise ModelError(
                 f"the image has {volume.frames} time points, the model {self.name} takes one: save the one you "
@@ -155,6 +180,11 @@ class Model:
             "training": dict(self.training),
             **{name: value for name, value in seldom.items() if value != usual[name]},
             **({"cleanup": cleanup} if cleanup else {}),
+            **(
+                {"classes": list(self.classes), "fit": self.fit, "temperature": self.temperature}
+                if self.classifies
+                else {}
+            ),
         }
 
     @classmethod
@@ -192,6 +222,9 @@ class Model:
                 regions=tuple(int(value) for value in ours.get("regions", ())),
                 members=int(ours.get("members", 1)),
                 even_windows=bool(ours.get("even_windows", False)),
+                classes=tuple(str(name) for name in ours.get("classes", ())),
+                fit=str(ours.get("fit", "")),
+                temperature=float(ours.get("temperature", 1.0)),
                 cleanup={int(value): Cleanup.from_json(wish) for value, wish in ours.get("cleanup", {}).items()},
             )
         except (AttributeError, KeyError, TypeError, ValueError) as problem:

@@ -23,6 +23,9 @@ NETWORKS: dict[str, tuple[str, str]] = {
     "SegResNet": ("monai.networks.nets.segresnet", "SegResNet"),
     "PlainConvUNet": ("napari_resmed.nets.plain_conv_unet", "PlainConvUNet"),
     "ResidualEncoderUNet": ("napari_resmed.nets.residual_encoder_unet", "ResidualEncoderUNet"),
+    "ImageClassifier": ("napari_resmed.nets.classifiers", "ImageClassifier"),
+    "SequenceClassifier": ("napari_resmed.nets.classifiers", "SequenceClassifier"),
+    "BranchClassifier": ("napari_resmed.nets.classifiers", "BranchClassifier"),
 }
 
 

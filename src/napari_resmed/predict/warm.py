@@ -12,7 +12,7 @@ from napari_resmed.errors import ModelError
 from napari_resmed.models.folder import weights_file
 from napari_resmed.models.model import Model
 from napari_resmed.nets import build_network
-from napari_resmed.predict.machine import Machine
+from napari_resmed.predict.machine import Machine, put_on
 
 __all__ = ["warm_network"]
 
@@ -68,4 +68,4 @@ def _load(model: Model, path: Path, machine: Machine) -> nn.Module:
     except (RuntimeError, TypeError, AttributeError) as problem:
         raise ModelError(f"the weights of {model.name} do not fit its network {model.network}") from problem
     network.eval().requires_grad_(False)
-    return network.to(machine.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload, no-any-return]
+    return put_on(machine.device, network)

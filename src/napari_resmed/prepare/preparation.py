@@ -10,13 +10,16 @@ from typing import Any
 from napari_resmed.errors import ModelError
 from napari_resmed.prepare.normalization import Normalization
 
-__all__ = ["INTERPOLATIONS", "ORIENTATIONS", "STORED", "Preparation"]
+__all__ = ["FITS", "INTERPOLATIONS", "ORIENTATIONS", "STORED", "Preparation"]
 
 ORIENTATION = "SPL"
 # The axes as the image has them.
 STORED = "stored"
 ORIENTATIONS = (ORIENTATION, "SAR", STORED)
 INTERPOLATIONS = ("linear", "cubic")
+# Where an image is brought to one size: whether all of it is made to fit, whatever its size in mm, or its middle is
+# taken at the network's spacing.
+FITS = ("whole", "middle")
 _AXES = (0, 1, 2)
 
 
@@ -92,6 +95,10 @@ class Preparation:
     def window(self, channel: int) -> tuple[float, float] | None:
         """The fixed range of a channel; None where percentiles decide."""
         return self.windows[channel] if channel < len(self.windows) else None
+
+    def of_channel(self, channel: int) -> Preparation:
+        """The same for an image that is this channel alone."""
+        return replace(self, windows=(self.window(channel),) if self.windows else ())
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Preparation:

@@ -1,16 +1,30 @@
-"""What training minimises: Dice and cross-entropy over the voxels that are known."""
+"""What training a segmentation minimises: Dice and cross-entropy over the voxels that are known."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from napari_resmed.predict.sliding_window import merge_background
 from napari_resmed.prepare.grid import UNKNOWN
 
-__all__ = ["dice_and_cross_entropy", "merge_unknown", "supervised"]
+__all__ = ["Batch", "Loss", "dice_and_cross_entropy", "merge_unknown", "segmentation_loss", "supervised"]
+
+
+class Batch(Protocol):
+    """What one step of any training sees: images ``(batch, c, [z,] y, x)``, and what its loss knows of."""
+
+    @property
+    def image(self) -> Tensor:
+        """float32."""
+
+
+# Of what a network gives in training, and of the batch it was given.
+Loss = Callable[[Any, Any], Tensor]
 
 # A score that no softmax lets through, in half precision too.
 NEVER = -1e4
@@ -47,6 +61,27 @@ def merge_unknown(scores: Tensor, annotated: Tensor) -> Tensor:
     merged = torch.logsumexp(scores.masked_fill(~background, NEVER), 1, keepdim=True)
     rest = scores[:, 1:].masked_fill(~known[:, 1:], NEVER)
     return torch.cat([merged, rest], 1)
+
+
+def segmentation_loss(background_classes: int = 1) -> Loss:
+    """The loss of a network for segmentation and a batch of :class:`napari_resmed.train.patches.Batch`.
+
+    Parameters
+    ----------
+    background_classes:
+        How many of the network's first classes are background.
+    """
+
+    def loss(answers: Any, batch: Any) -> Tensor:
+        if isinstance(answers, Tensor) and answers.dim() == batch.image.dim() + 1:
+            answers = answers.unbind(1)  # MONAI's DynUNet stacks its deep outputs
+        elif isinstance(answers, Tensor):
+            answers = (answers,)
+        outputs = [merge_background(answer, background_classes) for answer in answers]
+        device = outputs[0].device
+        return supervised(outputs, batch.target.to(device), batch.annotated.to(device))
+
+    return loss
 
 
 def dice_and_cross_entropy(scores: Tensor, target: Tensor, annotated: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from napari_resmed.train.store import ASSUMED, Prepared
 __all__ = ["Batch", "Sampling", "ahead", "draw_batch", "draw_patch"]
 
 Shape = tuple[int, int, int]
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +189,7 @@ def _deformed(
     return image, target.to(torch.int16), mirrored
 
 
-def ahead(make: Callable[[int], Batch], first: int, depth: int, workers: int) -> Iterator[Batch]:
+def ahead(make: Callable[[int], Made], first: int, depth: int, workers: int) -> Iterator[Made]:
     """Batches ``first``, ``first + 1``, ..., made on threads before they are asked for.
 
     Parameters
@@ -207,7 +209,7 @@ def ahead(make: Callable[[int], Batch], first: int, depth: int, workers: int) ->
             yield make(step)
             step += 1
     pool = ThreadPoolExecutor(workers, "resmed-patches", initializer=torch.set_num_threads, initargs=(1,))
-    waiting: list[Future[Batch]] = []
+    waiting: list[Future[Made]] = []
     try:
         step = first
         while True:

@@ -134,7 +134,7 @@ class SegmentWidget(QWidget):
     def _fill_models(self) -> None:
         """The list of models, read anew; the chosen one stays."""
         chosen = self.model_choice.currentText()
-        models, problems = list_models()
+        models, problems = list_models("segmentation")
         self.model_choice.clear()
         for model in models:
             self.model_choice.addItem(model.name, model)
