@@ -31,6 +31,10 @@ def _summary(model: Model) -> dict[str, object]:
     }
 
 
+def _networks(model: Model) -> str:
+    return "network" if model.members == 1 else "networks"
+
+
 @app.command("list")
 def list_(as_json: Annotated[bool, Json] = False) -> None:
     """List every model, built in and your own."""
@@ -49,19 +53,22 @@ def list_(as_json: Annotated[bool, Json] = False) -> None:
 @app.command("import")
 def import_(
     source: Annotated[
-        Path, typer.Argument(metavar="SOURCE", help="A trained nnU-Net v2: its folder, one around it, or a zip file.")
+        Path,
+        typer.Argument(
+            metavar="SOURCE", help="A trained nnU-Net v2 or a MONAI bundle: its folder, one around it, or a zip file."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The model folder to write; its name is the model's.")],
     as_json: Annotated[bool, Json] = False,
 ) -> None:
     """Make another program's trained model one that can be used here."""
-    from napari_resmed.models.nnunet import import_nnunet  # brings torch, which other commands do without
+    from napari_resmed.models.bring_in import import_model  # brings torch, which other commands do without
 
-    made = import_nnunet(source, out)
+    made = import_model(source, out)
     if as_json:
         print_json(_summary(made))
     else:
-        messages.print(f"Wrote {out}: {len(made.labels)} structures, {made.members} networks", markup=False)
+        messages.print(f"Wrote {out}: {len(made.labels)} structures, {made.members} {_networks(made)}", markup=False)
 
 
 @app.command()

@@ -6,6 +6,7 @@ from typing import Any
 
 from napari_resmed.labels import smallest_integer_type
 from napari_resmed.models.model import Model
+from napari_resmed.models.torchscript import SCRIPT, TORCHSCRIPT
 from napari_resmed.nets import NETWORKS
 
 __all__ = ["REQUIRED_PACKAGES", "inference_config", "network_data_format"]
@@ -57,6 +58,8 @@ def inference_config(model: Model) -> dict[str, Any]:
     for paths and for calls that MONAI's schema has no other way to say. MONAI has no transforms for what models of
     other programs ask for; of such a model the network alone is told.
     """
+    if model.network == TORCHSCRIPT:
+        return {"network_def": {"_target_": "torch.jit.load", "f": SCRIPT.as_posix()}}
     module, attribute = NETWORKS[model.network]
     if not model.preparation.is_plain or model.regions or model.members > 1:
         return {"network_def": {"_target_": f"{module}.{attribute}", **model.arguments}}

@@ -33,6 +33,7 @@ def save_model(
     licence: str,
     changelog: Mapping[str, str] | None = None,
     authors: str = AUTHORS,
+    files: Mapping[Path, bytes] | None = None,
 ) -> Model:
     """Write a model folder, whole or not at all.
 
@@ -51,6 +52,8 @@ def save_model(
         What each version brought.
     authors:
         Who made it and has the right in it.
+    files:
+        What else belongs into the folder, by place.
 
     Raises
     ------
@@ -78,6 +81,8 @@ def save_model(
         (part / "LICENSE").write_text(licence, encoding="utf-8")
         for number, one in enumerate(members):
             (part / weights_file(number)).write_bytes(_weights(one))
+        for place, content in (files or {}).items():
+            (part / place).write_bytes(content)
     return load_model(folder)
 
 
