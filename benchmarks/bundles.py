@@ -27,8 +27,8 @@ from napari_resmed.models.monai_bundle.describe import describe_bundle
 from napari_resmed.nets import build_network
 from napari_resmed.volume import Volume
 
-# Largest edge of the image in mm: a window or a few of most networks.
-EDGE_MM = 120
+# Largest edge of the image in mm: one window of most networks.
+EDGE_MM = 90
 # Where a bundle's searched paths lie, of which the configuration alone knows the name.
 PATHS = "search_code_18590.pt"
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from napari_resmed.errors import InputError, WorkError
 from napari_resmed.io.whole_file import reason, whole_folder
-from napari_resmed.models.bundle import REQUIRED_PACKAGES, inference_config, network_data_format
+from napari_resmed.models.bundle import inference_config, network_data_format, required_packages
 from napari_resmed.models.folder import METADATA, load_model, weights_file
 from napari_resmed.models.model import Model
 
@@ -128,7 +128,7 @@ def _metadata(model: Model, changelog: Mapping[str, str], authors: str) -> dict[
         "monai_version": _installed("monai"),
         "pytorch_version": _installed("torch"),
         "numpy_version": _installed("numpy"),
-        "required_packages_version": REQUIRED_PACKAGES,
+        "required_packages_version": required_packages(model),
         "supported_apps": {},
         "name": model.name,
         "task": model.task,

@@ -72,6 +72,10 @@ def _load(model: Model, path: Path, machine: Machine) -> nn.Module:
         network.load_state_dict(weights)
     except (RuntimeError, TypeError, AttributeError) as problem:
         raise ModelError(f"the weights of {model.name} do not fit its network {model.network}") from problem
-    network.eval().requires_grad_(False)
+    network.eval()
+    for parameter in network.parameters():  # at once, scripts cannot
+        parameter.requires_grad_(False)
+    if model.network == TORCHSCRIPT:
+        return network.to(machine.device)
     layout = getattr(network, "memory_format", torch.channels_last_3d)
     return network.to(machine.device, memory_format=layout)  # type: ignore[call-overload, no-any-return]

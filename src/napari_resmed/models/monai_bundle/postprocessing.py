@@ -143,7 +143,7 @@ def _take(transform: Component, state: _State, classes: int) -> None:
         case "FillHoles":
             _clean(transform, state, fill_holes=True)
         case "RemoveSmallObjects":
-            _clean(transform, state, minimum_mm3=_smallest(transform, state))
+            _clean(transform, state, minimum_mm3=_smallest(transform, state, classes))
         case "MapLabelValue":
             pairs = zip(transform.get("orig_labels"), transform.get("target_labels"), strict=True)
             state.renamed = {int(old): int(new) for old, new in pairs}
@@ -185,7 +185,9 @@ def _clean(transform: Component, state: _State, **wish: Any) -> None:
         state.cleanup[number] = Cleanup(**{**before.to_json(), **wish})
 
 
-def _smallest(transform: Component, state: _State) -> float:
+def _smallest(transform: Component, state: _State, classes: int) -> float:
+    if classes > 2:
+        raise ModelError(f"{transform.target} takes each of {classes - 1} labels for one piece, which has no equal here")
     size = float(transform.get("min_size", 64))
     if transform.get("by_measure", False):
         return size
