@@ -9,7 +9,7 @@ import typer
 from rich.markdown import Markdown
 
 from napari_resmed.cli.output import Json, messages, print_json, print_table
-from napari_resmed.models.catalogue import find_model, list_models
+from napari_resmed.models.catalogue import find_model, list_models, remove_model
 from napari_resmed.models.folder import read_card
 from napari_resmed.models.model import Model
 
@@ -69,6 +69,39 @@ def import_(
         print_json(_summary(made))
     else:
         messages.print(f"Wrote {out}: {len(made.labels)} structures, {made.members} {_networks(made)}", markup=False)
+
+
+@app.command()
+def export(
+    name: Annotated[str, typer.Argument(metavar="MODEL", help="A name from the list, or a model folder.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write; a bundle may be a folder or a .zip.")],
+    kind: Annotated[str, typer.Option("--format", help="bundle, torchscript or onnx.")] = "bundle",
+    as_json: Annotated[bool, Json] = False,
+) -> None:
+    """Write a model for other programs: a plain MONAI bundle, TorchScript or ONNX."""
+    from napari_resmed.models.export import export_model  # brings torch, which other commands do without
+
+    model = find_model(name)
+    note = export_model(model, out, kind)
+    if note:
+        messages.print(f"Warning: {note}", markup=False)
+    if as_json:
+        print_json({"model": model.name, "output": str(out), "format": kind, "note": note})
+    else:
+        messages.print(f"Wrote {out}", markup=False)
+
+
+@app.command()
+def remove(
+    name: Annotated[str, typer.Argument(metavar="MODEL", help="One of your own models, by name.")],
+    as_json: Annotated[bool, Json] = False,
+) -> None:
+    """Delete one of your own models."""
+    folder = remove_model(name)
+    if as_json:
+        print_json({"model": name, "removed": str(folder)})
+    else:
+        messages.print(f"Removed {folder}", markup=False)
 
 
 @app.command()
