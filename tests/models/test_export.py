@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -75,7 +74,9 @@ class TestBundle:
     def test_what_monai_has_not(self, tmp_path: Path) -> None:
         import_model(write_nnunet(tmp_path / "results"), tmp_path / "abdomen")
         model = load_model(tmp_path / "abdomen")
-        with pytest.raises(ModelError, match="ResidualEncoderUNet, which MONAI does not have; export it as torchscript"):
+        with pytest.raises(
+            ModelError, match="ResidualEncoderUNet, which MONAI does not have; export it as torchscript"
+        ):
             export_model(model, tmp_path / "out", "bundle")
         assert not (tmp_path / "out").exists()
 
@@ -124,7 +125,7 @@ class TestOnnx:
         monkeypatch.setattr(export, "find_spec", lambda name: None)
         with pytest.raises(InputError, match=r'onnx and onnxscript.*pip install "napari-resmed\[export\]"'):
             export_model(load_model(models_folder / "bands"), tmp_path / "model.onnx", "onnx")
-        assert not os.listdir(tmp_path)
+        assert not list(tmp_path.iterdir())
 
     def test_a_file_that_disagrees_is_not_left_there(
         self, tmp_path: Path, models_folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -132,7 +133,7 @@ class TestOnnx:
         monkeypatch.setattr(export, "AGREES_WITHIN", -1.0)
         with pytest.raises(ModelError, match="off the model's scores"):
             export_model(load_model(models_folder / "bands"), tmp_path / "model.ts", "torchscript")
-        assert not os.listdir(tmp_path)
+        assert not list(tmp_path.iterdir())
 
 
 class TestPlace:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import zipfile
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import torch
 from torch import nn
 
 from napari_resmed.errors import ModelError
-from napari_resmed.models.torchscript import load_script
+from napari_resmed.models.torchscript import _suspicious, load_script
 from napari_resmed.nets import build_network
 from tests.small_models import describe
 
@@ -21,7 +22,7 @@ class Saver(nn.Module):
 
 class Shouter(nn.Module):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        print("hello")
+        print("hello")  # noqa: T201
         return image
 
 
@@ -64,6 +65,34 @@ class TestLoadScript:
     def test_more_than_a_network(self, network: nn.Module, said: str, tmp_path: Path) -> None:
         with pytest.raises(ModelError, match=f"asks for {said}, which a network does not need"):
             load_script(saved(network, tmp_path))
+
+    @pytest.mark.parametrize(
+        ("line", "said"),
+        [
+            ('(x).save("/tmp/x")', "the method save"),
+            ('getattr(x, "save")("/tmp/x")', "a call of getattr"),
+            ('ops.aten.save(x, "/tmp/x")', "ops.aten"),
+            ("ops.prim.rpc_sync(x)", "ops.prim.rpc_sync"),
+            ("torch = x", "another torch"),
+        ],
+    )
+    def test_what_only_a_hand_could_have_written(self, line: str, said: str, tmp_path: Path) -> None:
+        path = saved(nn.ReLU(), tmp_path)
+        with zipfile.ZipFile(path) as packed:
+            content = {name: packed.read(name) for name in packed.namelist()}
+        program = next(name for name in content if name.endswith(".py"))
+        lines = content[program].decode().rstrip().split("\n")
+        indent = lines[-1][: len(lines[-1]) - len(lines[-1].lstrip())]
+        content[program] = "\n".join([*lines[:-1], f"{indent}y = {line}", lines[-1], ""]).encode()
+        with zipfile.ZipFile(path, "w") as packed:
+            for name, text in content.items():
+                packed.writestr(name, text)
+        with pytest.raises(ModelError, match=f"asks for {said}"):
+            load_script(path)
+
+    def test_a_name_that_is_a_function_only_at_times(self) -> None:
+        tree = ast.parse('_0 = __torch__.f\n_1 = x.save\n_0(x)\n_1("/tmp/x")')
+        assert list(_suspicious(tree, frozenset())) == ["_1"]
 
     def test_damaged(self, tmp_path: Path) -> None:
         (tmp_path / "model.ts").write_bytes(b"PK\x03\x04 nothing")

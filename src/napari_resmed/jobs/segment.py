@@ -252,6 +252,8 @@ def _doubts(image: Volume, model: Model) -> Iterator[str]:
     if image.modality and image.modality not in model.channels and MODALITIES.issuperset(model.channels):
         wanted = " or ".join(model.channels)
         yield f"the image is {image.modality}, {model.name} was trained on {wanted}: expect a poor result"
+    if model.preparation.own_spacing or model.preparation.size:
+        return  # it sees voxels, however far apart they are
     extent = sorted(size * mm for size, mm in zip(image.grid_shape, image.spacing_mm, strict=True))
     window = min(size * mm for size, mm in zip(model.patch, model.preparation.spacing_mm, strict=True))
     if extent[0] < SMALL_FIELD * window:

@@ -152,7 +152,9 @@ def _cleanup(model: Model) -> list[dict[str, Any]]:
         return steps
     for value, wish in model.cleanup.items():
         if wish.minimum_mm3 > 0 and value == 1:
-            steps.append(_step("RemoveSmallObjectsd", "pred", min_size=wish.minimum_mm3, by_measure=True, connectivity=3))
+            steps.append(
+                _step("RemoveSmallObjectsd", "pred", min_size=wish.minimum_mm3, by_measure=True, connectivity=3)
+            )
         if wish.fill_holes:
             steps.append(_step("FillHolesd", "pred", applied_labels=[value], connectivity=1))
     return steps

@@ -50,7 +50,5 @@ def build_dints(
     # It prints advice, which has no place in the output of a command.
     with contextlib.redirect_stdout(io.StringIO()):
         topology = TopologyInstance(arch_code=[paths, operations], device="cpu", **space)
-        network: nn.Module = DiNTS(
-            topology, in_channels=in_channels, num_classes=num_classes, node_a=nodes, **options
-        )
+        network: nn.Module = DiNTS(topology, in_channels=in_channels, num_classes=num_classes, node_a=nodes, **options)
     return network

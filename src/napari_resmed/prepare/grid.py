@@ -154,7 +154,7 @@ def _order(volume: Volume, preparation: Preparation) -> AxisOrder:
 
 def _box(volume: Volume, order: AxisOrder, above: float | None) -> tuple[Shape, Shape]:
     """Corner and size, in the network's axes, of the box of what is not zero, or above a value, in any channel."""
-    there = volume.data != 0 if above is None else volume.data > above
+    there: NDArray[Any] = volume.data != 0 if above is None else np.greater(volume.data, above)
     there = order.apply(there.any(0) if volume.axes == "czyx" else there)
     corner, size = [], []
     for axis in range(3):

@@ -82,10 +82,15 @@ class Intensity:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Intensity:
         """Read what :meth:`to_json` wrote."""
-        numbers = {name: float(values[name]) for name in ("low", "high", "to_low", "to_high") if name in values}
-        flags = {name: bool(values[name]) for name in ("clip", "nonzero", "by_channel", "below") if name in values}
-        lists = {name: tuple(float(one) for one in values[name]) for name in ("mean", "std") if name in values}
-        return cls(str(values["kind"]), **numbers, **flags, **lists)
+        read: dict[str, Any] = {}
+        for name, value in values.items():
+            if name in ("low", "high", "to_low", "to_high"):
+                read[name] = float(value)
+            elif name in ("mean", "std"):
+                read[name] = tuple(float(one) for one in value)
+            elif name in ("clip", "nonzero", "by_channel", "below"):
+                read[name] = bool(value)
+        return cls(str(values["kind"]), **read)
 
 
 def apply_intensities(image: NDArray[np.float32], steps: Sequence[Intensity]) -> None:

@@ -57,7 +57,7 @@ class Preparation:
     interpolation:
         ``"linear"``, at the very spacing of the network; or as nnU-Net does it: ``"cubic"`` splines for images and
         linear for scores, by the ratio of sizes, and nearest across slices that are more than three times as thick as
-        wide; or as MONAI does it: ``"corner"``, linear between the two nearest voxels, the first voxel's middle staying.
+        wide; or as MONAI does it: ``"corner"``, linear between the two nearest voxels, where the first one stays.
     normalization:
         One for each channel, instead of percentiles and windows. Empty: none.
     intensity:

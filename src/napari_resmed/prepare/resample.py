@@ -1,5 +1,4 @@
-"""Resampling along the axes of a grid, one axis at a time: linear, and in the ways that nnU-Net's models are used to,
-and MONAI's.
+"""Resampling along the axes of a grid, one axis at a time: linear, and as nnU-Net's and MONAI's models are used to it.
 
 Of the linear one: where the new grid is coarser the triangle widens to the new spacing, so that nothing between the
 samples is skipped (as image libraries do when they shrink a picture). Both grids share their centre.

@@ -46,9 +46,7 @@ class LabelRestorer:
         Of classes that overlap: the values in the order in which they are written, if it is another.
     """
 
-    def __init__(
-        self, grid: Grid, values: Sequence[int], overlapping: bool = False, order: Sequence[int] = ()
-    ) -> None:
+    def __init__(self, grid: Grid, values: Sequence[int], overlapping: bool = False, order: Sequence[int] = ()) -> None:
         self._grid = grid
         self._overlapping = overlapping
         self._rank = {value: rank for rank, value in enumerate(order)}

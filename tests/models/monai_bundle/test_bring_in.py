@@ -133,9 +133,13 @@ class TestPreparation:
         from monai.bundle import ConfigParser
 
         # Straight: of an oblique image MONAI starts at another corner where the header's numbers are rounded.
-        image = STRAIGHT if steps[-1]["_target_"] != "CropForegroundd" else Volume(
-            np.where(np.indices(IMAGE.data.shape).min(0) > 6, 1 + IMAGE.data.clip(-0.9), -3).astype(np.float32),
-            make_affine(spacing_mm=(2, 1.2, 1.5)),
+        image = (
+            STRAIGHT
+            if steps[-1]["_target_"] != "CropForegroundd"
+            else Volume(
+                np.where(np.indices(IMAGE.data.shape).min(0) > 6, 1 + IMAGE.data.clip(-0.9), -3).astype(np.float32),
+                make_affine(spacing_mm=(2, 1.2, 1.5)),
+            )
         )
         config = inference(preprocessing=before(*steps))
         model = import_model(write(tmp_path / "bundle", config), tmp_path / "bands")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from napari_resmed.errors import ModelError
@@ -48,7 +48,11 @@ def describe_bundle(bundle: Bundle, name: str, *, scripted: bool = False) -> Mod
         raise ModelError(f"metadata.json has no network_data_format and its task is {task!r}; expected a segmentation")
     image, answer = _only(formats.get("inputs"), "image"), _only(formats.get("outputs"), "pred")
     _check_task(answer)
-    functions = {"torch.load": loader_within(bundle.folder), "torch.device": str, "torch.from_numpy": _as_it_is}
+    functions: dict[str, Callable[..., Any]] = {
+        "torch.load": loader_within(bundle.folder),
+        "torch.device": str,
+        "torch.from_numpy": _as_it_is,
+    }
     configuration = Configuration(bundle.inference, functions)
     windows = describe_windows(configuration)
     classes, channels = _count(answer, "answers"), _count(image, "takes")
@@ -63,8 +67,17 @@ def describe_bundle(bundle: Bundle, name: str, *, scripted: bool = False) -> Mod
     voxel = None if preparation.own_spacing or preparation.size else _product(preparation.spacing_mm)
     names = answer.get("channel_def") or {}
     meaning = describe_answer(_transforms(configuration, "postprocessing"), classes, names, voxel)
-    return _model(bundle, name, network, arguments, preparation, _patch(windows, order, preparation), meaning, windows,
-                  _channels(image, channels))
+    return _model(
+        bundle,
+        name,
+        network,
+        arguments,
+        preparation,
+        _patch(windows, order, preparation),
+        meaning,
+        windows,
+        _channels(image, channels),
+    )
 
 
 def _as_it_is(value: Any) -> Any:

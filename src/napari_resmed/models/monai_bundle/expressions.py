@@ -114,7 +114,9 @@ class _Walk:
                 return tuple(self.value(item) for item in items)
             case ast.Dict(keys=keys, values=values) if None not in keys:
                 return {
-                    self.value(key): self.value(value) for key, value in zip(keys, values, strict=True) if key is not None
+                    self.value(key): self.value(value)
+                    for key, value in zip(keys, values, strict=True)
+                    if key is not None
                 }
             case ast.UnaryOp(op=op, operand=operand) if type(op) in _UNARY:
                 return _UNARY[type(op)](self.value(operand))

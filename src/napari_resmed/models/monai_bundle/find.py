@@ -107,10 +107,7 @@ def _entries(path: Path) -> Mapping[str, Any]:
         if path.stat().st_size > LARGEST_TEXT:
             raise InputError(f"{path.name} has {path.stat().st_size} bytes, expected a description")
         text = path.read_text(encoding="utf-8")
-        if path.suffix == ".json":
-            values = json.loads(text)
-        else:
-            values = yaml.safe_load(text)
+        values = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as problem:
         raise InputError(f"{path.name} cannot be read: {' '.join(str(problem).split())}") from problem
     if not isinstance(values, Mapping):

@@ -17,10 +17,10 @@ __all__ = ["BUNDLE_NETWORKS", "describe_network", "find_network"]
 
 # By MONAI's names, of which some have several.
 BUNDLE_NETWORKS: Mapping[str, str] = {
-    **{name: "UNet" for name in ("UNet", "Unet")},
-    **{name: "DynUNet" for name in ("DynUNet", "DynUnet", "Dynunet")},
-    **{name: "BasicUNet" for name in ("BasicUNet", "BasicUnet", "Basicunet", "basicunet")},
-    **{name: "FlexibleUNet" for name in ("FlexibleUNet", "FlexUNet")},
+    **dict.fromkeys(("UNet", "Unet"), "UNet"),
+    **dict.fromkeys(("DynUNet", "DynUnet", "Dynunet"), "DynUNet"),
+    **dict.fromkeys(("BasicUNet", "BasicUnet", "Basicunet", "basicunet"), "BasicUNet"),
+    **dict.fromkeys(("FlexibleUNet", "FlexUNet"), "FlexibleUNet"),
     **{name: name for name in ("SegResNet", "SegResNetDS", "AttentionUnet", "VNet", "HighResNet", "DiNTS")},
     **{name: name for name in ("UNETR", "SwinUNETR")},
 }
@@ -60,14 +60,20 @@ def describe_network(component: Component) -> tuple[str, dict[str, Any]]:
     name = BUNDLE_NETWORKS[component.name]
     if name == "DiNTS":
         return name, _describe_dints(component)
-    arguments = {_RENAMED.get(key, key): _plain(component, key) for key in component.given if key not in _GONE.get(name, ())}
+    arguments = {
+        _RENAMED.get(key, key): _plain(component, key) for key in component.given if key not in _GONE.get(name, ())
+    }
     module, attribute = NETWORKS[name]
     parameters = inspect.signature(getattr(import_module(module), attribute)).parameters
     if unknown := sorted(arguments.keys() - parameters.keys()):
         raise ModelError(f"the network {name} is given {unknown[0]}, which MONAI's has not")
     for wanted in ("spatial_dims", "in_channels", "out_channels"):
         # What is left to MONAI's own version today should not change with the next.
-        if wanted not in arguments and wanted in parameters and parameters[wanted].default is not inspect.Parameter.empty:
+        if (
+            wanted not in arguments
+            and wanted in parameters
+            and parameters[wanted].default is not inspect.Parameter.empty
+        ):
             arguments[wanted] = parameters[wanted].default
     return name, arguments
 

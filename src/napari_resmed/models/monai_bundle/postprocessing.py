@@ -17,9 +17,9 @@ __all__ = ["Answer", "describe_answer"]
 
 _NOTHING = frozenset(
     """
-    CastToType CopyItems DeleteItems EnsureType FromMetaTensor Identity SaveImage SelectItems SqueezeDim ToDevice ToNumpy
-    ToTensor
-    """.split()
+    CastToType CopyItems DeleteItems EnsureType FromMetaTensor Identity SaveImage SelectItems SqueezeDim ToDevice
+    ToNumpy ToTensor
+    """.split()  # noqa: SIM905
 )
 
 
@@ -187,7 +187,9 @@ def _clean(transform: Component, state: _State, **wish: Any) -> None:
 
 def _smallest(transform: Component, state: _State, classes: int) -> float:
     if classes > 2:
-        raise ModelError(f"{transform.target} takes each of {classes - 1} labels for one piece, which has no equal here")
+        raise ModelError(
+            f"{transform.target} takes each of {classes - 1} labels for one piece, which has no equal here"
+        )
     size = float(transform.get("min_size", 64))
     if transform.get("by_measure", False):
         return size

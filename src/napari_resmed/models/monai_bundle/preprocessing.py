@@ -20,7 +20,7 @@ _NOTHING = frozenset(
     """
     AddChannel AsChannelFirst CastToType DeleteItems EnsureChannelFirst EnsureType FromMetaTensor Identity LoadImage
     SelectItems ToDevice ToTensor ConcatItems
-    """.split()
+    """.split()  # noqa: SIM905
 )
 # Arguments that do not matter, of any transform.
 _WHATEVER = {"keys", "allow_missing_keys", "lazy", "meta_keys", "meta_key_postfix", "dtype", "device", "track_meta"}
@@ -228,7 +228,9 @@ def _threshold(transform: Component, state: _State) -> None:
 def _crop(transform: Component, state: _State) -> None:
     """MONAI's foreground is what is above zero then; here it is said of the image as it comes."""
     if "select_fn" in transform.given:
-        raise ModelError(f"{transform.target} takes for foreground {transform.raw('select_fn')!r}, which is not followed")
+        raise ModelError(
+            f"{transform.target} takes for foreground {transform.raw('select_fn')!r}, which is not followed"
+        )
     margin = transform.get("margin", 0)
     if any(margin) if isinstance(margin, list | tuple) else margin:
         raise ModelError(f"{transform.target} is given margin {margin!r}, which has no equal here")

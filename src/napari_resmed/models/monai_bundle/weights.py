@@ -53,7 +53,7 @@ def read_weights(path: Path, network: nn.Module) -> dict[str, Tensor]:
 
 
 def loader_within(folder: Path) -> Callable[..., Any]:
-    """What ``torch.load`` is in a bundle's expressions: a reader of tensors and plain values, of its own files alone."""
+    """What ``torch.load`` is in a bundle's expressions: a reader of plain values, of its own files alone."""
 
     def load(name: str, **ignored: Any) -> Any:
         path = (folder / str(name)).resolve()

@@ -56,7 +56,9 @@ def describe_windows(configuration: Configuration) -> BundleWindows:
             # One for each axis: the largest is the one that loses nothing.
             shares = [float(one) for one in overlap] if isinstance(overlap, Sequence) else [float(overlap)]
             if inferer.name == "SliceInferer":
-                return BundleWindows(_size(inferer.get("roi_size"), (2,)), max(shares), int(inferer.get("spatial_dim", 0)))
+                return BundleWindows(
+                    _size(inferer.get("roi_size"), (2,)), max(shares), int(inferer.get("spatial_dim", 0))
+                )
             return BundleWindows(_size(inferer.get("roi_size"), (3, 2)), max(shares))
     raise ModelError(f"windows are taken by {inferer.target}, expected SlidingWindowInferer or SliceInferer")
 
