@@ -71,7 +71,7 @@ class TestLoadScript:
         [
             ('(x).save("/tmp/x")', "the method save"),
             ('getattr(x, "save")("/tmp/x")', "a call of getattr"),
-            ('ops.aten.save(x, "/tmp/x")', "ops.aten"),
+            ('ops.aten.save(x, "/tmp/x")', "the method save"),
             ("ops.prim.rpc_sync(x)", "ops.prim.rpc_sync"),
             ("torch = x", "another torch"),
         ],

@@ -141,20 +141,22 @@ def _suspicious(tree: ast.Module, methods: Set[str]) -> Iterator[str]:
             case ast.Attribute(value=ast.Attribute(value=ast.Name(id="ops"), attr="prim"), attr=name):
                 if name not in _PRIMITIVES:
                     yield f"ops.prim.{name}"
-            case (
-                ast.Name(id="torch" | "ops" | "__torch__" as name, ctx=ast.Store())
-                | ast.arg(arg="torch" | "ops" | "__torch__" as name)
-            ):
-                yield f"another {name}"
             case ast.Attribute(attr="classes") if ast.unparse(node) == "__torch__.torch.classes":
                 yield "a class of its own"
+            # Names that another thing could hide behind; a module may well be called ops.
+            case ast.Name(id="torch" | "__torch__" as name, ctx=ast.Store()):
+                yield f"another {name}"
+            case ast.arg(arg="torch" | "__torch__" as name):
+                yield f"another {name}"
             # Names like _0 stand for functions of the script itself.
             case ast.Call(func=ast.Name(id=name)) if name not in _PLAIN and name not in own:
                 yield name
-            case ast.Call(func=ast.Attribute(value=value, attr=name)):
-                spaces = ("torch.", "ops.", "__torch__.")
-                if name not in methods and not f"{ast.unparse(value)}.".startswith(spaces):
+            case ast.Call(func=ast.Attribute(value=value, attr=name)) if name not in methods:
+                space = ast.unparse(value)
+                if space not in ("torch", "ops.prim") and not f"{space}.".startswith("__torch__."):
                     yield f"the method {name}"
+            case ast.Call(func=ast.Attribute()):
+                pass
             case ast.Call(func=function) if not isinstance(function, ast.Name):
                 yield f"a call of {ast.unparse(function)}"
 

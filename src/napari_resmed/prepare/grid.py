@@ -154,8 +154,8 @@ def _order(volume: Volume, preparation: Preparation) -> AxisOrder:
 
 def _box(volume: Volume, order: AxisOrder, above: float | None) -> tuple[Shape, Shape]:
     """Corner and size, in the network's axes, of the box of what is not zero, or above a value, in any channel."""
-    there: NDArray[Any] = volume.data != 0 if above is None else np.greater(volume.data, above)
-    there = order.apply(there.any(0) if volume.axes == "czyx" else there)
+    there = np.asarray(volume.data != 0 if above is None else volume.data > above)
+    there = order.apply(np.asarray(there.any(0)) if volume.axes == "czyx" else there)
     corner, size = [], []
     for axis in range(3):
         used = np.flatnonzero(there.any(tuple(other for other in range(3) if other != axis)))
