@@ -59,7 +59,7 @@ def imported_card(model: Model, bundle: Bundle, notes: list[str]) -> str:
         "## How",
         "",
         f"{model.network}, windows of {size} voxels at {where}, overlapping by {model.overlap:g}.",
-        *(f"{note}" for note in notes),
+        *notes,
         "",
         "## Figures and limits",
         "",
