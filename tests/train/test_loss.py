@@ -44,8 +44,9 @@ def plainly(scores: Tensor, target: Tensor, annotated: Tensor) -> float:
                 hit = sum(share[(k, *place)] for place in known if truth[place] == k)
                 told = sum(share[(k, *place)] for place in known)
                 size = sum(truth[place] == k for place in known)
-                dices.append((2 * hit + 1) / (told + size + 1))
-        losses.append(entropy + 1 - (np.mean(dices) if dices else 0.0))
+                if size:
+                    dices.append((2 * hit + 1) / (told + size + 1))
+        losses.append(entropy + 1 - (np.mean(dices) if dices else 1.0))
     return float(np.mean(losses))
 
 
@@ -75,6 +76,24 @@ class TestAgainstAPlainOne:
         half = dice_and_cross_entropy(scores.bfloat16(), target, everything(2, 3))
         assert half.dtype == torch.float32
         assert float(half) == pytest.approx(float(exact), rel=0.02)
+
+
+class TestStructuresThatAreNotThere:
+    def test_cross_entropy_alone_says_so(self) -> None:
+        target = torch.zeros((1, *SIZE), dtype=torch.int16)
+        scores = scores_of(1, 3)
+        expected = torch.nn.functional.cross_entropy(scores, target.long())
+        assert torch.allclose(dice_and_cross_entropy(scores, target, everything(1, 3)), expected)
+
+    def test_another_that_is_there_counts_whole(self) -> None:
+        target = torch.zeros((1, *SIZE), dtype=torch.int16)
+        target[0, 0] = 1
+        scores = scores_of(1, 4)
+        alone = torch.tensor([[True, True, False, False]])
+        share = merge_unknown(scores, alone).softmax(1)[0, 1]
+        dice = (2 * share[0].sum() + 1) / (share.sum() + target.sum() + 1)
+        entropy = torch.nn.functional.cross_entropy(merge_unknown(scores, alone), target.long())
+        assert torch.allclose(dice_and_cross_entropy(scores, target, alone), entropy + 1 - dice)
 
 
 class TestUnknownVoxels:

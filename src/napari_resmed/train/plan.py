@@ -46,6 +46,8 @@ class Plan:
         What is done to a patch at random.
     mirror_axes:
         Axes along which a mirrored image gives the mirrored answer; empty where left and right are labelled.
+    mirror_pairs:
+        Values of labels that are each other's mirror image, exchanged in a patch that is mirrored.
     minutes, steps:
         How long: one of them is None.
     learning_rate, weight_decay, check_every, patience:
@@ -83,6 +85,7 @@ class Plan:
     structure_share: float = 0.67
     augmentation: Augmentation = field(default_factory=Augmentation)
     mirror_axes: tuple[int, ...] = ()
+    mirror_pairs: tuple[tuple[int, int], ...] = ()
     minutes: float | None = None
     steps: int | None = None
     learning_rate: float = 3e-3
@@ -117,10 +120,16 @@ class Plan:
             raise InputError(f"the plan both learns from and holds out {both[0]}; choose one of them")
         if not set(self.mirror_axes) <= {0, 1, 2}:
             raise InputError(f"the plan's mirror_axes are {list(self.mirror_axes)}, expected 0 (z), 1 (y) or 2 (x)")
-        if self.augmentation.deformation.mirror and 2 not in self.mirror_axes:
+        paired = [value for pair in self.mirror_pairs for value in pair]
+        if len(set(paired)) < len(paired) or not set(paired) <= set(self.labels.values):
             raise InputError(
-                "the plan mirrors patches along x though its mirror_axes leave that out; set mirror to false under "
-                "deformation in its augmentation too"
+                f"the plan's mirror_pairs are {[list(pair) for pair in self.mirror_pairs]}, expected pairs of the "
+                "labels' values, each value once"
+            )
+        if self.augmentation.deformation.mirror and 2 not in self.mirror_axes and not paired:
+            raise InputError(
+                "the plan mirrors patches along x though its mirror_axes leave that out and no labels are named in "
+                "mirror_pairs; set mirror to false under deformation in its augmentation too"
             )
         multiples = edge_multiples(self.network, self.arguments)
         if min(self.patch) < 1 or any(size % multiple for size, multiple in zip(self.patch, multiples, strict=True)):
@@ -143,7 +152,9 @@ class Plan:
     @property
     def sampling(self) -> Sampling:
         """Where patches are taken."""
-        return Sampling(self.patch, self.preparation.spacing_mm, self.batch, self.structure_share)
+        number = {value: place for place, value in enumerate(self.labels.values, 1)}
+        pairs = tuple((number[one], number[other]) for one, other in self.mirror_pairs)
+        return Sampling(self.patch, self.preparation.spacing_mm, self.batch, self.structure_share, pairs)
 
     def schedule(self, seconds: float | None) -> Schedule:
         """The loop's schedule; ``seconds`` is what is left of the minutes."""
@@ -212,6 +223,7 @@ class Plan:
             plain["patch"] = (z, y, x)
             for name in ("channels", "training", "held_out", "mirror_axes"):
                 plain[name] = tuple(plain.get(name, ()))
+            plain["mirror_pairs"] = tuple((int(one), int(other)) for one, other in plain.get("mirror_pairs", ()))
             plain["left_out"] = tuple((str(case), str(reason)) for case, reason in plain.get("left_out", ()))
             return cls(**plain)
         except ResMedError:
