@@ -53,4 +53,12 @@ def find_job(name: str) -> Job:
         from napari_resmed.jobs.measure import measure
 
         return measure
+    if name == "import_model":
+        from napari_resmed.jobs.models import import_model
+
+        return import_model
+    if name == "export_model":
+        from napari_resmed.jobs.models import export_model
+
+        return export_model
     raise KeyError(name)
