@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from napari_resmed.predict.sliding_window import merge_background
+from napari_resmed.predict.answers import merge_background
 from napari_resmed.prepare.grid import UNKNOWN
 
 __all__ = ["Batch", "Loss", "dice_and_cross_entropy", "merge_unknown", "segmentation_loss", "supervised"]

@@ -29,6 +29,14 @@ class SegmentOptions(QWidget):
         self.overlap.setToolTip("Share of a window that its neighbour repeats; less is faster, more is smoother")
         self.mirrored = QCheckBox("Average mirrored passes")
         self.uncertainty = QCheckBox("Also show where the model is unsure")
+        self.kind_choice = QComboBox()
+        self.kind_choice.addItems(["entropy", "variance"])
+        self.kind_choice.setToolTip(
+            "Entropy of the class probabilities; or their variance between mirrored passes, or between the networks of "
+            "a model that has several"
+        )
+        self.kind_choice.setEnabled(False)
+        self.uncertainty.toggled.connect(self.kind_choice.setEnabled)
         form = QFormLayout(self)
         form.setContentsMargins(12, 0, 0, 0)
         form.addRow("Device", self.device_choice)
@@ -36,6 +44,7 @@ class SegmentOptions(QWidget):
         form.addRow("Overlap", self.overlap)
         form.addRow(self.mirrored)
         form.addRow(self.uncertainty)
+        form.addRow("as", self.kind_choice)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -46,4 +55,5 @@ class SegmentOptions(QWidget):
             "overlap": round(self.overlap.value(), 2) if self.overlap.value() >= 0 else None,
             "tta": self.mirrored.isChecked(),
             "uncertainty": self.uncertainty.isChecked(),
+            "uncertainty_kind": self.kind_choice.currentText(),
         }
