@@ -45,4 +45,16 @@ def find_job(name: str) -> Job:
         from napari_resmed.jobs.measure import measure
 
         return measure
+    if name == "scribble":
+        from napari_resmed.jobs.scribble import scribble
+
+        return scribble
+    if name == "look_at":
+        from napari_resmed.jobs.scribble import look_at
+
+        return look_at
+    if name == "scribble_model":
+        from napari_resmed.jobs.scribble_model import scribble_model
+
+        return scribble_model
     raise KeyError(name)

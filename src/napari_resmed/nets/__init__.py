@@ -23,6 +23,7 @@ NETWORKS: dict[str, tuple[str, str]] = {
     "SegResNet": ("monai.networks.nets.segresnet", "SegResNet"),
     "PlainConvUNet": ("napari_resmed.nets.plain_conv_unet", "PlainConvUNet"),
     "ResidualEncoderUNet": ("napari_resmed.nets.residual_encoder_unet", "ResidualEncoderUNet"),
+    "VoxelNet": ("napari_resmed.nets.voxel_net", "VoxelNet"),
 }
 
 
