@@ -35,6 +35,7 @@ NETWORKS: dict[str, tuple[str, str]] = {
     "ImageClassifier": ("napari_resmed.nets.classifiers", "ImageClassifier"),
     "SequenceClassifier": ("napari_resmed.nets.classifiers", "SequenceClassifier"),
     "BranchClassifier": ("napari_resmed.nets.classifiers", "BranchClassifier"),
+    "VoxelNet": ("napari_resmed.nets.voxel_net", "VoxelNet"),
 }
 
 
