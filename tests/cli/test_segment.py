@@ -143,6 +143,8 @@ class TestDicom:
     def test_needs_dicom(self, run: Run, images: Path, tmp_path: Path) -> None:
         message = run("segment", images / "good.nii.gz", "-o", "labels.dcm", "-m", "bands").refused()
         assert "written over the DICOM series" in message
+        assert "segment the series' folder itself" in message
+        assert "--like" not in message  # which this command does not have
         assert names(tmp_path) == []
 
 

@@ -25,7 +25,10 @@ def segment(
     model: Annotated[str, typer.Option("--model", "-m", help="A name from `models list`, or a folder.")] = "brain-mr",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
-    overlap: Annotated[float, typer.Option(help="Share of a window that its neighbour repeats.")] = 0.5,
+    overlap: Annotated[
+        float | None,
+        typer.Option(help="Share of a window that its neighbour repeats; if not given, the model's, mostly 0.5."),
+    ] = None,
     tta: Annotated[bool, typer.Option("--tta", help="Average over mirrored passes: slower, a little better.")] = False,
     uncertainty: Annotated[Path | None, typer.Option(help="Also write the uncertainty, 0 sure to 1, here.")] = None,
     uncertainty_kind: Annotated[

@@ -74,7 +74,7 @@ def segment(
     *,
     device: str = "auto",
     precision: str = "auto",
-    overlap: float = 0.5,
+    overlap: float | None = None,
     tta: bool = False,
     uncertainty: bool = False,
     uncertainty_kind: str = "entropy",
@@ -91,7 +91,7 @@ def segment(
     device, precision:
         See :func:`napari_resmed.predict.machine.choose_machine`.
     overlap:
-        Share of a window that its neighbour repeats, 0 <= overlap < 1.
+        Share of a window that its neighbour repeats, 0 <= overlap < 1; None: the model's.
     tta:
         Also run every window mirrored, along the axes the model allows (nnU-Net's along all combinations of them).
     uncertainty:
@@ -117,6 +117,7 @@ def segment(
     machine = choose_machine(device, precision)
     if tta and not chosen.mirror_axes:
         raise ModelError(f"the model {chosen.name} tells left from right, so mirrored passes would mislead it")
+    overlap = chosen.overlap if overlap is None else overlap
     wishes = Windows(chosen.patch, overlap, chosen.mirror_axes if tta else (), even=chosen.even_windows)
     several = chosen.members * len(wishes.mirrors) > 1
     if uncertainty_kind not in KINDS:
@@ -153,7 +154,8 @@ def segment(
             yield Warning(note)
         seconds["load"] += clock.lap()
         overlapping = bool(chosen.regions)
-        restorer = LabelRestorer(grid, (0, *chosen.regions) if overlapping else chosen.values, overlapping)
+        values = (0, *chosen.regions) if overlapping else chosen.values
+        restorer = LabelRestorer(grid, values, overlapping, chosen.region_order)
         doubt = torch.zeros(grid.shape) if uncertainty else None
         steps = slide(
             ready,
@@ -184,8 +186,8 @@ def segment(
             yield Progress("Segmenting", share, left)
         seconds["network"] = clock.lap() - restoring
         yield Progress("Restoring the geometry", _PREDICTED)
-        values = restorer.finish()
-        removed, filled = clean_up(values, chosen.cleanup, image.voxel_ml * 1000)
+        found = restorer.finish()
+        removed, filled = clean_up(found, chosen.cleanup, image.voxel_ml * 1000)
         uncertain = None if doubt is None else restore_map(doubt, grid)
         seconds["restore"] = restoring + clock.lap()
     except (MemoryError, RuntimeError) as problem:
@@ -214,7 +216,7 @@ def segment(
             "filled_voxels": filled,
         }
     labels = LabelMap(
-        values,
+        found,
         image.affine,
         "zyx",
         image.modality,
@@ -225,7 +227,7 @@ def segment(
     seconds["total"] = time.perf_counter() - begin
     return Segmentation(
         labels=labels,
-        table=labels.table() if uncertain is None else with_uncertainty(labels.table(), values, uncertain),
+        table=labels.table() if uncertain is None else with_uncertainty(labels.table(), found, uncertain),
         model=chosen.name,
         device=str(machine.device),
         precision=machine.precision,
@@ -268,6 +270,8 @@ def _doubts(image: Volume, model: Model) -> Iterator[str]:
     if image.modality and image.modality not in model.channels and MODALITIES.issuperset(model.channels):
         wanted = " or ".join(model.channels)
         yield f"the image is {image.modality}, {model.name} was trained on {wanted}: expect a poor result"
+    if model.preparation.own_spacing or model.preparation.size:
+        return  # it sees voxels, however far apart they are
     extent = sorted(size * mm for size, mm in zip(image.grid_shape, image.spacing_mm, strict=True))
     window = min(size * mm for size, mm in zip(model.patch, model.preparation.spacing_mm, strict=True))
     if extent[0] < SMALL_FIELD * window:

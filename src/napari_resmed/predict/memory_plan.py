@@ -12,7 +12,7 @@ import torch
 
 from napari_resmed.errors import InputError
 from napari_resmed.models.model import Model
-from napari_resmed.nets.size import edge_multiples, first_features
+from napari_resmed.nets.size import edge_multiples, first_features, fits_one_size
 from napari_resmed.predict.machine import Machine
 from napari_resmed.predict.windows import Windows
 
@@ -86,11 +86,12 @@ def plan_memory(
     """
     on_cpu = machine.device.type == "cpu"
     for_network, for_program = (int(USABLE * one) for one in free)
+    one_size = fits_one_size(model.network, model.arguments)
     windows: Windows | None = replace(
         wishes,
         patch=model.patch,
         batch=1 if on_cpu else MOST_AT_A_TIME,
-        multiples=edge_multiples(model.network, model.arguments),
+        multiples=None if one_size else edge_multiples(model.network, model.arguments),
     )
     classes = len(model.class_values) + uncertainty
     image = 4 * len(model.channels) * math.prod(shape) + 8 * math.prod(source_shape)

@@ -45,11 +45,14 @@ class LabelRestorer:
     overlapping:
         Whether classes may overlap: each after the first then says by a score above 0 that it is there, and of several
         the later one is written (nnU-Net's order of regions). The first class has no score then.
+    order:
+        Of classes that overlap: the values in the order in which they are written, if it is another.
     """
 
-    def __init__(self, grid: Grid, values: Sequence[int], overlapping: bool = False) -> None:
+    def __init__(self, grid: Grid, values: Sequence[int], overlapping: bool = False, order: Sequence[int] = ()) -> None:
         self._grid = grid
         self._overlapping = overlapping
+        self._rank = {value: rank for rank, value in enumerate(order)}
         self._values = np.array(values[1:] if overlapping else values, smallest_integer_type(max(values)))
         self._labels = np.zeros(grid.source_shape, self._values.dtype)
         self._weights = grid.weights_back
@@ -191,7 +194,8 @@ class LabelRestorer:
             won: NDArray[np.unsignedinteger] = values[_largest(scores).cpu().numpy()]
             return won
         labels = np.zeros(tuple(scores.shape[1:]), values.dtype)
-        for value, there in zip(values, (scores > 0).cpu().numpy(), strict=True):
+        found = list(zip(values, (scores > 0).cpu().numpy(), strict=True))
+        for value, there in sorted(found, key=lambda one: self._rank.get(int(one[0]), 0)):
             labels[there] = value
         return labels
 

@@ -8,6 +8,9 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QW
 
 __all__ = ["SegmentOptions"]
 
+# Below any overlap: the box then shows words.
+_THE_MODELS = -0.1
+
 
 class SegmentOptions(QWidget):
     """Device, precision, overlap, mirrored passes, uncertainty."""
@@ -19,9 +22,10 @@ class SegmentOptions(QWidget):
         self.precision_choice = QComboBox()
         self.precision_choice.addItems(["auto", "fp32", "bf16", "fp16"])
         self.overlap = QDoubleSpinBox()
-        self.overlap.setRange(0.0, 0.9)
+        self.overlap.setRange(_THE_MODELS, 0.9)
         self.overlap.setSingleStep(0.1)
-        self.overlap.setValue(0.5)
+        self.overlap.setSpecialValueText("the model's")
+        self.overlap.setValue(_THE_MODELS)
         self.overlap.setToolTip("Share of a window that its neighbour repeats; less is faster, more is smoother")
         self.mirrored = QCheckBox("Average mirrored passes")
         self.uncertainty = QCheckBox("Also show where the model is unsure")
@@ -48,7 +52,7 @@ class SegmentOptions(QWidget):
         return {
             "device": self.device_choice.currentText(),
             "precision": self.precision_choice.currentText(),
-            "overlap": round(self.overlap.value(), 2),
+            "overlap": round(self.overlap.value(), 2) if self.overlap.value() >= 0 else None,
             "tta": self.mirrored.isChecked(),
             "uncertainty": self.uncertainty.isChecked(),
             "uncertainty_kind": self.kind_choice.currentText(),
