@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import napari_resmed
-from napari_resmed.cli import classify, convert, demo, evaluate, info, measure, models, segment, train
+from napari_resmed.cli import classify, convert, demo, evaluate, info, measure, models, scribble, segment, train
 from napari_resmed.errors import ResMedError
 
 __all__ = ["app", "main"]
@@ -52,6 +52,7 @@ app.command("classify")(classify.classify)
 app.command("evaluate")(evaluate.evaluate)
 app.command("measure")(measure.measure)
 app.command("train")(train.train)
+app.command("scribble")(scribble.scribble)
 app.command("demo")(demo.demo)
 app.add_typer(models.app, name="models")
 

@@ -44,12 +44,16 @@ class Model:
         The first so many classes of the network are background, the ``k``-th label is class ``k`` after them. A network
         that was trained on from another keeps the structures it no longer answers as such classes.
     regions:
-        Where the network's classes may overlap: the label value of each, in order; a later one is written over those
-        before. Such a network has no class of background. Empty for any other.
+        Where the network's classes may overlap: the label value of each, in order. Such a network has no class of
+        background. Empty for any other.
+    region_order:
+        In which order the values of regions are written, a later one over those before. Empty: in that of the classes.
     members:
         How many networks of this kind there are, whose scores are averaged.
     even_windows:
         Whether windows are spread evenly over the image, as nnU-Net does it, instead of in fixed steps.
+    overlap:
+        Share of a window that its neighbour repeats, unless a person wants another.
     mirror_axes:
         Axes ``(0 z, 1 y, 2 x)`` along which a mirrored image gives the mirrored answer.
     measured:
@@ -93,10 +97,16 @@ class Model:
     classes: tuple[str, ...] = ()
     fit: str = ""
     temperature: float = 1.0
+    region_order: tuple[int, ...] = ()
+    overlap: float = 0.5
 
     def __post_init__(self) -> None:
         if self.members < 1 or (self.regions and sorted(self.regions) != list(self.labels.values)):
             raise ModelError(f"the model {self.name} contradicts itself in its regions, or has no weights")
+        if self.region_order and sorted(self.region_order) != sorted(self.regions):
+            raise ModelError(f"the model {self.name} writes its regions as {self.region_order}, expected each once")
+        if not 0 <= self.overlap < 1:
+            raise ModelError(f"the windows of the model {self.name} overlap by {self.overlap}, expected 0 to 1")
         if self.preparation.normalization and len(self.preparation.normalization) != len(self.channels):
             raise ModelError(
                 f"the model {self.name} has {len(self.channels)} channels and normalizes "
@@ -138,6 +148,11 @@ class Model:
         """Label value of every class of the network."""
         return self.regions or (0,) * self.background_classes + self.labels.values
 
+    @property
+    def by_slices(self) -> bool:
+        """Whether its network is 2D and sees one slice after the other."""
+        return self.arguments.get("spatial_dims") == 2
+
     def check_fits(self, volume: Volume) -> None:
         """Refuse an image this model cannot take.
 
@@ -151,9 +166,9 @@ class Model:
         if "t" in volume.axes:
             raise ModelError(
                 f"the image has {volume.frames} time points, the model {self.name} takes one: save the one you "
-                "want as an image of its own"
+                "want as an image of its own (napari-resmed convert --time)"
             )
-        if 1 in volume.grid_shape:
+        if 1 in volume.grid_shape and not self.by_slices:
             flat = "×".join(str(size) for size in volume.grid_shape)
             raise ModelError(f"the image is 2D ({flat}), the model {self.name} needs a 3D volume")
         if volume.channels != len(self.channels):
@@ -162,8 +177,14 @@ class Model:
 
     def to_json(self) -> dict[str, Any]:
         """Our part of ``metadata.json``."""
-        seldom = {"regions": list(self.regions), "members": self.members, "even_windows": self.even_windows}
-        usual = {"regions": [], "members": 1, "even_windows": False}
+        seldom = {
+            "regions": list(self.regions),
+            "region_order": list(self.region_order),
+            "members": self.members,
+            "even_windows": self.even_windows,
+            "overlap": self.overlap,
+        }
+        usual = {"regions": [], "region_order": [], "members": 1, "even_windows": False, "overlap": 0.5}
         cleanup = {str(value): wish.to_json() for value, wish in self.cleanup.items()}
         return {
             "format": FORMAT,
@@ -226,6 +247,8 @@ class Model:
                 fit=str(ours.get("fit", "")),
                 temperature=float(ours.get("temperature", 1.0)),
                 cleanup={int(value): Cleanup.from_json(wish) for value, wish in ours.get("cleanup", {}).items()},
+                region_order=tuple(int(value) for value in ours.get("region_order", ())),
+                overlap=float(ours.get("overlap", 0.5)),
             )
         except (AttributeError, KeyError, TypeError, ValueError) as problem:
             raise ModelError(f"metadata.json is incomplete or wrong at {problem}") from problem

@@ -245,7 +245,7 @@ class Trainer:
             torch.manual_seed(self._seed * 1_000_003 + self.state.step)
         with torch.autocast(device.type, self._machine.dtype, enabled=half):
             answers = self._answer(image)
-        loss = self._loss(answers, batch)
+        loss = self._loss(answers, batch, self.state.progress)
         self._optimiser.zero_grad(set_to_none=True)
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self._scaler.unscale_(self._optimiser)

@@ -45,7 +45,7 @@ def class_loss(weights: Sequence[float] = (), smoothing: float = 0.0, focus: flo
         arXiv 1708.02002); 0 for plain cross-entropy.
     """
 
-    def loss(scores: Any, batch: Any) -> Tensor:
+    def loss(scores: Any, batch: Any, progress: float = 0.0) -> Tensor:
         scores, target = scores.float(), batch.target.to(scores.device)
         each = cross_entropy(scores, target, reduction="none", label_smoothing=smoothing)
         if focus:
