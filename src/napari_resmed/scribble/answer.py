@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from napari_resmed.nets.voxel_net import VoxelHead
 from napari_resmed.scribble.features import Features
@@ -28,6 +29,9 @@ FIRM = 40
 STRENGTH_BEFORE = 0.03
 # Rows that the head answers at a time.
 ROWS = 16
+# From so many voxels on the head answers every second along an axis: the walk makes the edges, and it saves most of a
+# second (measured: mean Dice 0.010 less after one stroke a class, the same after ten).
+MANY = 1_000_000
 # Slices on either side of the one that is answered first.
 SLAB = 5
 
@@ -63,11 +67,7 @@ def answer(
     """
     head = train_head(features, strokes, background, seed)
     yield 0.2
-    looks = torch.empty((len(strokes.values), *features.shape))
-    for start in range(0, features.shape[0], ROWS):
-        rows = slice(start, start + ROWS)
-        looks[:, rows] = classify(features, head, rows)
-        yield 0.2 + 0.3 * min(1, (start + ROWS) / features.shape[0])
+    looks = yield from _looks(features, head, thin=smooth and (not fine or features.image[0].numel() > MANY))
     if not smooth:
         return looks, head
     strength = STRENGTH_NO_BACKGROUND
@@ -79,6 +79,23 @@ def answer(
     seeds = torch.from_numpy(strokes.map(features.shape))
     found = yield from random_walk(_edges(features), looks, strength, seeds, features.spacing_mm, fine=fine)
     return found, head
+
+
+def _looks(features: Features, head: VoxelHead, thin: bool) -> Steps[Tensor]:
+    """What the head says of every voxel; where ``thin``, of every second but across thick slices, and interpolated."""
+    finest = min(features.spacing_mm)
+    z, y, x = (2 if thin and edge < 2 * finest else 1 for edge in features.spacing_mm)
+    thinned = features.responses[:, ::z, ::y, ::x]
+    depth = thinned.shape[1]
+    classes = head.second.shape[2]
+    looks = torch.empty((classes, *thinned.shape[1:]))
+    for start in range(0, depth, ROWS):
+        rows = thinned[:, start : start + ROWS]
+        looks[:, start : start + ROWS] = classify(rows, head, features.mean, features.scale)
+        yield 0.2 + 0.3 * min(1, (start + ROWS) / depth)
+    if thin:
+        looks = F.interpolate(looks[None], features.shape, mode="trilinear", align_corners=False)[0]
+    return looks
 
 
 def guess_background(features: Features, strokes: Strokes) -> Steps[int]:
