@@ -15,7 +15,7 @@ QUESTIONS = (
     *("dicom_agreement", "dicom_speed", "nifti_speed", "event_loop_dicom"),
 )
 # Asked by name only: hostile, bundles (some minutes), few_slices (ten minutes), classification (a quarter of an hour),
-# hippocampus (an hour, two with nnU-Net), head_neck (two hours).
+# hippocampus (an hour, two with nnU-Net), head_neck (two hours), scribble (an hour).
 
 
 def main() -> int:
