@@ -15,7 +15,7 @@ from napari_resmed.errors import ModelError
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["NETWORKS", "build_network"]
+__all__ = ["CLASSIFIERS", "NETWORKS", "build_network"]
 
 NETWORKS: dict[str, tuple[str, str]] = {
     "UNet": ("monai.networks.nets.unet", "UNet"),
@@ -37,10 +37,12 @@ NETWORKS: dict[str, tuple[str, str]] = {
     "BranchClassifier": ("napari_resmed.nets.classifiers", "BranchClassifier"),
     "VoxelNet": ("napari_resmed.nets.voxel_net", "VoxelNet"),
 }
+# They tell what an image as a whole is, and may be of two dimensions by themselves.
+CLASSIFIERS = ("ImageClassifier", "SequenceClassifier", "BranchClassifier")
 
 
 def build_network(name: str, arguments: Mapping[str, Any]) -> nn.Module:
-    """Build a network with fresh weights.
+    """Build a network with fresh weights; one that segments slices takes volumes, slice by slice.
 
     Raises
     ------
@@ -57,7 +59,7 @@ def build_network(name: str, arguments: Mapping[str, Any]) -> nn.Module:
         raise ModelError(f"the network {name} needs a package that is not installed: {problem}") from problem
     except (TypeError, ValueError, KeyError, IndexError, AttributeError, NotImplementedError) as problem:
         raise ModelError(f"the network {name} cannot be built from the model's arguments: {problem}") from problem
-    if arguments.get("spatial_dims") == 2:
+    if arguments.get("spatial_dims") == 2 and name not in CLASSIFIERS:
         from napari_resmed.nets.slice_by_slice import SliceBySlice
 
         return SliceBySlice(network)

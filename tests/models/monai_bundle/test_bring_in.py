@@ -255,6 +255,12 @@ class TestNetwork:
         with pytest.raises(InputError, match="models/model.pt is missing"):
             import_model(bundle, tmp_path / "bands")
 
+    def test_that_fails_at_its_window(self, tmp_path: Path) -> None:
+        network = {**NETWORK, "strides": [2]}
+        config = inference(network_def=network, patch=[15, 16, 16])
+        with pytest.raises(ModelError, match="answers .* to a window of 15×16×16 voxels"):
+            import_model(write(tmp_path / "bundle", config, weights=_weights(network)), tmp_path / "bands")
+
     def test_circles(self, tmp_path: Path) -> None:
         with pytest.raises(ModelError, match="in circles"):
             import_model(write(tmp_path / "bundle", inference(patch="@other", other="@patch")), tmp_path / "bands")
@@ -270,6 +276,12 @@ class TestTorchScript:
         plain = write(tmp_path / "plain")
         import_model(plain, tmp_path / "bands")
         assert (ours(IMAGE, tmp_path / "scripted") == ours(IMAGE, tmp_path / "bands")).mean() > 0.9999
+
+    def test_that_answers_something_else(self, tmp_path: Path) -> None:
+        config = inference(network_def={"_target_": "scripts.mine.Bands"})
+        bundle = write(tmp_path / "bundle", config, network=torch.nn.ReLU())
+        with pytest.raises(ModelError, match=r"answers \(1, 1, 16, 16, 16\) to a window of 16×16×16 voxels, expected"):
+            import_model(bundle, tmp_path / "scripted")
 
     def test_that_reaches_beyond_itself(self, tmp_path: Path) -> None:
         bundle = write(tmp_path / "bundle", inference(network_def={"_target_": "scripts.X"}), network=Bands().eval())

@@ -128,3 +128,12 @@ class TestView:
         window = view.preparation.window(0)
         assert window is not None
         assert -1000 <= window[0] < window[1] <= 500
+
+    def test_each_modality_has_its_own(self) -> None:
+        rng = np.random.default_rng(0)
+        ct = Volume(rng.integers(-1000, 500, (8, 16, 16)), np.eye(4))
+        pet = Volume(rng.random((8, 16, 16)), np.eye(4))
+        made = tuple(Case(f"c{n}", (pet, ct), class_name="ab"[n]) for n in range(2))
+        view = decide_view(Dataset(made, channels=("PET", "CT"), classes=("a", "b")), "cpu")
+        assert view.preparation.window(0) is None
+        assert view.preparation.window(1) is not None

@@ -12,6 +12,7 @@ from napari_resmed.models.model import Model
 from napari_resmed.models.monai_bundle.card import imported_card, imported_licence, makers
 from napari_resmed.models.monai_bundle.describe import describe_bundle
 from napari_resmed.models.monai_bundle.find import Bundle, open_bundle
+from napari_resmed.models.monai_bundle.trial import try_network
 from napari_resmed.models.monai_bundle.weights import read_weights
 from napari_resmed.models.save import check_model_place, save_model
 from napari_resmed.models.torchscript import SCRIPT, check_script, load_script
@@ -74,7 +75,10 @@ def _described(bundle: Bundle, name: str) -> tuple[Model, dict[str, Tensor]]:
     model = describe_bundle(bundle, name)
     if not (bundle.folder / WEIGHTS).is_file():
         raise InputError(f"{WEIGHTS} is missing; a bundle is downloaded with its weights")
-    return model, read_weights(bundle.folder / WEIGHTS, build_network(model.network, model.arguments))
+    network = build_network(model.network, model.arguments)
+    weights = read_weights(bundle.folder / WEIGHTS, network)
+    try_network(network, model)
+    return model, weights
 
 
 def _scripted(bundle: Bundle, name: str, why: str) -> tuple[Model, dict[str, Tensor], bytes]:
@@ -83,4 +87,6 @@ def _scripted(bundle: Bundle, name: str, why: str) -> tuple[Model, dict[str, Ten
     except ModelError as problem:
         raise ModelError(why) from problem
     script = check_script(bundle.folder / SCRIPT)
-    return model, dict(load_script(bundle.folder / SCRIPT).state_dict()), script
+    network = load_script(bundle.folder / SCRIPT)
+    try_network(network, model)
+    return model, dict(network.state_dict()), script

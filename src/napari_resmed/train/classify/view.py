@@ -67,7 +67,8 @@ def decide_view(dataset: Dataset, kind: str) -> View:
     InputError
         If none can be read.
     """
-    opened = _some(dataset)
+    channels = _some(dataset)
+    opened = [next(volume for volume in case if volume is not None) for case in channels]
     flat = sum(volume.grid_shape[0] == 1 for volume in opened) > len(opened) / 2
     orientation = STORED if flat else Preparation.orientation
     shapes, edges = zip(*(_turned(volume, flat) for volume in opened), strict=True)
@@ -85,26 +86,25 @@ def decide_view(dataset: Dataset, kind: str) -> View:
         reasons["patch"] = "coarser than the images, so that there is time to look at many of them"
     z, y, x = (max(LEAST_EDGE, math.ceil(round(edge, 3))) for edge in shape)
     a, b, c = (round(float(mm), 4) for mm in even)
-    windows: tuple[tuple[float, float] | None, ...] = ()
-    if _is_ct(opened):
-        # Sampled, for a percentile of all voxels would take longer than the rest.
-        values = np.concatenate([volume.data.reshape(-1)[:: max(1, volume.data.size // 10_000)] for volume in opened])
-        low, high = np.percentile(values, CT_PERCENTILES)
-        windows = ((float(round(low)), float(round(high))),) * len(dataset.channels)
+    windows = tuple(_window([volume for volume in of if volume is not None]) for of in zip(*channels, strict=True))
+    if any(windows):
         reasons["intensities"] = "CT: a fixed window of Hounsfield units"
+    else:
+        windows = ()
     preparation = Preparation((a, b, c), orientation=orientation, windows=windows)
     return View(preparation, (1 if flat else z, y, x), "whole", flat, reasons)
 
 
-def _some(dataset: Dataset) -> list[Volume]:
+def _some(dataset: Dataset) -> list[list[Volume | None]]:
+    """A volume for every channel of a few cases."""
     step = max(1, len(dataset.cases) // OPENED)
-    opened: list[Volume] = []
+    opened: list[list[Volume | None]] = []
     problem: InputError | None = None
     for case in [*dataset.cases[::step], *dataset.cases[:OPENED]]:
         if len(opened) == OPENED:
             break
         try:
-            opened += [volume for volume in load_channels(case, dataset) if volume is not None][:1]
+            opened.append(load_channels(case, dataset))
         except InputError as found:
             problem = problem or found
     if not opened:
@@ -119,6 +119,13 @@ def _turned(volume: Volume, flat: bool) -> tuple[Shape, tuple[float, float, floa
     return (shape[z], shape[y], shape[x]), (spacing[z], spacing[y], spacing[x])
 
 
-def _is_ct(volumes: Sequence[Volume]) -> bool:
+def _window(volumes: Sequence[Volume]) -> tuple[float, float] | None:
+    """A fixed range for a channel that is CT; None for any other."""
     modalities = {volume.modality for volume in volumes if volume.modality}
-    return modalities == {"CT"} or (not modalities and all(volume.data.min() <= CT_MINIMUM for volume in volumes))
+    looks = not modalities and all(volume.data.min() <= CT_MINIMUM for volume in volumes)
+    if not volumes or not (modalities == {"CT"} or looks):
+        return None
+    # Sampled, for a percentile of all voxels would take longer than the rest.
+    values = np.concatenate([volume.data.reshape(-1)[:: max(1, volume.data.size // 10_000)] for volume in volumes])
+    low, high = np.percentile(values, CT_PERCENTILES)
+    return float(round(low)), float(round(high))
