@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from monai.data.utils import compute_importance_map
 from torch import Tensor
 
 from napari_resmed.errors import WorkError
@@ -89,6 +88,8 @@ class Belt:
         if windows.even:
             window = _bell(windows.patch)
         else:
+            from monai.data.utils import compute_importance_map  # only here, as in windows.py
+
             window = compute_importance_map(windows.patch, mode="gaussian", sigma_scale=SIGMA, dtype=torch.float32)
             window /= window.max()  # half precision has no room for small sums
         if self._like_nnunet:

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from napari_resmed.io.whole_file import whole_file, whole_folder
 from napari_resmed.models.folder import weights_file
 from napari_resmed.models.model import Model
+from napari_resmed.nets.size import edge_multiples
 from napari_resmed.predict.machine import Machine
 from napari_resmed.predict.windows import Shape
 
@@ -33,6 +34,8 @@ __all__ = ["PRECISIONS", "Converted", "convert", "is_converted", "is_installed"]
 PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
 # Largest difference from torch in fp32, as a share of the spread of its scores: rounding, of 24 and of 8 bits a number.
 AGREES_WITHIN = {"fp32": 1e-3, "bf16": 0.05}
+# Networks that are the same for windows of any size.
+CONVOLUTIONAL = ("UNet", "PlainConvUNet", "ResidualEncoderUNet")
 # Timed runs of each after a first one.
 RUNS = 2
 # Compiled networks that stay in memory.
@@ -145,15 +148,35 @@ def _cache() -> Path:
 
 
 def _keep(openvino: Any, model: Model, network: nn.Module, patch: Shape, place: Path) -> None:
-    window = _example(model, patch)
     with torch.inference_mode(False), torch.no_grad():
-        converted = openvino.convert_model(network, example_input=window, input=[tuple(window.shape)])
+        converted = _convolutional(openvino, model, network, patch)
+        if converted is None:
+            window = _noise((1, len(model.channels), *patch))
+            converted = openvino.convert_model(network, example_input=window, input=[tuple(window.shape)])
     place.parent.mkdir(parents=True, exist_ok=True)
     for old in sorted(place.parent.iterdir(), key=lambda folder: folder.stat().st_mtime)[: -CACHED + 1]:
         shutil.rmtree(old, ignore_errors=True)
     with whole_folder(place) as part:
         openvino.save_model(converted, part / "network.xml", compress_to_fp16=False)
         (part / _FACTS).write_text(json.dumps({"version": openvino.__version__}))
+
+
+def _convolutional(openvino: Any, model: Model, network: nn.Module, patch: Shape) -> Any:
+    """A network of convolutions alone, which is the same for any size; None for any other.
+
+    It is followed through a small window: through a large one with many classes that takes gigabytes.
+    """
+    if model.network not in CONVOLUTIONAL:
+        return None
+    multiples = edge_multiples(model.network, model.arguments)
+    edges = [min(whole, 2 * multiple) for whole, multiple in zip(patch, multiples, strict=True)]
+    window = _noise((1, len(model.channels), *edges))
+    converted = openvino.convert_model(network, example_input=window, input=[tuple(window.shape)])
+    try:
+        converted.reshape([1, len(model.channels), *patch])
+    except RuntimeError:
+        return None
+    return converted
 
 
 def _compiled(openvino: Any, network: nn.Module, machine: Machine, patch: Shape, place: Path) -> Converted:
@@ -186,7 +209,11 @@ def _measure(
     window = _noise((1, channels, *patch))
     with torch.inference_mode():
         exact = network(window.to(memory_format=torch.channels_last_3d)).float()
-        off = (converted(window) - exact).abs().max() / (exact.max() - exact.min()).clamp_min(1e-12)
+        # Class by class: of many classes copies take gigabytes.
+        pairs = zip(converted(window)[0], exact[0], strict=True)
+        off = torch.stack([(one - other).abs().max() for one, other in pairs]).max()
+        off /= (exact.max() - exact.min()).clamp_min(1e-12)
+        del exact
         half = machine.precision != "fp32"
 
         def by_torch() -> None:
@@ -208,10 +235,6 @@ def _seconds(run: Any) -> float:
     for _ in range(RUNS):
         run()
     return (time.perf_counter() - lap) / RUNS
-
-
-def _example(model: Model, patch: Shape) -> Tensor:
-    return _noise((1, len(model.channels), *patch))
 
 
 def _noise(shape: tuple[int, ...]) -> Tensor:
