@@ -16,7 +16,7 @@ QUESTIONS = (
 )
 # Asked by name only: hostile, bundles (some minutes), few_slices, predict_large (ten minutes each), classification (a
 # quarter of an hour), predict_overhead (twenty minutes), nnunet_same (half an hour), hippocampus (an hour, two with
-# nnU-Net), head_neck (two hours).
+# nnU-Net), head_neck (two hours), scribble (an hour).
 
 
 def main() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -21,9 +22,9 @@ STRENGTH = 0.01
 STRENGTH_NO_BACKGROUND = 0.003
 # Share of it that is the head's.
 LOOKS = 0.5
-# How much it grows with every further stroke a class, for more is known then.
+# How much it grows with every further stroke a structure, for more is known then.
 GROWS = 0.2
-# Painted voxels a class from which on the strength counts in full: a smaller stroke holds no ground against it.
+# Painted voxels a structure from which on the strength counts in full: a smaller stroke holds no ground against it.
 FIRM = 40
 # Where only what was answered before is called away to.
 STRENGTH_BEFORE = 0.03
@@ -72,13 +73,22 @@ def answer(
         return looks, head
     strength = STRENGTH_NO_BACKGROUND
     if background is not None:
-        per_class = strokes.count / len(strokes.values)
-        strength = STRENGTH * (1 + GROWS * (per_class - 1)) * min(1.0, len(strokes.numbers) / (FIRM * len(looks)))
+        strength = _strength(strokes, background)
         looks.mul_(LOOKS)
         looks[background] += 1 - LOOKS
     seeds = torch.from_numpy(strokes.map(features.shape))
     found = yield from random_walk(_edges(features), looks, strength, seeds, features.spacing_mm, fine=fine)
     return found, head
+
+
+def _strength(strokes: Strokes, background: int) -> float:
+    """How often a walker is called away, by how much was painted of a usual structure."""
+    class_of = np.zeros(strokes.count, np.int64)
+    class_of[strokes.numbers] = strokes.classes
+    structures = [number for number in range(len(strokes.values)) if number != background]
+    many = float(np.median(np.bincount(class_of, minlength=len(strokes.values))[structures]))
+    voxels = float(np.median(np.bincount(strokes.classes, minlength=len(strokes.values))[structures]))
+    return STRENGTH * (1 + GROWS * (many - 1)) * min(1.0, voxels / FIRM)
 
 
 def _looks(features: Features, head: VoxelHead, thin: bool) -> Steps[Tensor]:

@@ -21,7 +21,7 @@ __all__ = ["HeldOut", "doubt", "held_out", "next_place", "sureness"]
 # voxel edges of the finest axis.
 REACH, CLOSE = 4.0, 8.0
 # A walk's probabilities are far too even; to this power they expect the Dice they have (measured on three cases after
-# 1, 3 and 10 strokes: within 0.07 of it, in the mean 0.03 off).
+# 1, 3 and 10 strokes: within 0.07 of it, in the mean 0.04 off).
 SHARPEN = 4
 # Every so manieth stroke of a class is held out.
 EVERY = 4
