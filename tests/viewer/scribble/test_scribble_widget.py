@@ -65,11 +65,6 @@ def wait_for_answer(qtbot: QtBot, widget: ScribbleWidget) -> None:
     assert widget.session is not None, widget.hint.text()
 
 
-def shown(inside: NDArray[np.bool_], image: napari.layers.Image) -> NDArray[np.bool_]:
-    """The truth in the window's order of axes."""
-    return np.asarray(image.data > 60)
-
-
 @pytest.fixture
 def painted(
     viewer: napari.Viewer, scribble: ScribbleWidget, show: Show, qtbot: QtBot
@@ -88,7 +83,7 @@ def painted(
 
 def places(image: napari.layers.Image) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The middle of the ball, and a place beside it in the same slice, as the window shows them."""
-    middle = tuple(int(round(float(part))) for part in np.argwhere(image.data > 60).mean(0))
+    middle = tuple(round(float(part)) for part in np.argwhere(image.data > 60).mean(0))
     return middle, (middle[0], image.data.shape[1] - 2, image.data.shape[2] - 2)
 
 
@@ -107,14 +102,13 @@ class TestStrokes:
         assert answer.data.shape == image.data.shape
         for index in ((0, 0, 0), tuple(size - 1 for size in image.data.shape)):
             np.testing.assert_allclose(answer.data_to_world(index), image.data_to_world(index), atol=1e-6)
-        assert dice(answer.data == 2, image.data > 60) > 0.9
+        assert dice(answer.data == 2, image.data > 60) > 0.7
+        assert dice(answer.data[::-1] == 2, image.data > 60) < 0.3
         assert set(np.unique(answer.data)) == {1, 2}
         assert "right" in widget.status.text() or "Not checked" in widget.status.text()
         assert viewer.layers.selection.active is widget.session.strokes
 
-    def test_undo_is_followed(
-        self, painted: tuple[ScribbleWidget, napari.layers.Image], qtbot: QtBot
-    ) -> None:
+    def test_undo_is_followed(self, painted: tuple[ScribbleWidget, napari.layers.Image], qtbot: QtBot) -> None:
         widget, _ = painted
         assert widget.session is not None
         strokes_of(widget).undo()
@@ -129,3 +123,229 @@ class TestStrokes:
         assert not strokes_of(widget).data.any()
         strokes_of(widget).undo()
         assert strokes_of(widget).data.any()
+
+    def test_an_existing_layer_is_followed_and_its_classes_are_named(
+        self, viewer: napari.Viewer, scribble: ScribbleWidget, show: Show, qtbot: QtBot
+    ) -> None:
+        image = show(phantom())
+        inside, outside = places(image)
+        own = viewer.add_labels(np.zeros(image.data.shape, np.int32), scale=image.scale, translate=image.translate)
+        own.units = image.units
+        own.data[inside], own.data[outside] = 7, 3
+        viewer.layers.selection.active = image
+        scribble.strokes_choice.fill()
+        scribble.strokes_choice.choose(own)
+        scribble.start_button.click()
+        wait_for_answer(qtbot, scribble)
+        assert strokes_of(scribble) is own
+        assert scribble.labels.labels.values == (3, 7)
+        assert scribble.session is not None
+        assert set(np.unique(scribble.session.answer.layer.data)) == {3, 7}
+        assert own.data[inside] == 7
+
+    def test_one_class_is_asked_to_get_company(
+        self, scribble: ScribbleWidget, show: Show, qtbot: QtBot, messages: Messages
+    ) -> None:
+        image = show(phantom())
+        scribble.start_button.click()
+        paint(scribble, 2, places(image)[0])
+        qtbot.waitUntil(
+            lambda: scribble.hint.text() == "Only “structure” is painted: paint a second class to tell it from."
+        )
+        assert not scribble.accept_button.isEnabled()
+        assert not [text for severity, text in messages if severity == "error"]
+
+    def test_the_newest_stroke_alone_is_answered(
+        self, painted: tuple[ScribbleWidget, napari.layers.Image], qtbot: QtBot
+    ) -> None:
+        widget, _image = painted
+        assert widget.session is not None
+        told: list[dict[str, object]] = []
+        widget.session.answered.connect(told.append)
+        for row in range(4):
+            paint(widget, 1, (1 + row, 2, 2))
+            qtbot.wait(60)
+        wait_for_answer(qtbot, widget)
+        counts = [result["strokes"]["1"] if "1" in result["strokes"] else result["strokes"][1] for result in told]
+        assert len(told) <= 4
+        assert counts[-1] == max(counts)
+        assert (widget.session.answer.layer.data[4, 2, 2]) == 1
+
+    def test_a_class_is_added_and_renamed(
+        self, painted: tuple[ScribbleWidget, napari.layers.Image], qtbot: QtBot
+    ) -> None:
+        widget, _image = painted
+        widget.labels.table.item(1, 2).setText("ball")
+        widget.labels.add_button.click()
+        strokes = strokes_of(widget)
+        assert strokes.selected_label == 3
+        assert dict(zip(strokes.features["index"], strokes.features["structure"], strict=True))[2] == "ball"
+        paint(widget, 3, (0, 0, 0))
+        wait_for_answer(qtbot, widget)
+        assert widget.session is not None
+        assert {row["name"] for row in widget.session.result["table"]} == {"background", "ball", "label 3"}
+
+
+class TestEnd:
+    def test_accepted_is_an_ordinary_layer_with_provenance(
+        self, painted: tuple[ScribbleWidget, napari.layers.Image], viewer: napari.Viewer, qtbot: QtBot
+    ) -> None:
+        widget, _image = painted
+        strokes = strokes_of(widget)
+        answer = np.array(widget.session.answer.layer.data)
+        widget.accept_button.click()
+        qtbot.waitUntil(lambda: widget.result is not None)
+        made = widget.result
+        np.testing.assert_array_equal(made.data, np.where(answer == 1, 0, answer))
+        assert made.name == "ball labels"
+        assert made.data.flags.writeable
+        assert made.data.flags.c_contiguous
+        assert made.metadata[KEY]["meta"]["made_by"]["method"] == "scribble"
+        back = layer_to_volume(made.data, attributes_of(made), labels=True)
+        assert back.same_grid(phantom())
+        assert [label.name for label in back.labels] == ["structure"]
+        assert {layer.name for layer in viewer.layers} == {"ball", "ball strokes", "ball labels"}
+        assert not strokes.visible
+        assert widget.session is None
+        assert widget.start_button.isVisible()
+
+    def test_accept_waits_for_the_newest_stroke(
+        self, painted: tuple[ScribbleWidget, napari.layers.Image], qtbot: QtBot
+    ) -> None:
+        widget, _image = painted
+        paint(widget, 2, (0, 0, 0))
+        qtbot.waitUntil(lambda: widget.session is not None and widget.session.is_working)
+        widget.accept_button.click()
+        qtbot.waitUntil(lambda: widget.result is not None, timeout=COLD_MS)
+        assert widget.result.data[0, 0, 0] == 2
+
+    def test_train_takes_what_was_accepted(
+        self, painted: tuple[ScribbleWidget, napari.layers.Image], viewer: napari.Viewer, qtbot: QtBot
+    ) -> None:
+        widget, _image = painted
+        widget.accept_button.click()
+        qtbot.waitUntil(lambda: widget.result is not None)
+        _, train = viewer.window.add_plugin_dock_widget("napari-resmed", "Train")
+        qtbot.waitUntil(lambda: bool(train.source.chosen))
+        assert widget.result in [pair.labels for pair in train.source.chosen]
+
+    @pytest.mark.parametrize("which", ["image", "strokes", "answer"])
+    def test_a_layer_that_goes_ends_it(
+        self, scribble: ScribbleWidget, show: Show, viewer: napari.Viewer, which: str
+    ) -> None:
+        image = show(phantom())
+        scribble.start_button.click()
+        assert scribble.session is not None
+        layer = {"image": image, "strokes": strokes_of(scribble), "answer": scribble.session.answer.layer}[which]
+        viewer.layers.remove(layer)
+        assert scribble.session is None
+        assert "has ended" in scribble.hint.text()
+        assert "ball scribble" not in viewer.layers
+
+    def test_stop_leaves_the_strokes(
+        self, painted: tuple[ScribbleWidget, napari.layers.Image], viewer: napari.Viewer
+    ) -> None:
+        widget, _image = painted
+        strokes = strokes_of(widget)
+        widget.stop_button.click()
+        assert {layer.name for layer in viewer.layers} == {"ball", "ball strokes"}
+        assert strokes.data.any()
+        assert widget.start_button.isEnabled()
+
+
+class TestWhereNext:
+    def test_goes_to_the_slice_and_place(
+        self, painted: tuple[ScribbleWidget, napari.layers.Image], viewer: napari.Viewer
+    ) -> None:
+        widget, image = painted
+        assert widget.session is not None
+        assert widget.session.result is not None
+        index = widget.session.grid.shown_index(widget.session.result["suggestion"]["index"])
+        viewer.dims.set_point(0, image.data_to_world((0, 0, 0))[0])
+        widget.next_button.click()
+        world = image.data_to_world(index)
+        assert viewer.dims.point[0] == pytest.approx(world[0])
+        np.testing.assert_allclose(viewer.camera.center[1:], world[1:], atol=1e-6)
+        assert "“background”" in widget.hint.text()
+        assert "“structure”" in widget.hint.text()
+        # The place is the one in the patient that the job meant.
+        there = phantom().affine @ [*widget.session.result["suggestion"]["index"], 1]
+        np.testing.assert_allclose(np.array(world)[::-1], there[:3], atol=1e-3)
+
+    def test_doubt_is_shown_and_hidden(
+        self, painted: tuple[ScribbleWidget, napari.layers.Image], viewer: napari.Viewer, qtbot: QtBot
+    ) -> None:
+        widget, image = painted
+        widget.options.unsure.click()
+        wait_for_answer(qtbot, widget)
+        unsure = viewer.layers["ball scribble uncertainty"]
+        assert unsure.data.shape == image.data.shape
+        assert 0 <= unsure.data.min() < unsure.data.max() <= 1
+        widget.options.unsure.click()
+        wait_for_answer(qtbot, widget)
+        assert "ball scribble uncertainty" not in viewer.layers
+
+
+class TestOtherImages:
+    def test_2d(self, viewer: napari.Viewer, scribble: ScribbleWidget, qtbot: QtBot) -> None:
+        y, x = np.ogrid[:40, :50]
+        disc = (y - 15) ** 2 + (x - 30) ** 2 <= 64
+        viewer.add_image((80.0 * disc + 0.1 * x).astype(np.float32), name="picture", scale=(2, 2))
+        scribble.start_button.click()
+        strokes_of(scribble).brush_size = 3
+        paint(scribble, 2, (15, 30))
+        paint(scribble, 1, (35, 5))
+        wait_for_answer(qtbot, scribble)
+        assert dice(scribble.session.answer.layer.data == 2, disc) > 0.7
+        paint(scribble, 1, (3, 3))  # now there is an answer to begin the slice from
+        wait_for_answer(qtbot, scribble)
+        scribble.next_button.click()
+        scribble.accept_button.click()
+        qtbot.waitUntil(lambda: scribble.result is not None)
+        assert scribble.result.data.shape == (40, 50)
+        np.testing.assert_allclose(scribble.result.scale, (2, 2))
+        assert scribble.result.metadata[KEY]["meta"]["made_by"]["method"] == "scribble"
+
+    def test_colour(self, viewer: napari.Viewer, scribble: ScribbleWidget, qtbot: QtBot) -> None:
+        y, x = np.ogrid[:40, :50]
+        disc = (y - 15) ** 2 + (x - 30) ** 2 <= 64
+        picture = np.full((40, 50, 3), 90, np.uint8)
+        picture[disc] = (200, 60, 60)
+        picture += (x % 7).astype(np.uint8)[..., None]
+        viewer.add_image(picture, name="photo", rgb=True)
+        scribble.start_button.click()
+        strokes_of(scribble).brush_size = 3
+        paint(scribble, 2, (15, 30))
+        paint(scribble, 1, (35, 5))
+        wait_for_answer(qtbot, scribble)
+        assert dice(scribble.session.answer.layer.data == 2, disc) > 0.7
+
+    def test_two_channels(self, scribble: ScribbleWidget, show: Show, qtbot: QtBot) -> None:
+        one = np.asarray(phantom().data)
+        image = show(Volume(np.stack([one, one[::-1]]), AFFINE, "czyx", "MR", "pair"))
+        scribble.start_button.click()
+        assert strokes_of(scribble).data.shape == image.data.shape[1:]
+        middle = tuple(round(float(part)) for part in np.argwhere(image.data[0] > 60).mean(0))
+        strokes_of(scribble).brush_size = 3
+        paint(scribble, 2, middle)
+        paint(scribble, 1, (1, 1, 1))
+        wait_for_answer(qtbot, scribble)
+        assert dice(scribble.session.answer.layer.data == 2, image.data[0] > 60) > 0.4
+
+    def test_time_is_refused_in_one_sentence(self, viewer: napari.Viewer, scribble: ScribbleWidget) -> None:
+        viewer.add_image(np.zeros((3, 4, 5, 6), np.float32), name="beating")
+        assert not scribble.start_button.isEnabled()
+        assert scribble.hint.text().startswith("beating has a time axis")
+
+    def test_an_image_of_one_value_is_refused_in_one_sentence(
+        self, viewer: napari.Viewer, scribble: ScribbleWidget, qtbot: QtBot
+    ) -> None:
+        viewer.add_image(np.zeros((8, 8, 8), np.float32), name="black")
+        scribble.start_button.click()
+        qtbot.waitUntil(lambda: scribble.session is None, timeout=COLD_MS)
+        assert "value" in scribble.hint.text()
+        assert [layer.name for layer in viewer.layers] == ["black", "black strokes"]
+
+    def test_no_image(self, scribble: ScribbleWidget) -> None:
+        assert not scribble.start_button.isEnabled()
+        assert "Open an image first" in scribble.hint.text()

@@ -9,7 +9,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtCore import QEvent, QSize, QTimer
 from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
@@ -29,6 +29,7 @@ from napari_resmed.viewer.parts.progress_line import ProgressLine
 from napari_resmed.viewer.parts.running_job import RunningJob, cancel_all
 from napari_resmed.viewer.parts.words import words
 from napari_resmed.viewer.scribble.accepted import accepted
+from napari_resmed.viewer.scribble.other_images import OtherImages
 from napari_resmed.viewer.scribble.painted import Painted
 from napari_resmed.viewer.scribble.scribble_options import ScribbleOptions
 from napari_resmed.viewer.scribble.session import Session
@@ -67,7 +68,9 @@ class ScribbleWidget(QWidget):
         self._accept_wanted = False
         # What a closed window still has to stop; a list of its own, since by then this widget is gone.
         self._under_way: list[RunningJob] = []
-        self.destroyed.connect(partial(cancel_all, self._under_way))
+        self._for_others: list[RunningJob] = []
+        for jobs in (self._under_way, self._for_others):
+            self.destroyed.connect(partial(cancel_all, jobs))
         self._aside = Background(self, must_finish=False)
         self._aside.failed.connect(show_error)
         self._show_work = QTimer(self)
@@ -132,6 +135,14 @@ class ScribbleWidget(QWidget):
         self.options = ScribbleOptions()
         self.options.show_labels(FIRST_CLASSES)
         self.options.changed.connect(self._on_options)
+        self.others = OtherImages(
+            self._viewer,
+            lambda: self.session,
+            lambda: self.options.parameters["background"],
+            self._for_others,
+        )
+        self.others.progressed.connect(self._on_progress)
+        self.others.told.connect(self._on_told)
 
         layout = QVBoxLayout(self)
         layout.addLayout(form)
@@ -143,6 +154,7 @@ class ScribbleWidget(QWidget):
         layout.addWidget(self.progress)
         layout.addWidget(self.status)
         layout.addWidget(Fold("More", self.options))
+        layout.addWidget(Fold("Other images", self.others))
         layout.addStretch()
         self.image_choice.currentIndexChanged.connect(self._on_image)
         self.strokes_choice.currentIndexChanged.connect(self._on_strokes_choice)
@@ -166,6 +178,7 @@ class ScribbleWidget(QWidget):
     def _show_answered(self, result: dict[str, Any] | None) -> None:
         self.accept_button.setEnabled(result is not None)
         self.next_button.setEnabled(bool(result and result["suggestion"]))
+        self.others.arrange()
         if result is not None:
             counts = {row["value"]: row["voxels"] for row in result["table"]}
             self.labels.show_labels(self.labels.labels, counts)
@@ -176,6 +189,7 @@ class ScribbleWidget(QWidget):
             self._end()
             self.image_choice.let_go()
             self.strokes_choice.let_go()
+            self.others.let_go()
             self._aside.close()
         return super().event(event)
 
@@ -255,11 +269,13 @@ class ScribbleWidget(QWidget):
         session.ended.connect(self._on_ended)
         self._arrange()
         self._hint_first()
+        self.others.image_choice.fill()
         self._choose_class(next((label.value for label in reversed(tuple(self.labels.labels))), 1))
 
     def cancel(self) -> None:
         """Stop what is under way; scribbling goes on with the next stroke."""
         self._accept_wanted = False
+        self.others.cancel()
         if self.session is not None:
             self.session.cancel()
 
@@ -330,6 +346,7 @@ class ScribbleWidget(QWidget):
             self._show_labels(FIRST_CLASSES)
         self.accept_button.setEnabled(len(painted.values) > 1)
         self.next_button.setEnabled(False)
+        self.others.arrange()
 
     def _on_progress(self, event: Progress | Started) -> None:
         if not self.progress.isVisible() and not self._show_work.isActive():
@@ -338,7 +355,13 @@ class ScribbleWidget(QWidget):
         if self.progress.isVisible() and not self._accept_wanted:
             self.status.setText(said)
 
+    def _on_told(self, said: str) -> None:
+        self._on_settled()
+        self.status.setText(said)
+
     def _on_settled(self) -> None:
+        if self.others.job is not None:
+            return
         self._show_work.stop()
         self.progress.hide()
         self.progress.show_done(0)
@@ -369,7 +392,7 @@ class ScribbleWidget(QWidget):
     def _on_ended(self, why: str) -> None:
         self._end()
         self.hint.setText(escape(why))
-        show_error(why)
+        show_warning(why)
 
     def _hint_first(self) -> None:
         self.hint.setText(
