@@ -31,6 +31,7 @@ from torch.nn import functional as F
 import napari_resmed
 from napari_resmed.errors import InputError, WorkError
 from napari_resmed.events import Event, Preview, Progress, Started
+from napari_resmed.jobs.follow import follow
 from napari_resmed.labels import LabelMap, LabelSet
 from napari_resmed.predict.machine import is_out_of_memory
 from napari_resmed.prepare.restore import restore_labels, restore_map
@@ -166,22 +167,24 @@ def scribble(
                 lap("slice")
                 yield Preview("slice", {"axis": int(view[0]), "index": int(view[1]), "labels": first})
         yield Progress("Segmenting", 0.3)
-        chosen = choose_background(features, strokes, names, background)
-        with torch.inference_mode():
-            found, _ = answer(features, strokes, chosen, smooth=smooth)
-            labels = _labels(found, features, strokes, painted)
+        chosen = yield from choose_background(features, strokes, names, background)
+        found, _ = yield from follow(
+            answer(features, strokes, chosen, smooth=smooth), lambda done: Progress("Segmenting", 0.3 + 0.4 * done)
+        )
+        labels = _labels(found, features, strokes, painted)
         _remember(key, strokes.values, found)
         lap("volume")
         yield Preview("volume", {"labels": labels})
         everything = bool(painted.all())
-        with torch.inference_mode():
-            in_doubt = doubt(found)
-            suggestion = None if everything else _suggestion(image, features, strokes, found, in_doubt)
-            sure = None if everything else sureness(found, chosen)
-            told: HeldOut | None = None
-            if check:
-                yield Progress("Checking against strokes held out", 0.7)
-                told = held_out(features, strokes, chosen)
+        in_doubt = doubt(found)
+        suggestion = None if everything else _suggestion(image, features, strokes, found, in_doubt)
+        sure = None if everything else sureness(found, chosen)
+        told: HeldOut | None = None
+        if check:
+            checking = "Checking against strokes held out"
+            told = yield from follow(
+                held_out(features, strokes, chosen), lambda done: Progress(checking, 0.7 + 0.3 * done)
+            )
         where = restore_map(in_doubt, features.grid).clip(0, 1) if unsure else None
         seconds["check"] = round(time.perf_counter() - begin - seconds["volume"], 3)
     except (MemoryError, RuntimeError) as problem:
@@ -248,7 +251,9 @@ def check_scribbles(image: Volume, scribbles: Volume) -> NDArray[Any]:
     return painted
 
 
-def choose_background(features: Features, strokes: Strokes, names: LabelSet, background: int | None) -> int | None:
+def choose_background(
+    features: Features, strokes: Strokes, names: LabelSet, background: int | None
+) -> Generator[Event, None, int | None]:
     """Number of the class that is background; None for none.
 
     Raises
@@ -267,8 +272,9 @@ def choose_background(features: Features, strokes: Strokes, names: LabelSet, bac
     for number, value in enumerate(strokes.values):
         if value in named:
             return number
-    with torch.inference_mode():
-        return guess_background(features, strokes)
+    guessing = guess_background(features, strokes)
+    guess: int = yield from follow(guessing, lambda _: Progress("Looking for the background", 0.3))
+    return guess
 
 
 def _labels(found: Tensor, features: Features, strokes: Strokes, painted: NDArray[Any]) -> NDArray[Any]:
@@ -314,17 +320,15 @@ def _slice(
     row = round((place - (grid.source_shape[turned] - 1) / 2) / step + (size - 1) / 2)
     row = min(max(row, 0), size - 1)
     box = slab_around(grid.shape, turned, row)
-    with torch.inference_mode():
-        before = torch.zeros((len(there), *grid.shape), dtype=torch.float16)
-        for number, old in enumerate(there):
-            if old is not None:
-                before[(number, *box)] = found[(old, *box)]
-        slab = answer_slab(features, strokes, before, box)
-        flat = slab.select(1 + turned, row - box[turned].start)
-        others = [grid.source_shape[other] for other in range(3) if other != turned]
-        if tuple(flat.shape[1:]) != tuple(others):
-            flat = F.interpolate(flat[None], others, mode="bilinear", align_corners=False)[0]
-        won = np.array(strokes.values)[flat.argmax(0).numpy()]
+    before = torch.stack(
+        [found[(old, *box)] if old is not None else torch.zeros_like(found[(0, *box)]) for old in there]
+    )
+    slab = answer_slab(features, strokes, before, box)
+    flat = slab.select(1 + turned, row - box[turned].start)
+    others = [grid.source_shape[other] for other in range(3) if other != turned]
+    if tuple(flat.shape[1:]) != tuple(others):
+        flat = F.interpolate(flat[None], others, mode="bilinear", align_corners=False)[0]
+    won = np.array(strokes.values)[flat.argmax(0).numpy()]
     back: NDArray[Any] = grid.order.undo(np.expand_dims(won, turned)).squeeze(axis).astype(painted.dtype)
     drawn = painted.take(index, axis)
     return np.where(drawn > 0, drawn, back)

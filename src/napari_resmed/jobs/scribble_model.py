@@ -55,7 +55,7 @@ def scribble_model(
     yield Started(f"Saving {target.name}")
     features = features_of(image, key_of(image))
     strokes = find_strokes(painted, features.grid)
-    chosen = choose_background(features, strokes, names, background)
+    chosen = yield from choose_background(features, strokes, names, background)
     yield Progress("Learning from the strokes", 0.5)
     head = train_head(features, strokes, chosen)
     model, network = as_model(target.name, image, features, strokes, head, chosen, names)
@@ -66,7 +66,7 @@ def scribble_model(
 def _card(name: str, strokes: int) -> str:
     return (
         f"# {name}\n\nLearnt from {strokes} strokes painted on one image: filter responses at several scales and a "
-        "small network on them, the same at every voxel. It knows what tissue looks like and nothing of where it lies, so "
-        "it fits images of the same kind, scanner and protocol.\n\nNot measured on other images. For research, not for "
-        "diagnosis.\n"
+        "small network on them, the same at every voxel. It knows what tissue looks like and nothing of where it lies, "
+        "so it fits images of the same kind, scanner and protocol.\n\nNot measured on other images. For research, not "
+        "for diagnosis.\n"
     )

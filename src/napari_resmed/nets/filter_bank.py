@@ -88,7 +88,7 @@ class FilterBank(nn.Module):
 
 def _coarsening(sigma: float) -> int:
     """How many voxels become one for a Gaussian of ``sigma`` voxels."""
-    return 2 ** max(0, math.floor(math.log2(max(sigma / COARSE_ENOUGH, 1.0))))
+    return 1 << max(0, math.floor(math.log2(max(sigma / COARSE_ENOUGH, 1.0))))
 
 
 # Every step is a matrix along one axis: on a CPU six times as fast as a convolution (measured, 13 taps, 128³ voxels).
@@ -106,7 +106,9 @@ def _along(image: Tensor, matrix: Tensor, axis: int) -> Tensor:
         return image @ matrix.T
     if axis == 1:
         return matrix @ image
-    return (matrix @ image.flatten(-2)).unflatten(-1, image.shape[-2:])
+    shape = image.shape
+    turned: Tensor = matrix @ image.flatten(-2)
+    return turned.reshape(*shape[:-3], len(matrix), *shape[-2:])
 
 
 def _gaussian(size: int, sigma: float, factor: int) -> Tensor:

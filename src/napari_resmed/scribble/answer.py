@@ -8,6 +8,7 @@ from torch import Tensor
 from napari_resmed.nets.voxel_net import VoxelHead
 from napari_resmed.scribble.features import Features
 from napari_resmed.scribble.head import classify, train_head
+from napari_resmed.scribble.steps import Steps, to_end
 from napari_resmed.scribble.strokes import Strokes
 from napari_resmed.scribble.walk import random_walk
 
@@ -18,9 +19,15 @@ STRENGTH = 0.01
 # The same without a background, where being called away means nothing but what the head says.
 STRENGTH_NO_BACKGROUND = 0.003
 # Share of it that is the head's.
-LOOKS = 0.7
+LOOKS = 0.5
+# How much it grows with every further stroke a class, for more is known then.
+GROWS = 0.2
+# Painted voxels a class from which on the strength counts in full: a smaller stroke holds no ground against it.
+FIRM = 40
 # Where only what was answered before is called away to.
 STRENGTH_BEFORE = 0.03
+# Rows that the head answers at a time.
+ROWS = 16
 # Slices on either side of the one that is answered first.
 SLAB = 5
 
@@ -33,8 +40,8 @@ def answer(
     smooth: bool = True,
     fine: bool = True,
     seed: int = 0,
-) -> tuple[Tensor, VoxelHead]:
-    """Probability of every class at every voxel of the grid that is worked on, and the head that was fitted.
+) -> Steps[tuple[Tensor, VoxelHead]]:
+    """Probability of every class at every voxel of the grid that is worked on, and the head that was fitted; in steps.
 
     Parameters
     ----------
@@ -55,24 +62,31 @@ def answer(
         float32 ``(class, z, y, x)``.
     """
     head = train_head(features, strokes, background, seed)
-    looks = classify(features, head)
+    yield 0.2
+    looks = torch.empty((len(strokes.values), *features.shape))
+    for start in range(0, features.shape[0], ROWS):
+        rows = slice(start, start + ROWS)
+        looks[:, rows] = classify(features, head, rows)
+        yield 0.2 + 0.3 * min(1, (start + ROWS) / features.shape[0])
     if not smooth:
         return looks, head
     strength = STRENGTH_NO_BACKGROUND
     if background is not None:
-        strength = STRENGTH
+        per_class = strokes.count / len(strokes.values)
+        strength = STRENGTH * (1 + GROWS * (per_class - 1)) * min(1.0, len(strokes.numbers) / (FIRM * len(looks)))
         looks.mul_(LOOKS)
         looks[background] += 1 - LOOKS
     seeds = torch.from_numpy(strokes.map(features.shape))
-    return random_walk(_edges(features), looks, strength, seeds, features.spacing_mm, fine=fine), head
+    found = yield from random_walk(_edges(features), looks, strength, seeds, features.spacing_mm, fine=fine)
+    return found, head
 
 
-def guess_background(features: Features, strokes: Strokes) -> int:
+def guess_background(features: Features, strokes: Strokes) -> Steps[int]:
     """The class that most of the image seems to belong to: it fills most of a walk that is told nothing else."""
     classes = len(strokes.values)
     even = torch.full((classes, *features.shape), 1 / classes)
     seeds = torch.from_numpy(strokes.map(features.shape))
-    found = random_walk(_edges(features), even, 1e-4, seeds, features.spacing_mm, fine=False)
+    found = yield from random_walk(_edges(features), even, 1e-4, seeds, features.spacing_mm, fine=False)
     return int(found.flatten(1).mean(1).argmax())
 
 
@@ -89,13 +103,13 @@ def answer_slab(features: Features, strokes: Strokes, before: Tensor, box: tuple
     Parameters
     ----------
     before:
-        ``(class, z, y, x)`` of the whole grid, the classes those of ``strokes``; 0 for a class that is new.
+        ``(class, z, y, x)`` of the slab, the classes those of ``strokes``; 0 for a class that is new.
     box:
         The slab.
     """
     seeds = torch.from_numpy(strokes.map(features.shape))[box]
-    prior = before[(slice(None), *box)].float()
-    return random_walk(_edges(features, box), prior, STRENGTH_BEFORE, seeds, features.spacing_mm)
+    prior = before.float()
+    return to_end(random_walk(_edges(features, box), prior, STRENGTH_BEFORE, seeds, features.spacing_mm))
 
 
 def _edges(features: Features, box: tuple[slice, ...] = (slice(None),) * 3) -> Tensor:

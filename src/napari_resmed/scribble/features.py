@@ -113,12 +113,11 @@ def compute_features(image: Volume) -> Features:
     preparation = preparation_for(image)
     ready, grid = prepare(image, preparation)
     spacing = preparation.spacing_mm
-    with torch.inference_mode():
-        responses = _in_blocks(ready, filter_bank(spacing, min(spacing)))
-        flat = responses.flatten(1)
-        # Of a part of them: the mean of a million voxels is as good as that of ten.
-        sample = flat[:, :: max(1, flat.shape[1] // 1_000_000)].float()
-        mean, scale = sample.mean(1), sample.std(1, unbiased=False).clamp_min(1e-4)
+    responses = _in_blocks(ready, filter_bank(spacing, min(spacing)))
+    flat = responses.flatten(1)
+    # Of a part of them: the mean of a million voxels is as good as that of ten.
+    sample = flat[:, :: max(1, flat.shape[1] // 1_000_000)].float()
+    mean, scale = sample.mean(1), sample.std(1, unbiased=False).clamp_min(1e-4)
     return Features(ready, responses, mean, scale, grid, spacing)
 
 

@@ -13,13 +13,16 @@ from napari_resmed.scribble.strokes import Strokes
 
 __all__ = ["classify", "train_head"]
 
+MEMBERS = 4
 STEPS = 100
 RATE = 0.03
 DECAY = 0.02
 # Deviation of the noise on the features, and share of the features left out, at each step: few voxels say little.
 NOISE, LEFT_OUT = 0.1, 0.1
 SMOOTHING = 0.02
-# Unpainted voxels that are shown as background: most of an image is. Together they weigh as much as a class.
+# Unpainted voxels that are shown as background, for most of an image is: to half of the members, where they weigh as
+# much as a class. Those take a stroke narrowly, for what looks just like it; the others take in all that no other
+# stroke looks more like.
 UNPAINTED = 400
 
 
@@ -41,6 +44,7 @@ def train_head(features: Features, strokes: Strokes, background: int | None, see
     targets = strokes.classes[chosen]
     flat = np.ravel_multi_index(tuple(strokes.places[chosen].T), features.shape)
     weights = 1.0 / np.bincount(targets, minlength=classes).clip(1)[targets]
+    painted = len(targets)
     if background is not None:
         others = np.random.default_rng(seed).integers(0, int(np.prod(features.shape)), UNPAINTED)
         others = np.setdiff1d(others, np.ravel_multi_index(tuple(strokes.places.T), features.shape))
@@ -49,19 +53,23 @@ def train_head(features: Features, strokes: Strokes, background: int | None, see
         weights = np.concatenate([weights, np.full(len(others), 1 / max(1, len(others)))])
     picked = features.responses.flatten(1)[:, torch.from_numpy(flat)].T.float()
     known = standardized(picked, features.mean, features.scale)
-    return _fit(known, torch.from_numpy(targets), torch.from_numpy(weights / weights.sum()).float(), classes, seed)
+    by_member = torch.from_numpy(weights).float().repeat(MEMBERS, 1)
+    by_member[MEMBERS // 2 :, painted:] = 0
+    by_member /= by_member.sum(1, keepdim=True)
+    return _fit(known, torch.from_numpy(targets), by_member, classes, seed)
 
 
 def _fit(known: Tensor, targets: Tensor, weights: Tensor, classes: int, seed: int) -> VoxelHead:
+    """Train the members, each with its own weights ``(member, n)`` of the voxels."""
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]), torch.inference_mode(False), torch.enable_grad():
         torch.manual_seed(seed)
-        head = VoxelHead(known.shape[1], classes)
+        members = len(weights)
+        head = VoxelHead(known.shape[1], classes, members)
         known = known.clone()
-        members = len(head.first)
         optimizer = torch.optim.AdamW(head.parameters(), lr=RATE, weight_decay=DECAY)
         rates = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.02, STEPS)
-        repeated, weights = targets.repeat(members), weights.repeat(members)
+        repeated, weights = targets.repeat(members), weights.flatten()
         for _ in range(STEPS):
             noisy = known + NOISE * torch.randn((members, *known.shape), generator=generator)
             noisy *= torch.rand((members, 1, known.shape[1]), generator=generator) >= LEFT_OUT
@@ -74,7 +82,6 @@ def _fit(known: Tensor, targets: Tensor, weights: Tensor, classes: int, seed: in
     return head.eval().requires_grad_(False)
 
 
-def classify(features: Features, head: VoxelHead, box: tuple[slice, slice, slice] | None = None) -> Tensor:
-    """Probability ``(class, z, y, x)`` of every voxel by its looks alone, in a part of the grid or all of it."""
-    responses = features.responses if box is None else features.responses[(slice(None), *box)]
-    return apply_head(head, responses, features.mean, features.scale).softmax(0)
+def classify(features: Features, head: VoxelHead, rows: slice = slice(None)) -> Tensor:
+    """Probability ``(class, z, y, x)`` of every voxel of some rows of z by its looks alone."""
+    return apply_head(head, features.responses[:, rows], features.mean, features.scale).softmax(0)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
 from napari_resmed.scribble.answer import answer
 from napari_resmed.scribble.features import Features
+from napari_resmed.scribble.steps import Steps
 from napari_resmed.scribble.strokes import Strokes
 
 __all__ = ["HeldOut", "doubt", "held_out", "next_place", "sureness"]
@@ -76,7 +76,7 @@ def next_place(unsure: Tensor, strokes: Strokes, spacing_mm: tuple[float, float,
     return int(z), int(y), int(x)
 
 
-def held_out(features: Features, strokes: Strokes, background: int | None) -> HeldOut:
+def held_out(features: Features, strokes: Strokes, background: int | None) -> Steps[HeldOut]:
     """Answer once more, coarsely, without a quarter of the strokes, and see what becomes of them.
 
     People paint where the answer is wrong, so this is a harsher figure than the share of all voxels that are right.
@@ -90,7 +90,7 @@ def held_out(features: Features, strokes: Strokes, background: int | None) -> He
             left_out[of_class[1::EVERY]] = True
     if not left_out.any():
         return HeldOut(None, 0, {})
-    found, _ = answer(features, strokes.keep(~left_out), background, fine=False)
+    found, _ = yield from answer(features, strokes.keep(~left_out), background, fine=False)
     voxels = left_out[strokes.numbers]
     z, y, x = strokes.places[voxels].T
     said: NDArray[np.int64] = found.argmax(0).numpy()[z, y, x]

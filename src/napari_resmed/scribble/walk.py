@@ -14,10 +14,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_resmed.scribble.steps import Steps
+
 __all__ = ["random_walk"]
 
 # How much a difference of the image holds a walker back: the exponent for a mean difference.
 EDGE = 3.0
+# How weights and differences fall with the distance of neighbours. Diffusion in mm would be 2; but a structure that was
+# painted in one thick slice goes on in the next.
+POWER = 1
 # The least weight between neighbours, so that nothing is cut off.
 LEAST = 1e-4
 # How firmly a painted voxel keeps its class.
@@ -37,8 +42,8 @@ Spacing = Sequence[float]
 
 def random_walk(
     image: Tensor, prior: Tensor, strength: float, seeds: Tensor, spacing: Spacing, fine: bool = True
-) -> Tensor:
-    """Probability of every class at every voxel.
+) -> Steps[Tensor]:
+    """Probability of every class at every voxel; in steps.
 
     Parameters
     ----------
@@ -69,15 +74,15 @@ def random_walk(
         last = number == len(levels) - 1
         if found is not None:
             found = F.interpolate(found[None], shape, mode="trilinear", align_corners=False)[0]
-        steps = STEPS[LEVELS - len(levels) + number]
+        steps = STEPS[number]
         if found is None:
-            found = level.solve(level.prior.clone(), steps)
+            found = yield from level.solve(level.prior.clone(), steps)
         elif not last:
-            found = level.solve(found, steps)
+            found = yield from level.solve(found, steps)
         elif fine:
             box = _doubtful(found, seeds)
             inner = level.cut(box)
-            found[(slice(None), *box)] = inner.solve(found[(slice(None), *box)].clone(), steps)
+            found[(slice(None), *box)] = yield from inner.solve(found[(slice(None), *box)].clone(), steps)
     assert found is not None
     return found.clamp_(0, 1)
 
@@ -129,13 +134,15 @@ class _Level:
 
     def _differences(self) -> list[Tensor]:
         finest = min(self.spacing)
-        return [self.image.diff(dim=1 + axis).square().sum(0) * (finest / self.spacing[axis]) ** 2 for axis in range(3)]
+        return [
+            self.image.diff(dim=1 + axis).square().sum(0) * (finest / self.spacing[axis]) ** POWER for axis in range(3)
+        ]
 
-    def solve(self, start: Tensor, steps: int) -> Tensor:
+    def solve(self, start: Tensor, steps: int) -> Steps[Tensor]:
         """Conjugate gradients, each class by itself."""
         finest = min(self.spacing)
         weights = [
-            (part.mul_(-EDGE / self.unit).exp_() + LEAST) * (finest / edge) ** 2
+            (part.mul_(-EDGE / self.unit).exp_() + LEAST) * (finest / edge) ** POWER
             for part, edge in zip(self._differences(), self.spacing, strict=True)
         ]
         held = self.pull + SEED * self.painted.sum(0)
@@ -147,6 +154,7 @@ class _Level:
         wanted = self.prior * self.pull + SEED * self.painted
         for number in range(len(start)):
             start[number] = _conjugate_gradients(start[number], wanted[number], weights, held, diagonal, steps)
+            yield (number + 1) / len(start)
         return start
 
 
