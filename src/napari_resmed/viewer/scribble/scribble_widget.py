@@ -365,7 +365,11 @@ class ScribbleWidget(QWidget):
         self._show_work.stop()
         self.progress.hide()
         self.progress.show_done(0)
-        if self.session is not None and self.session.result is None and not self._accept_wanted:
+        if self.session is not None and self.session.is_answered:
+            self.others.arrange()
+            if self._accept_wanted:
+                self.accept()
+        elif self.session is not None and self.session.result is None and not self._accept_wanted:
             self.status.setText("")
 
     def _on_answered(self, result: dict[str, Any]) -> None:

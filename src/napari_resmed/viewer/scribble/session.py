@@ -108,6 +108,7 @@ class Session(QObject):
         self._aside = Background(self, must_finish=False)
         self._watch = StrokeWatch(strokes, self._aside, self)
         self._watch.changed.connect(self._on_painted)
+        self._watch.unchanged.connect(self._on_unchanged)
         viewer.layers.events.removed.connect(self._on_removed)
         self._listening = True
         self._start("look_at", lambda: {"image": self.volume()})
@@ -123,7 +124,7 @@ class Session(QObject):
     @property
     def is_answered(self) -> bool:
         """Whether the newest strokes are answered to the end."""
-        return self.result is not None and self._job is None and not self._wanted
+        return self.result is not None and self._job is None and not self._wanted and self._watch.is_up_to_date
 
     def volume(self) -> Volume:
         """The image; for a thread beside the window's."""
@@ -211,6 +212,10 @@ class Session(QObject):
             self._job.cancel(OUTDATED_SECONDS)
         self.answer.empty()
         self.unanswered.emit(self._what_is_missing(painted))
+
+    def _on_unchanged(self) -> None:
+        if self._job is None:
+            self.settled.emit()
 
     def _what_is_missing(self, painted: Painted) -> str:
         if not painted.values:

@@ -31,17 +31,19 @@ class StrokeWatch(QObject):
 
     Signals
     -------
-    changed(Painted)
-        Other strokes are there.
+    changed(Painted), unchanged()
+        Other strokes are there; after something that might have been a stroke, they are as they were.
     """
 
     changed = Signal(object)
+    unchanged = Signal()
 
     def __init__(self, layer: Labels, aside: Background, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._layer = layer
         self._aside = aside
         self._last: Painted | None = None
+        self._looking = 0  # how often it is being looked through
         self._settled = QTimer(self)
         self._settled.setSingleShot(True)
         self._settled.setInterval(SETTLE_MS)
@@ -49,8 +51,14 @@ class StrokeWatch(QObject):
         for name in _TOLD_BY:
             layer.events[name].connect(self._on_event)
 
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether all that was painted was told."""
+        return not self._looking and not self._settled.isActive()
+
     def look(self) -> None:
         """Look now."""
+        self._looking += 1
         self._aside.run(partial(what_is_painted, self._layer.data), self._on_looked)
 
     def let_go(self) -> None:
@@ -64,7 +72,11 @@ class StrokeWatch(QObject):
         self._settled.start()
 
     def _on_looked(self, painted: Painted) -> None:
-        if self._layer is None or painted == self._last:
+        self._looking -= 1
+        if self._layer is None:
+            return
+        if painted == self._last:
+            self.unchanged.emit()
             return
         self._last = painted
         self.changed.emit(painted)
