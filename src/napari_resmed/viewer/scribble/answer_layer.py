@@ -45,6 +45,9 @@ class AnswerLayer:
         self.layer = Labels(grid.shown(self._voxels), opacity=0.4, **attributes_on(grid.attributes, f"{name} scribble"))
         self.layer.editable = False
         self.unsure: Image | None = None
+
+    def insert(self) -> None:
+        """Put it into the window: a matter of napari's that takes a turn of the event loop for itself."""
         self._insert(self.layer)
 
     def show(self, voxels: NDArray[Any]) -> None:

@@ -9,7 +9,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
-from napari.utils.notifications import show_error, show_info, show_warning
+from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QEvent, QSize, QTimer
 from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
@@ -326,13 +326,14 @@ class ScribbleWidget(QWidget):
         if session is self.session:
             self._end()
         yield
-        self.result = self._viewer.add_layer(made)
+        self._viewer.add_layer(made)
+        yield
         strokes.visible = False
+        self.result = made
         self.status.setText(
             f"Made <b>{escape(made.name)}</b>. Correct it with the brush, save it with File › Save selected layers, or "
             "train a model on it in the Train dock."
         )
-        show_info(f"Made {made.name}.")
 
     # What the session tells --------------------------------------------------------------------------------
 

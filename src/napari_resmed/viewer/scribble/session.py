@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Labels
 from numpy.typing import NDArray
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_resmed.events import Failed, Preview, Progress, Started
 from napari_resmed.labels import Label
@@ -111,6 +111,7 @@ class Session(QObject):
         self._watch.unchanged.connect(self._on_unchanged)
         viewer.layers.events.removed.connect(self._on_removed)
         self._listening = True
+        QTimer.singleShot(0, self._insert_answer)
         self._start("look_at", lambda: {"image": self.volume()})
         self._watch.look()
 
@@ -196,6 +197,10 @@ class Session(QObject):
         self._under_way.clear()
         self._aside.close()
         self.answer.remove()
+
+    def _insert_answer(self) -> None:
+        if self._listening:
+            self.answer.insert()
 
     # Strokes ------------------------------------------------------------------------------------------------
 

@@ -16,12 +16,11 @@ def sure_words(result: Mapping[str, Any]) -> str:
     result:
         The fields of :class:`napari_resmed.jobs.scribble.Scribbled`.
     """
+    said = ""
+    if result.get("sure") is not None:
+        said = f"By its own estimate its overlap (Dice) is <b>{result['sure']:.2f}</b>. "
     told = result.get("held_out")
     if told and told["right"] is not None:
         strokes = "stroke" if told["strokes"] == 1 else "strokes"
-        said = f"Checked on {told['strokes']} {strokes} held out: <b>{told['right']:.0%}</b> right."
-    else:
-        said = "Not checked yet: that takes two separate strokes of a class."
-    if result.get("sure") is not None:
-        said += f" By its own estimate its overlap (Dice) is {result['sure']:.2f}."
-    return said
+        return f"{said}Of {told['strokes']} {strokes} held out, <b>{told['right']:.0%}</b> is answered right."
+    return f"{said}Not checked on strokes yet: that takes two separate ones of a class."
