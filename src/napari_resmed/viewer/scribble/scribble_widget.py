@@ -32,7 +32,7 @@ from napari_resmed.viewer.scribble.accepted import accepted
 from napari_resmed.viewer.scribble.other_images import OtherImages
 from napari_resmed.viewer.scribble.painted import Painted
 from napari_resmed.viewer.scribble.scribble_options import ScribbleOptions
-from napari_resmed.viewer.scribble.session import Session
+from napari_resmed.viewer.scribble.session import BACKGROUND, Session
 from napari_resmed.viewer.scribble.sure_words import sure_words
 from napari_resmed.viewer.scribble.what_to_paint_in import (
     FIRST_CLASSES,
@@ -375,10 +375,18 @@ class ScribbleWidget(QWidget):
 
     def _on_answered(self, result: dict[str, Any]) -> None:
         self._show_answered(result)
-        self.hint.setText("Paint where it is wrong, or ask <i>Where next</i>.")
+        self.hint.setText(f"{self._guessed(result)}Paint where it is wrong, or ask <i>Where next</i>.")
         self.status.setText(sure_words(result))
         if self._accept_wanted:
             self.accept()
+
+    def _guessed(self, result: dict[str, Any]) -> str:
+        """Which class was taken for background without anyone having said so."""
+        names = {label.value: label.name for label in self.labels.labels}
+        name = names.get(result["background"], BACKGROUND)
+        if name.casefold() == BACKGROUND or self.options.parameters["background"] is not None:
+            return ""
+        return f"“{escape(name)}” is taken for the background; <i>More</i> changes that. "
 
     def _on_unanswered(self, why: str) -> None:
         self._show_answered(None)
