@@ -2,8 +2,9 @@
 
 Every image series under shared/data/dicom is read by us and converted by dcm2niix (its PyPI package ships the
 program); every voxel of ours is looked up at its patient position in the NIfTI file. Places agree within 0.01 mm,
-values exactly (or to the digits of the NIfTI header's float32 scale). A series is refused with its reason, or checked
-against the files themselves where dcm2niix has no answer that could be compared: then the table says why.
+values exactly (or to the digits of the NIfTI header's float32 scale). Echoes, which dcm2niix writes into a file each,
+are looked up each in the file that states its echo time. A series is refused with its reason, or checked against the
+files themselves where dcm2niix has no answer that could be compared: then the table says why.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ SHEAR = 1e-3
 REPEATED = "images at every place"
 # A slope in the NIfTI header has the 24 bits of a float32.
 SCALE_DIGITS = 1e-6
-# -ba n: keep the UID to match by.
+# Echo times are printed with two digits or more.
+SAME_ECHO_MS = 0.01
+# -ba n: leave nothing out of what is said beside the voxels.
 OPTIONS = ("-z", "n", "-b", "y", "-ba", "n", "-m", "n")
 # -p n: the values that RescaleSlope gives, not Philips' private scale; but then a slope that changes from slice to
 # slice is left out, so both are asked.
@@ -46,10 +49,11 @@ SCALES = ("n", "y")
 
 @dataclass(frozen=True)
 class Peer:
-    """One NIfTI file of dcm2niix: values ``(t, z, y, x[, 3])``, affine in our convention, and its name."""
+    """One NIfTI file of dcm2niix: values ``(t, z, y, x[, 3])``, affine in our convention, its name and echo time."""
 
     name: str
-    uid: str
+    scale: str
+    echo_ms: float | None
     stored: np.ndarray
     affine: np.ndarray
     slope: float
@@ -67,10 +71,10 @@ def convert(files: Sequence[Path], into: Path) -> list[Peer]:
         out.mkdir()
         command = [dcm2niix.bin, *OPTIONS, "-p", scale, "-f", f"p{scale}_%s_%f", "-o", str(out), str(source)]
         subprocess.run(command, capture_output=True, check=False)
-    return [_load(file) for scale in SCALES for file in sorted((into / scale).glob("*.nii"))]
+    return [_load(file, scale) for scale in SCALES for file in sorted((into / scale).glob("*.nii"))]
 
 
-def _load(file: Path) -> Peer:
+def _load(file: Path, scale: str) -> Peer:
     image: Any = nibabel.load(file)
     beside = file.with_suffix(".json")
     said = json.loads(beside.read_text()) if beside.exists() else {}
@@ -82,7 +86,8 @@ def _load(file: Path) -> Peer:
     data = stored.reshape(*spatial, *((colours,) if colours else ()))
     return Peer(
         file.stem,
-        said.get("SeriesInstanceUID", ""),
+        scale,
+        1000 * said["EchoTime"] if "EchoTime" in said else None,
         np.moveaxis(data, (0, 1, 2, 3), (3, 2, 1, 0)),
         geometry.ras_to_lps(image.affine),
         float(image.dataobj.slope),
@@ -150,6 +155,24 @@ def compare(volume: Volume, peer: Peer, placed: bool = True) -> str:
     return ""
 
 
+def compare_echoes(volume: Volume, peers: Sequence[Peer], placed: bool = True) -> str:
+    """Empty where each of our times is that file of the peer's, of one time, that states its echo time."""
+    findings = []
+    for scale in SCALES:
+        finding = ""
+        for index, echo_ms in enumerate(volume.meta["echo_times_ms"]):
+            one = Volume(volume.data[index], volume.affine, volume.axes[1:])
+            own = [
+                peer
+                for peer in peers
+                if peer.scale == scale and peer.echo_ms is not None and abs(peer.echo_ms - echo_ms) < SAME_ECHO_MS
+            ]
+            found = compare(one, own[0], placed) if len(own) == 1 else f"{len(own)} files"
+            finding = finding or (found and f"{found} of the echo of {echo_ms:g} ms")
+        findings.append(finding)
+    return "" if "" in findings else "; ".join(findings)
+
+
 def check_files(series: Series, volume: Volume) -> str:
     """Our voxels against each file by pydicom: its pixels, rescaled, at its own position. Empty where they agree."""
     ours = by_time(volume).reshape(-1, *by_time(volume).shape[2:])
@@ -181,6 +204,10 @@ def judge(series: Series) -> tuple[str, str]:
         peers = convert(series.files, Path(scratch))
         placed = bool(series.slices[0].position)
         findings = {peer.name: compare(volume, peer, placed) for peer in peers}
+        if "echo_times_ms" in volume.meta:
+            findings = {"echoes": compare_echoes(volume, peers, placed)}
+            if not findings["echoes"]:
+                return "agreed", f"{volume.frames} echoes, each with its own file"
     if any(not finding for finding in findings.values()):
         return "agreed", "" if placed else "the files say nothing of a place: voxels compared, dcm2niix invents a place"
     by_file = check_files(series, volume)

@@ -18,8 +18,8 @@ from napari_resmed.io.samples import mni152_template
 from napari_resmed.jobs.segment import Segmentation, segment
 from napari_resmed.models.catalogue import find_model
 from napari_resmed.predict.machine import choose_machine
-from napari_resmed.predict.sliding_window import pad_to_window, window_places
 from napari_resmed.predict.warm import warm_network
+from napari_resmed.predict.windows import pad_to_window, window_places
 from napari_resmed.prepare.grid import prepare
 
 RUNS = 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,6 +40,10 @@ class Case:
         ``"train"``, ``"validation"``, ``"test"``, or empty where nobody decided.
     group:
         Cases of one group (a patient) never lie on both sides of a split; the case's name where empty.
+    class_name:
+        What the case as a whole is, for classification; empty where nobody said.
+    channels:
+        Which of the data set's channels the images are, where some are not there; empty: all, in order.
 
     Raises
     ------
@@ -54,10 +59,17 @@ class Case:
     complete_slices: tuple[tuple[int, int], ...] = ()
     split: str = ""
     group: str = ""
+    class_name: str = ""
+    channels: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.images:
             raise InputError(f"the case {self.name} has no image; every case needs at least one")
+        if self.channels and len(self.channels) != len(self.images):
+            raise InputError(
+                f"the case {self.name} has {len(self.images)} images for {len(self.channels)} channels, expected one "
+                "each"
+            )
         if self.split not in SPLITS:
             raise InputError(f"the case {self.name} is in the split {self.split!r}, expected train, validation or test")
 
@@ -85,11 +97,13 @@ class Dataset:
         A value that means "not known" (nnU-Net's ``ignore``); None where there is none.
     name:
         For lists; the folder's name.
+    classes:
+        Of classification: what a case may be, in order.
 
     Raises
     ------
     InputError
-        If two cases have one name, or a structure is also background or ignored.
+        If two cases have one name, a structure is also background or ignored, or a case has a class that is none.
     """
 
     cases: tuple[Case, ...]
@@ -98,12 +112,18 @@ class Dataset:
     background: int | None = None
     ignored: int | None = None
     name: str = ""
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = [case.name for case in self.cases]
-        twice = sorted({name for name in names if names.count(name) > 1})
+        twice = sorted(name for name, count in Counter(names).items() if count > 1)
         if twice:
             raise InputError(f"two cases are called {twice[0]}; give each its own name")
         for value, meaning in ((self.background, "background"), (self.ignored, "ignore")):
             if value is not None and value in self.labels:
                 raise InputError(f"label value {value} is both {self.labels[value].name!r} and {meaning}")
+        strange = next((case for case in self.cases if case.class_name and case.class_name not in self.classes), None)
+        if strange is not None:
+            raise InputError(
+                f"the case {strange.name} has the class {strange.class_name!r}, expected {', '.join(self.classes)}"
+            )

@@ -15,7 +15,7 @@ from tests.io.dicom.objects.study import drawn_over, write_image
 
 
 class TestConvert:
-    @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.nrrd", "a.mha"])
+    @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.nrrd", "a.mha", "a.mgz"])
     def test_same_voxels_in_the_same_place(self, name: str, run: Run, images: Path, tmp_path: Path) -> None:
         done = run("convert", images / "good.nii.gz", name)
         assert (done.code, done.out) == (0, "")
@@ -80,15 +80,57 @@ class TestAnImageFileOfAFolder:
         for case in ("a", "b"):
             (tmp_path / case).mkdir()
             shutil.copy(images / "good.nii.gz", tmp_path / case)
-        said = run("convert", tmp_path, "a.nii", "--series", "good.nii.gz").refused(2)
-        assert "2 files named good.nii.gz; give the path of one" in said
+        said = run("convert", tmp_path, "c.nii", "--series", "good.nii.gz").refused(2)
+        assert "2 files named good.nii.gz: a/good.nii.gz, b/good.nii.gz; choose one of these ids" in said
+        ids = [entry["id"] for entry in run("info", tmp_path, "--json").json]
+        assert ids == ["a/good.nii.gz", "b/good.nii.gz"]
+        assert run("convert", tmp_path, "c.nii", "--series", ids[1]).code == 0
+        assert read(tmp_path / "c.nii").shape == read(images / "good.nii.gz").shape
+
+
+class TestToFolder:
+    def test_colour_and_times(self, run: Run, tmp_path: Path) -> None:
+        colour = np.random.default_rng(0).integers(0, 256, (3, 2, 4, 5)).astype(np.uint8)
+        write(Volume(colour, make_affine(), "czyx", meta={"colour": "RGB"}), tmp_path / "colour.nii.gz")
+        write(Volume(np.arange(120, dtype=np.int16).reshape(3, 2, 4, 5), make_affine()), tmp_path / "times.nii.gz")
+        for name in ("colour", "times"):
+            assert run("convert", f"{name}.nii.gz", name).code == 0
+            before, after = read(tmp_path / f"{name}.nii.gz"), read(tmp_path / name)
+            assert np.array_equal(before.data, after.data)
+            assert (before.axes, before.meta.get("colour")) == (after.axes, after.meta.get("colour"))
+            assert before.same_grid(after)
+        assert run("convert", "colour", "again.nii.gz").code == 0
+        assert read(tmp_path / "again.nii.gz").meta["colour"] == "RGB"
+
+
+class TestOneTime:
+    def test_of_echoes(self, run: Run, tmp_path: Path) -> None:
+        data = np.arange(120, dtype=np.int16).reshape(3, 2, 4, 5)
+        meta = {"echo_times_ms": [2.5, 5.0, 7.5]}
+        write(Volume(data, make_affine(), modality="MR", meta=meta), tmp_path / "echoes")
+        assert run("convert", "echoes", "second", "--time", "2").code == 0
+        second = read(tmp_path / "second")
+        assert (second.axes, second.meta["echo_time_ms"]) == ("zyx", 5)
+        assert np.array_equal(second.data, data[1])
+        assert "expected 1 to 3" in run("convert", "echoes", "none.nii", "--time", "4").refused(2)
+        assert "leave --time out" in run("convert", "second", "none.nii", "--time", "1").refused(2)
+        assert not (tmp_path / "none.nii").exists()
 
 
 class TestRefusals:
+    @pytest.mark.parametrize("target", ["a.png", "none/a.mgz", "full", "none/folder", "a.dcm"])
+    def test_the_target_before_anything_is_read(self, target: str, run: Run, images: Path, tmp_path: Path) -> None:
+        """The image could not be read either: that is not what is said."""
+        (tmp_path / "full").mkdir()
+        (tmp_path / "full" / "notes").touch()
+        said = run("convert", images / "truncated.nii.gz", target).refused(2)
+        assert "truncated" not in said
+        assert target.split("/")[-1] in said
+
     @pytest.mark.parametrize(
         ("source", "target", "reason"),
         [
-            ("good.nii.gz", "a.png", "found the ending '.png', expected .nii.gz, .nii, .nrrd, .mha, or a folder"),
+            ("good.nii.gz", "a.png", "found the ending '.png', expected .nii.gz, .nii, .nrrd, .mha, .mgz, or a folder"),
             ("good.nii.gz", "none/a.nii", "the folder none does not exist; create it first"),
             ("truncated.nii.gz", "a.nii", "truncated or damaged"),
             ("notes.txt", "a.nii", "is not a medical image"),

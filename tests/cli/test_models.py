@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.cli.conftest import Run
+from tests.models.monai_bundle.folders import write as write_bundle
 from tests.models.nnunet.folders import configuration, write
 from tests.small_models import BANDS
 
@@ -55,3 +56,27 @@ class TestImport:
         said = run("models", "import", trained, "-o", tmp_path / "abdomen").refused(2)
         assert "is the second stage of a cascade" in said
         assert not (tmp_path / "abdomen").exists()
+
+    def test_a_monai_bundle(self, run: Run, tmp_path: Path) -> None:
+        done = run("models", "import", write_bundle(tmp_path / "bundle"), "-o", tmp_path / "bands", "--json")
+        assert done.code == 0, done.err
+        assert [label["name"] for label in done.json["labels"]] == ["dark", "middle", "bright"]
+
+
+class TestExport:
+    def test_torchscript(self, run: Run, tmp_path: Path) -> None:
+        done = run("models", "export", "bands", "-o", tmp_path / "bands.ts", "--format", "torchscript", "--json")
+        assert done.code == 0, done.err
+        assert done.json == {
+            "model": "bands", "output": str(tmp_path / "bands.ts"), "format": "torchscript", "note": "",
+        }  # fmt: skip
+        assert (tmp_path / "bands.ts").stat().st_size > 1000
+
+    def test_an_unknown_format(self, run: Run, tmp_path: Path) -> None:
+        said = run("models", "export", "bands", "-o", tmp_path / "x", "--format", "keras").refused(2)
+        assert "the format is 'keras', expected bundle, torchscript, onnx" in said
+
+
+class TestRemove:
+    def test_a_built_in_one_stays(self, run: Run) -> None:
+        assert "brain-mr is built in and stays" in run("models", "remove", "brain-mr").refused(2)

@@ -63,7 +63,8 @@ class TestOneImage:
             "peak_memory_mb",
         ]
         assert list(report["seconds"]) == ["read", "prepare", "network", "restore", "write", "total"]
-        assert all(list(row) == ["value", "name", "voxels", "volume_ml"] for row in report["labels"])
+        # The last only because an uncertainty was asked for.
+        assert all(list(row) == ["value", "name", "voxels", "volume_ml", "uncertainty"] for row in report["labels"])
         assert (report["output"], report["model"], report["device"], report["precision"]) == (
             "seg.nii.gz", "bands", "cpu", "fp32",
         )  # fmt: skip
@@ -77,7 +78,8 @@ class TestOneImage:
         assert isinstance(labels, LabelMap)
         assert labels.same_grid(image)
         assert labels.labels == BANDS
-        assert labels.table() == done.json["labels"]
+        told = [{key: value for key, value in row.items() if key != "uncertainty"} for row in done.json["labels"]]
+        assert labels.table() == told
 
     def test_table_uncertainty_and_note_lie_beside(self, done: Ran, place: Path) -> None:
         assert names(place) == ["doubt.nii.gz", "seg.nii.gz", "seg.nii.gz.resmed.json", "volumes.csv"]
@@ -86,6 +88,7 @@ class TestOneImage:
         assert [(int(row["value"]), row["name"], int(row["voxels"])) for row in rows] == [
             (row["value"], row["name"], row["voxels"]) for row in done.json["labels"]
         ]
+        assert [float(row["uncertainty"]) for row in rows] == [row["uncertainty"] for row in done.json["labels"]]
         doubt = read(place / "doubt.nii.gz")
         assert doubt.data.min() >= 0
         assert doubt.data.max() <= 1
@@ -140,6 +143,8 @@ class TestDicom:
     def test_needs_dicom(self, run: Run, images: Path, tmp_path: Path) -> None:
         message = run("segment", images / "good.nii.gz", "-o", "labels.dcm", "-m", "bands").refused()
         assert "written over the DICOM series" in message
+        assert "segment the series' folder itself" in message
+        assert "--like" not in message  # which this command does not have
         assert names(tmp_path) == []
 
 

@@ -291,7 +291,7 @@ class TestWrongInput:
     @pytest.mark.parametrize(
         ("options", "said"),
         [
-            (("--task", "detect"), "found the task 'detect'; only 'segment' can be trained so far"),
+            (("--task", "detect"), "found the task 'detect', expected segment or classify"),
             (("--minutes", "1", "--epochs", "1"), "found both minutes and epochs"),
             (("--minutes", "0"), "found 0.0 minutes, expected more than 0"),
             (("--epochs", "0"), "found 0 epochs, expected at least 1"),

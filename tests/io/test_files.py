@@ -20,7 +20,7 @@ def volume() -> Volume:
 
 
 class TestOneDoor:
-    @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "A.NII.GZ", "a.nrrd", "a.mha", "study"])
+    @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "A.NII.GZ", "a.nrrd", "a.mha", "a.mgz", "study"])
     def test_what_is_written_is_read(self, name: str, volume: Volume, tmp_path: Path) -> None:
         write(volume, tmp_path / name)
         back = read(tmp_path / name)
@@ -33,7 +33,7 @@ class TestOneDoor:
 
     @pytest.mark.parametrize("suffix", [".txt", ".png", ".gz", ".tif"])
     def test_an_ending_that_cannot_be_written(self, suffix: str, volume: Volume, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match=r"expected \.nii\.gz, \.nii, \.nrrd, \.mha, or a folder name"):
+        with pytest.raises(InputError, match=r"expected \.nii\.gz, \.nii, \.nrrd, \.mha, \.mgz, or a folder name"):
             write(volume, tmp_path / f"a{suffix}")
         assert list(tmp_path.iterdir()) == []
 

@@ -14,9 +14,11 @@ from hypothesis import given, settings
 
 from napari_resmed import geometry
 from napari_resmed.errors import InputError
-from napari_resmed.io.files import read
+from napari_resmed.io.files import read, write
 from napari_resmed.io.image_file import peek_image
-from napari_resmed.labels import LabelMap
+from napari_resmed.io.listing import find_images
+from napari_resmed.labels import Label, LabelMap, LabelSet
+from napari_resmed.volume import Volume
 from tests.affines import affines
 
 DATA = np.random.default_rng(0).permutation(24).reshape(2, 3, 4).astype("<i2")
@@ -279,3 +281,94 @@ class TestPeek:
         seen = peek_image(tmp_path / "a.nrrd")
         assert seen is not None
         assert not seen.surely_image
+
+
+class TestWritingMgh:
+    @settings(max_examples=15, deadline=None)
+    @given(affine=affines())
+    def test_any_place(self, affine: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> None:
+        path = tmp_path_factory.mktemp("mgh") / "a.mgz"
+        volume = Volume(DATA, affine)
+        write(volume, path)
+        back = read(path)
+        assert np.array_equal(back.data, DATA)
+        moved = geometry.corners(back.affine, DATA.shape) - geometry.corners(affine, DATA.shape)
+        assert np.abs(moved).max() < 1e-3  # the header has 32 bits
+        seen = nib.load(path)
+        assert np.array_equal(np.asarray(seen.dataobj).T, DATA)
+        assert np.allclose(geometry.ras_to_lps(seen.affine), back.affine, atol=1e-4)
+
+    @pytest.mark.parametrize(
+        ("dtype", "written"),
+        [
+            (bool, "uint8"),
+            (np.uint8, "uint8"),
+            (np.int8, "int16"),
+            (np.uint16, "int32"),
+            (np.int64, "int32"),
+            (np.float16, "float32"),
+            (np.float64, "float32"),
+        ],
+    )
+    def test_types(self, dtype: type, written: str, tmp_path: Path) -> None:
+        data = (np.arange(24).reshape(2, 3, 4) % (2 if dtype is bool else 100)).astype(dtype)
+        for name in ("a.mgz", "b.mgh"):
+            write(Volume(data, np.eye(4)), tmp_path / name)
+            stored = read(tmp_path / name).data
+            assert np.array_equal(stored, data)
+            assert str(np.asarray(nib.load(tmp_path / name).dataobj).dtype.newbyteorder("=")) == written
+
+    def test_times(self, tmp_path: Path) -> None:
+        data = np.arange(48, dtype=np.float32).reshape(2, 2, 3, 4)
+        write(Volume(data, np.eye(4)), tmp_path / "a.mgz")
+        assert np.array_equal(read(tmp_path / "a.mgz").data, data)
+
+    @pytest.mark.parametrize(
+        ("data", "axes", "said"),
+        [
+            (np.full((2, 3, 4), 0.1), "zyx", "float64 that float32"),
+            (np.full((2, 3, 4), 2**31), "zyx", "int64 that int32"),
+            (np.zeros((3, 2, 3, 4), np.uint8), "czyx", "no channels"),
+        ],
+    )
+    def test_what_it_does_not_hold(self, data: np.ndarray, axes: str, said: str, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match=said):
+            write(Volume(data, np.eye(4), axes), tmp_path / "a.mgz")
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestColour:
+    @pytest.mark.parametrize("name", ["a.mha", "a.mhd", "a.nrrd", "a.nii.gz"])
+    @pytest.mark.parametrize("colour", ["RGB", "RGBA"])
+    def test_stays_colour(self, name: str, colour: str, tmp_path: Path) -> None:
+        data = np.random.default_rng(1).integers(0, 256, (len(colour), 2, 3, 4)).astype(np.uint8)
+        write(Volume(data, np.eye(4), "czyx", meta={"colour": colour}), tmp_path / name)
+        back = read(tmp_path / name)
+        assert (back.axes, back.meta["colour"]) == ("czyx", colour)
+        assert np.array_equal(back.data, data)
+        write(Volume(data, np.eye(4), "czyx"), tmp_path / f"plain_{name}")
+        assert "colour" not in read(tmp_path / f"plain_{name}").meta
+
+
+class TestLabelsInTime:
+    def test_nifti_says_what_they_are(self, tmp_path: Path) -> None:
+        data = np.zeros((3, 4, 5, 6), np.uint8)
+        data[1, 1:3, 2, 2:4], data[2, 0] = 1, 2
+        labels = LabelSet((Label(1, "node", (1, 2, 3)), Label(2, "cyst", (4, 5, 6))))
+        write(LabelMap(data, np.eye(4), labels=labels), tmp_path / "a.nii.gz")
+        back = read(tmp_path / "a.nii.gz")
+        assert isinstance(back, LabelMap)
+        assert (back.axes, back.labels) == ("tzyx", labels)
+        assert np.array_equal(back.data, data)
+        (entry,) = find_images(tmp_path / "a.nii.gz")
+        assert (entry.kind, entry.description) == ("labels", "node, cyst")
+
+    def test_where_they_cannot_be_written(self, tmp_path: Path) -> None:
+        labels = LabelMap(np.ones((3, 4, 5, 6), np.uint8), np.eye(4))
+        with pytest.raises(InputError):
+            write(labels, tmp_path / "b.seg.nrrd")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_an_image_in_time_is_none(self, tmp_path: Path) -> None:
+        write(Volume(np.zeros((3, 4, 5, 6), np.uint8), np.eye(4)), tmp_path / "a_seg.nii.gz")
+        assert not isinstance(read(tmp_path / "a_seg.nii.gz"), LabelMap)

@@ -6,7 +6,7 @@ import pytest
 
 from napari_resmed.errors import ModelError
 from napari_resmed.models import catalogue
-from napari_resmed.models.catalogue import BUILT_IN, find_model, list_models, own_models_folder
+from napari_resmed.models.catalogue import BUILT_IN, find_model, list_models, own_models_folder, remove_model
 from tests.small_models import describe, save
 
 
@@ -82,3 +82,17 @@ class TestFind:
     def test_no_name_is_no_folder(self, name: str, own: Path) -> None:
         with pytest.raises(ModelError):
             find_model(name)
+
+
+class TestRemove:
+    def test_an_own_one(self, own: Path) -> None:
+        save(describe("mine"), own)
+        assert remove_model("mine") == (own / "mine").resolve()
+        assert not list(own.iterdir())
+
+    def test_only_own_ones(self, own: Path) -> None:
+        with pytest.raises(ModelError, match="bands is built in and stays"):
+            remove_model("bands")
+        with pytest.raises(ModelError, match="nothing is none of your own models"):
+            remove_model("nothing")
+        assert find_model("bands")

@@ -10,7 +10,7 @@ from napari_resmed.labels import Label, LabelSet
 from napari_resmed.models.model import Model
 from napari_resmed.predict.machine import Machine
 from napari_resmed.predict.memory_plan import MemoryPlan, free_bytes, plan_memory
-from napari_resmed.predict.sliding_window import Windows
+from napari_resmed.predict.windows import Windows
 from napari_resmed.prepare.preparation import Preparation
 
 CPU = Machine(torch.device("cpu"), "fp32")
@@ -73,9 +73,35 @@ class TestPlanMemory:
         assert high.image_bytes == 10 * low.image_bytes
 
     def test_a_gpu_takes_several_at_a_time_as_far_as_it_has_memory(self) -> None:
-        assert planned((MUCH, MUCH), GPU).windows.batch == 8
-        one = planned((MUCH, MUCH), GPU).window_bytes // 8
-        assert planned((int(2.5 * one / 0.8), MUCH), GPU).windows.batch == 2
+        whole = planned((MUCH, MUCH), GPU)
+        assert whole.windows.batch == 8
+        one = whole.window_bytes // 8
+        assert planned((int((whole.belt_bytes + 2.5 * one) / 0.8), MUCH), GPU).windows.batch == 2
+
+    def test_a_gpu_keeps_the_sums_where_they_fit(self) -> None:
+        whole = planned((MUCH, MUCH), GPU)
+        assert whole.belt_on_device
+        one = whole.window_bytes // 8
+        beside = planned((int((whole.belt_bytes + 1.5 * one) / 0.8), MUCH), GPU)
+        assert (beside.belt_on_device, beside.windows.batch) == (True, 1)
+        apart = planned((int(1.5 * one / 0.8), MUCH), GPU)
+        assert (apart.belt_on_device, apart.windows.patch) == (False, (96, 96, 96))
+        assert not planned((MUCH, MUCH)).belt_on_device
+
+    def test_nnunets_models_are_summed_as_nnunet_does(self) -> None:
+        nnunet = replace(model(), even_windows=True)
+        plan = plan_memory(nnunet, SHAPE, SHAPE, CPU, Windows((1, 1, 1), even=True), (MUCH, MUCH))
+        assert plan.windows.sums == torch.float16
+        assert plan.belt_bytes == 96 * 256 * 256 * (105 * 2 + 4)
+
+    def test_several_passes_and_uncertainty_take_more(self) -> None:
+        plans = [
+            plan_memory(model(), SHAPE, SHAPE, CPU, Windows((1, 1, 1), mirror_axes=axes), (MUCH, MUCH), unsure)
+            for axes, unsure in (((), False), ((2,), False), ((2,), True))
+        ]
+        assert plans[0].window_bytes < plans[1].window_bytes < plans[2].window_bytes
+        assert plans[1].belt_bytes < plans[2].belt_bytes
+        assert plans[1].image_bytes < plans[2].image_bytes
 
     def test_free_memory_of_a_cpu_is_one(self) -> None:
         for_network, for_program = free_bytes(CPU)

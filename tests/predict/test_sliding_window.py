@@ -3,17 +3,21 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from monai.inferers.utils import sliding_window_inference
+from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
-from napari_resmed.errors import InputError
+from napari_resmed.errors import InputError, WorkError
 from napari_resmed.nets import build_network
+from napari_resmed.predict.belt import Rows
 from napari_resmed.predict.machine import Machine
-from napari_resmed.predict.sliding_window import Rows, Windows, slide, sliding_window, window_places
+from napari_resmed.predict.sliding_window import slide, sliding_window
+from napari_resmed.predict.windows import Windows, window_places
 
 CPU = Machine(torch.device("cpu"), "fp32")
 PATCH = (16, 24, 16)
@@ -265,12 +269,64 @@ class TestEven:
     def test_one_that_fits(self) -> None:
         assert len(window_places((64, 64, 64), (64, 64, 64), 0.5, even=True)) == 1
 
-    @pytest.mark.parametrize("sums", [torch.float32, torch.float16])
-    def test_what_a_network_says_of_voxels_alone_comes_out_whole(self, sums: torch.dtype) -> None:
+    def scores_of(self, image: Tensor, network: Any, sums: torch.dtype, axes: tuple[int, ...] = ()) -> Tensor:
+        windows = Windows(PATCH, mirror_axes=axes, even=True, sums=sums)
+        steps = slide(image, [network], CPU, windows, classes=2)
+        return torch.cat([step.scores.clone() for step in steps if isinstance(step, Rows)], 1)
+
+    def test_what_a_network_says_of_voxels_alone_comes_out_whole(self) -> None:
         image = picture((1, 37, 40, 21))
-        windows = Windows((16, 24, 16), even=True, sums=sums)
-        scores = torch.empty((2, 37, 40, 21))
-        for step in slide(image, [lambda x: torch.cat([x, 1 - x], 1)], CPU, windows, classes=2):
-            if isinstance(step, Rows):
-                scores[:, step.start : step.start + step.scores.shape[1]] = step.scores
-        assert torch.allclose(scores[0], image[0], atol=1e-5 if sums == torch.float32 else 2e-2)
+        scores = self.scores_of(image, lambda x: torch.cat([x, 1 - x], 1), torch.float32)
+        assert torch.allclose(scores[0], image[0], atol=1e-5)
+
+    def test_half_precision_sums_are_nnunets_to_the_last_bit(self) -> None:
+        # Its steps, written down once more: a bell of SciPy's whose top is 10, in half precision; products in single,
+        # every sum rounded to half, and the quotient.
+        image = picture((1, 37, 40, 21), 1)
+        network = lambda x: torch.cat([x.sin(), 1 - x], 1)  # noqa: E731
+        point = np.zeros(PATCH)
+        point[tuple(size // 2 for size in PATCH)] = 1
+        bell = gaussian_filter(point, [size / 8 for size in PATCH], 0, mode="constant")
+        weights = torch.from_numpy(bell / bell.max() * 10).half()
+        weights[weights == 0] = weights[weights > 0].min()
+        sums, total = torch.zeros((2, 37, 40, 21)).half(), torch.zeros((37, 40, 21)).half()
+        for place in window_places((37, 40, 21), PATCH, 0.5, even=True):
+            there = (slice(None), *place)
+            sums[there] = (
+                sums[there].float() + network(image[None][(slice(None), *there)])[0] * weights.float()
+            ).half()
+            total[place] = (total[place].float() + weights.float()).half()
+        assert torch.equal(self.scores_of(image, network, torch.float16), (sums.float() / total.float()).half())
+
+    def test_mirrored_along_all_combinations(self, network: nn.Module) -> None:
+        image = picture((2, *PATCH))
+        with torch.inference_mode():
+            turned = [
+                network(image[None].flip([2 + axis for axis in axes])).flip([2 + axis for axis in axes])[0, :2]
+                for axes in ((), (0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2))
+            ]
+        scores = self.scores_of(image, lambda x: network(x)[:, :2], torch.float32, (0, 1, 2))
+        assert torch.allclose(scores, torch.stack(turned).mean(0), atol=1e-5)
+
+
+class TestNumbers:
+    @pytest.mark.parametrize(("factor", "sums"), [(float("nan"), torch.float32), (1e6, torch.float16)])
+    def test_scores_that_are_no_numbers_become_no_labels(self, factor: float, sums: torch.dtype) -> None:
+        with pytest.raises(WorkError, match="scores that are not finite"):
+            list(slide(picture((1, *PATCH)), [lambda x: factor * x], CPU, Windows(PATCH, sums=sums), classes=1))
+
+    def test_an_answer_that_is_overwritten_by_the_next(self, network: nn.Module) -> None:
+        image = picture((2, 40, 30, 20))
+        lent = torch.empty((1, 3, *PATCH))
+        expected, found = (
+            torch.cat(
+                [
+                    step.scores.clone()
+                    for step in slide(image, [one], CPU, Windows(PATCH, mirror_axes=(0, 2)), classes=3)
+                    if isinstance(step, Rows)
+                ],
+                1,
+            )
+            for one in (network, lambda x: lent.copy_(network(x)))
+        )
+        assert torch.equal(expected, found)

@@ -52,7 +52,7 @@ class TestRefusals:
             Preparation((1.0, 1.0, 1.0), percentiles)
 
     def test_orientation(self) -> None:
-        with pytest.raises(ModelError, match="'RAS', expected one of SPL, SAR, stored"):
+        with pytest.raises(ModelError, match="'RAS', expected one of SPL, SPR, SAL"):
             Preparation((1.0, 1.0, 1.0), orientation="RAS")
 
     @pytest.mark.parametrize("missing", ["spacing_mm", "percentiles", "orientation"])

@@ -20,7 +20,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 def taken(ranges: Deformation, seed: int = 0, spacing: tuple = ISO, source: tuple = ISO, size: int = 15) -> np.ndarray:
     """Source indices ``(3, z, y, x)`` around index (20, 30, 40)."""
-    places = random_coordinates((size, size, size), spacing, source, (20.0, 30.0, 40.0), ranges, generator(seed))
+    places, _ = random_coordinates((size, size, size), spacing, source, (20.0, 30.0, 40.0), ranges, generator(seed))
     return torch.stack(places).numpy()
 
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from napari_resmed.prepare.grid import UNKNOWN
-from napari_resmed.train.loss import dice_and_cross_entropy, merge_unknown, supervised
+from napari_resmed.train.loss import dice_and_cross_entropy, merge_unknown, segmentation_loss, supervised
+from napari_resmed.train.patches import Batch
 
 SIZE = (3, 4, 5)
 
@@ -26,7 +27,7 @@ def everything(batch: int, classes: int) -> Tensor:
     return torch.ones((batch, classes), dtype=torch.bool)
 
 
-def plainly(scores: Tensor, target: Tensor, annotated: Tensor) -> float:
+def plainly(scores: Tensor, target: Tensor, annotated: Tensor, balance: float = 0.0) -> float:
     """The same loss, said voxel by voxel in double precision, from probabilities rather than scores."""
     losses = []
     for score, truth, looked in zip(scores.double().numpy(), target.numpy(), annotated.numpy(), strict=True):
@@ -37,21 +38,24 @@ def plainly(scores: Tensor, target: Tensor, annotated: Tensor) -> float:
         share[0] += share[unseen].sum(0)
         share[unseen] = 0
         known = [place for place in np.ndindex(truth.shape) if truth[place] != UNKNOWN]
-        entropy = np.mean([-np.log(share[(truth[place], *place)]) for place in known]) if known else 0.0
+        counts = [1 / sum(truth[other] == truth[place] for other in known) ** balance for place in known]
+        surprise = [-np.log(share[(truth[place], *place)]) for place in known]
+        entropy = np.average(surprise, weights=counts) if known else 0.0
         dices = []
         for k in range(1, classes):
             if looked[k]:
                 hit = sum(share[(k, *place)] for place in known if truth[place] == k)
                 told = sum(share[(k, *place)] for place in known)
                 size = sum(truth[place] == k for place in known)
-                dices.append((2 * hit + 1) / (told + size + 1))
-        losses.append(entropy + 1 - (np.mean(dices) if dices else 0.0))
+                if size:
+                    dices.append((2 * hit + 1) / (told + size + 1))
+        losses.append(entropy + 1 - (np.mean(dices) if dices else 1.0))
     return float(np.mean(losses))
 
 
 class TestAgainstAPlainOne:
-    @given(st.integers(1, 3), st.integers(2, 5), st.integers(0, 2**31 - 1), st.data())
-    def test_the_same_figure(self, batch: int, classes: int, seed: int, data: st.DataObject) -> None:
+    @given(st.integers(1, 3), st.integers(2, 5), st.integers(0, 2**31 - 1), st.floats(0, 1), st.data())
+    def test_the_same_figure(self, batch: int, classes: int, seed: int, balance: float, data: st.DataObject) -> None:
         flags = st.lists(st.booleans(), min_size=classes - 1, max_size=classes - 1)
         annotated = torch.tensor([[True, *data.draw(flags)] for _ in range(batch)])
         target = target_of(batch, classes, seed)
@@ -60,9 +64,9 @@ class TestAgainstAPlainOne:
                 if not looked[k]:
                     row[row == k] = UNKNOWN  # as the store makes it
         scores = scores_of(batch, classes, seed)
-        found = dice_and_cross_entropy(scores, target, annotated)
+        found = dice_and_cross_entropy(scores, target, annotated, balance)
         assert found.dtype == torch.float32
-        assert float(found) == pytest.approx(plainly(scores, target, annotated), rel=1e-4, abs=1e-5)
+        assert float(found) == pytest.approx(plainly(scores, target, annotated, balance), rel=1e-4, abs=1e-5)
 
     def test_a_perfect_answer_costs_nothing(self) -> None:
         target = target_of(2, 3)
@@ -75,6 +79,43 @@ class TestAgainstAPlainOne:
         half = dice_and_cross_entropy(scores.bfloat16(), target, everything(2, 3))
         assert half.dtype == torch.float32
         assert float(half) == pytest.approx(float(exact), rel=0.02)
+
+
+class TestStructuresThatAreNotThere:
+    def test_cross_entropy_alone_says_so(self) -> None:
+        target = torch.zeros((1, *SIZE), dtype=torch.int16)
+        scores = scores_of(1, 3)
+        expected = torch.nn.functional.cross_entropy(scores, target.long())
+        assert torch.allclose(dice_and_cross_entropy(scores, target, everything(1, 3)), expected)
+
+    def test_another_that_is_there_counts_whole(self) -> None:
+        target = torch.zeros((1, *SIZE), dtype=torch.int16)
+        target[0, 0] = 1
+        scores = scores_of(1, 4)
+        alone = torch.tensor([[True, True, False, False]])
+        share = merge_unknown(scores, alone).softmax(1)[0, 1]
+        dice = (2 * share[0].sum() + 1) / (share.sum() + target.sum() + 1)
+        entropy = torch.nn.functional.cross_entropy(merge_unknown(scores, alone), target.long())
+        assert torch.allclose(dice_and_cross_entropy(scores, target, alone), entropy + 1 - dice)
+
+
+class TestBalance:
+    def test_a_rare_class_counts_more_at_the_beginning_and_alike_at_the_end(self) -> None:
+        target = torch.zeros((1, 10, 10, 10), dtype=torch.int16)
+        target[0, 0, 0, :5] = 1
+        pulls = {}
+        for progress in (0.0, 0.5, 1.0):
+            scores = torch.zeros((1, 2, 10, 10, 10), requires_grad=True)
+            patch = Batch(torch.zeros((1, 1, 10, 10, 10)), target, everything(1, 2))
+            segmentation_loss()(scores, patch, progress).backward()
+            pulls[progress] = float(scores.grad[0, 0, 0, 0, 0].abs() / scores.grad[0, 0, 5, 5, 5].abs())
+        assert pulls[0.0] > pulls[0.5] > pulls[1.0]
+
+    def test_is_of_each_patch_by_itself(self) -> None:
+        scores, target = scores_of(2, 3), target_of(2, 3)
+        whole = dice_and_cross_entropy(scores, target, everything(2, 3), 0.5)
+        each = [dice_and_cross_entropy(scores[k : k + 1], target[k : k + 1], everything(1, 3), 0.5) for k in (0, 1)]
+        assert float(whole) == pytest.approx(float(sum(each)) / 2, rel=1e-5)
 
 
 class TestUnknownVoxels:

@@ -27,8 +27,11 @@ from tests.train.small import LITTLE_NETWORK, little_plan
 
 LIVER = LabelSet((Label(1, "liver", (1, 1, 1)),))
 # Hounsfield units of a CT with air around the patient; a foreground of soft tissue.
-CT = (Intensities(-1024, -1000, -200, 900, 2000, -300, 500), Intensities(-150, -80, 90, 220, 300, 90, 50))
-MR = (Intensities(0, 0, 100, 900, 1500, 200, 150), Intensities(20, 50, 300, 700, 900, 300, 100))
+CT = (
+    Intensities(-1024, -1000, -990, -200, 400, 900, 2000, -300, 500),
+    Intensities(-950, -900, -80, 90, 220, 1500, 3000, 90, 50),
+)
+MR = (Intensities(0, 0, 5, 100, 700, 900, 1500, 200, 150), Intensities(20, 50, 90, 300, 600, 700, 900, 300, 100))
 
 
 def situation(
@@ -151,7 +154,7 @@ class TestTime:
     def test_ten_minutes_where_nothing_is_said(self) -> None:
         assert (plan_of().minutes, plan_of().steps) == (10.0, None)
 
-    @pytest.mark.parametrize(("count", "an_epoch"), [(2, 50), (10, 50), (400, 160)])
+    @pytest.mark.parametrize(("count", "an_epoch"), [(2, 50), (10, 50), (400, 180)])
     def test_epochs_become_steps(self, count: int, an_epoch: int) -> None:
         plan = plan_of(count=count, wishes=Wishes(epochs=3, device="cpu"))
         assert (plan.minutes, plan.steps, plan.check_every) == (None, 3 * an_epoch, an_epoch)
@@ -247,7 +250,17 @@ class TestSides:
         assert not plan.augmentation.deformation.mirror
         assert "never mirrored" in plan.reasons["mirror_axes"]
 
+    def test_a_pair_changes_places(self) -> None:
+        names = ("left kidney", "right kidney")
+        plan = plan_of(labels=LabelSet(tuple(Label(value, name, (1, 1, 1)) for value, name in enumerate(names, 1))))
+        assert plan.mirror_pairs == ((1, 2),)
+        assert plan.sampling.pairs == ((1, 2),)
+        assert plan.augmentation.deformation.mirror
+        assert plan.mirror_axes == ()
+        assert "exchanged" in plan.reasons["mirror_axes"]
+
     def test_others_are(self) -> None:
+        assert plan_of().mirror_pairs == ()
         assert plan_of().mirror_axes == (2,)
         assert plan_of().augmentation.deformation.mirror
 

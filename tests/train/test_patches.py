@@ -232,6 +232,33 @@ class TestDeformed:
             assert (patch == UNKNOWN).all()
             assert (image == 0).all()
 
+    def test_left_and_right_change_places_with_what_was_annotated(self) -> None:
+        """Class 1 on one half, class 2 on the other, 3 in the middle; of the pair only 2 was looked for."""
+        target = np.full((12, 12, 12), UNKNOWN)
+        target[:, :, :5], target[:, :, 5:7], target[:, :, 7:] = 1, 3, 2
+        case = replace(prepared(target), annotated=np.array([True, False, True, True]))
+        ranges = replace(DEFORMED, deformation=replace(DEFORMED.deformation, mirror=True))
+        seen = set()
+        for seed in range(30):
+            image, patch, annotated = draw_patch(
+                case, Sampling((6, 6, 6), ISO, 1, pairs=((1, 2),)), ranges, generator(seed)
+            )
+            mirrored = bool(image[2, 3, 3, 4] < image[2, 3, 3, 1])
+            assert annotated.tolist() == ([True, True, False, True] if mirrored else [True, False, True, True])
+            x = image[2].round()  # where each voxel was
+            clear = (image[2] - x).abs() < 0.4
+            expected = torch.where(x < 5, 2 if mirrored else 1, torch.where(x < 7, 3, 1 if mirrored else 2))
+            seen.add((mirrored, bool(clear.any())))
+            assert torch.equal(patch[clear].long(), expected[clear].long())
+        assert {(True, True), (False, True)} <= seen
+
+    def test_what_is_unknown_stays_so(self) -> None:
+        ranges = replace(DEFORMED, deformation=replace(DEFORMED.deformation, mirror=True))
+        case = prepared(np.full((9, 9, 9), UNKNOWN))
+        for seed in range(6):
+            _, patch, _ = draw_patch(case, Sampling((4, 4, 4), ISO, 1, pairs=((1, 2),)), ranges, generator(seed))
+            assert (patch == UNKNOWN).all()
+
     def test_mirrors_only_where_it_may(self) -> None:
         case = prepared(np.zeros((12, 12, 12)))
         rising: dict[bool, set[bool]] = {}

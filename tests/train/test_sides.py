@@ -5,7 +5,7 @@ import pytest
 
 from napari_resmed.case import Case, Dataset
 from napari_resmed.labels import Label, LabelMap, LabelSet
-from napari_resmed.train.sides import tells_sides
+from napari_resmed.train.sides import side_pairs, tells_sides
 from napari_resmed.volume import Volume
 from tests.affines import AXIS_ORDERS, axis_order_name, make_affine
 from tests.train.cases import look
@@ -84,3 +84,37 @@ class TestByLooking:
         one = made.labels.with_data(made.labels.data == 1)  # type: ignore[union-attr]
         dataset = Dataset((Case("a", made.images, LabelMap(one.data, one.affine)),), named("label 1"))
         assert not tells_sides(dataset, look(dataset))
+
+
+class TestPairs:
+    """Balls beside each other along x, and a third structure in the middle or off it."""
+
+    def pairs(self, *names: str, off: int = 0) -> tuple[tuple[int, int], ...]:
+        case = pair(0)
+        labels = case.labels.data.copy()  # type: ignore[union-attr]
+        labels[2:5, 10:13, 10 + off : 13 + off] = 3
+        dataset = Dataset((Case("a", case.images, LabelMap(labels, case.labels.affine)),), named(*names))  # type: ignore[union-attr]
+        return side_pairs(dataset, look(dataset))
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [("left kidney", "right kidney"), ("RightParotid", "LeftParotid"), ("lh-insula", "rh-insula"), ("a_L", "a_R")],
+    )
+    def test_by_name(self, one: str, other: str) -> None:
+        assert self.pairs(one, other, "cord") == ((1, 2),)
+
+    @pytest.mark.parametrize(
+        "names",
+        [
+            ("left kidney", "right lung", "cord"),
+            ("left kidney", "left kidney", "cord"),
+            ("left kidney", "right kidney", "left lung"),
+            ("left kidney", "right kidney", "label 3"),
+            ("kidney", "lung", "cord"),
+        ],
+    )
+    def test_not_where_one_has_no_partner_or_no_name(self, names: tuple[str, str, str]) -> None:
+        assert self.pairs(*names) == ()
+
+    def test_not_where_another_structure_lies_off_the_middle(self) -> None:
+        assert self.pairs("left kidney", "right kidney", "liver", off=5) == ()

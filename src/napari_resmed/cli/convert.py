@@ -11,7 +11,8 @@ import typer
 from napari_resmed.cli.output import Json, messages, print_json
 from napari_resmed.errors import InputError
 from napari_resmed.io import read, read_all, write
-from napari_resmed.io.files import HOLDS_SEVERAL, check_not_input
+from napari_resmed.io.files import HOLDS_SEVERAL, check_not_input, check_output
+from napari_resmed.io.one_time import one_time
 from napari_resmed.labels import LabelMap
 from napari_resmed.volume import Volume
 
@@ -27,13 +28,16 @@ class Irregular(StrEnum):
 
 def convert(
     path: Annotated[Path, typer.Argument(help="An image file, or DICOM: a folder, DICOMDIR or zip.")],
-    out: Annotated[Path, typer.Argument(help=".nii.gz, .nii, .nrrd, .seg.nrrd, .mha, .dcm, or a new folder.")],
-    series: Annotated[str, typer.Option(help="Which series of a folder; `info` lists them.")] = "",
+    out: Annotated[Path, typer.Argument(help=".nii.gz, .nii, .nrrd, .seg.nrrd, .mha, .mgz, .dcm, or a new folder.")],
+    series: Annotated[str, typer.Option(help="Which series or file of a folder; `info` lists their ids.")] = "",
     like: Annotated[
         Path | None, typer.Option(help="DICOM series that labels belong to: to write .dcm, to read a structure set.")
     ] = None,
     irregular: Annotated[
         Irregular | None, typer.Option(help="What to do about slices at uneven distances; refused if not said.")
+    ] = None,
+    time: Annotated[
+        int | None, typer.Option(help="Of an image in time (echoes, b-values), take this one; 1 is the first.")
     ] = None,
     magnitude: Annotated[bool, typer.Option("--magnitude", help="Of complex numbers, take the magnitude.")] = False,
     as_json: Annotated[bool, Json] = False,
@@ -42,8 +46,11 @@ def convert(
     check_not_input(out, [path])
     if like is not None and not like.exists():
         raise InputError(f"{like} does not exist; --like takes the folder of a DICOM series")
+    check_output(out, like)
     labels = _all_labels(path, series, like) if out.name.lower().endswith(HOLDS_SEVERAL) else []
     volume: Volume = labels[0] if labels else read(path, series, like, irregular=irregular or "", magnitude=magnitude)
+    if time is not None:
+        labels, volume = [], one_time(volume, time)
     told = [warning for one in (*labels[1:], volume) for warning in one.meta.get("warnings", ())]
     for warning in dict.fromkeys(told):
         messages.print(f"Warning: {warning}", markup=False)

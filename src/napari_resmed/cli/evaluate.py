@@ -24,7 +24,9 @@ _COLUMNS = {
 
 
 def evaluate(
-    predictions: Annotated[Path, typer.Argument(metavar="PREDICTIONS", help="A label file, or a folder of them.")],
+    predictions: Annotated[
+        Path, typer.Argument(metavar="PREDICTIONS", help="A label file, a folder of them, or a CSV of `classify`.")
+    ],
     truth: Annotated[Path, typer.Argument(metavar="TRUTH", help="The same, as it should be; paired by file name.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="A new folder for the report.")] = None,
     tolerance: Annotated[float, typer.Option(help="Of the surface Dice, in mm.")] = 1.0,
@@ -44,7 +46,12 @@ def evaluate(
     jobs: Annotated[int, typer.Option(help="Cases compared at a time.")] = 1,
     as_json: Annotated[bool, Json] = False,
 ) -> None:
-    """Measure label maps against the truth: overlap, surface distances, volumes, by case and label."""
+    """Measure label maps, or a table of classes, against the truth: by case and label, with a report."""
+    from napari_resmed.review.class_table import is_class_table
+
+    if is_class_table(predictions):
+        _evaluate_classes(predictions, truth, out, as_json)
+        return
     from napari_resmed.jobs.evaluate import evaluate as job  # brings scipy, which other commands do without
 
     found = run(
@@ -73,6 +80,29 @@ def evaluate(
     if found.failed:
         total = len(found.failed) + len(found.cases)
         raise InputError(f"{len(found.failed)} of {total} cases could not be compared; the others are done")
+
+
+def _evaluate_classes(predictions: Path, truth: Path, out: Path | None, as_json: bool) -> None:
+    from napari_resmed.jobs.evaluate_classes import evaluate_classes
+    from napari_resmed.review.class_scores import CLASS_FIGURES
+
+    found = run(evaluate_classes(predictions, truth, report=out))
+    if as_json:
+        print_json(found.to_json())
+    else:
+        rows = [[of.name, of.cases, *(_three(of.figures[key]) for key in CLASS_FIGURES)] for of in found.classes]
+        mean = ["mean", len(found.answers.names), *(_three(found.mean[key]) for key in CLASS_FIGURES)]
+        print_table(("class", "cases", *CLASS_FIGURES.values()), [*rows, mean])
+        for key in ("accuracy", "balanced_accuracy", "calibration_error"):
+            between = found.intervals[key]
+            told = "" if between is None else f" ({between[0]:.3f} to {between[1]:.3f})"
+            messages.print(f"{key.replace('_', ' ')}: {_three(found.mean[key])}{told}", markup=False)
+    if out is not None:
+        messages.print(f"Wrote {out / 'report.html'}", markup=False)
+
+
+def _three(figure: float | None) -> float | str:
+    return "–" if figure is None else round(figure, 3)
 
 
 def _rows(document: dict[str, Any]) -> list[list[Any]]:

@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import napari_resmed
-from napari_resmed.cli import convert, demo, evaluate, info, measure, models, scribble, segment, train
+from napari_resmed.cli import classify, convert, demo, evaluate, info, measure, models, scribble, segment, train
 from napari_resmed.errors import ResMedError
 
 __all__ = ["app", "main"]
@@ -48,6 +48,7 @@ def _common(
 app.command("info")(info.info)
 app.command("convert")(convert.convert)
 app.command("segment")(segment.segment)
+app.command("classify")(classify.classify)
 app.command("evaluate")(evaluate.evaluate)
 app.command("measure")(measure.measure)
 app.command("train")(train.train)

@@ -9,7 +9,7 @@ import typer
 from rich.markdown import Markdown
 
 from napari_resmed.cli.output import Json, messages, print_json, print_table
-from napari_resmed.models.catalogue import find_model, list_models
+from napari_resmed.models.catalogue import find_model, list_models, remove_model
 from napari_resmed.models.folder import read_card
 from napari_resmed.models.model import Model
 
@@ -27,8 +27,13 @@ def _summary(model: Model) -> dict[str, object]:
         "channels": list(model.channels),
         "spacing_mm": list(model.preparation.spacing_mm),
         "labels": model.labels.to_json(),
+        "classes": list(model.classes),
         "folder": str(model.folder),
     }
+
+
+def _networks(model: Model) -> str:
+    return "network" if model.members == 1 else "networks"
 
 
 @app.command("list")
@@ -39,8 +44,8 @@ def list_(as_json: Annotated[bool, Json] = False) -> None:
         print_json([_summary(model) for model in found])
     else:
         print_table(
-            ("name", "version", "task", "structures", "description"),
-            [(m.name, m.version, m.task, len(m.labels), m.description) for m in found],
+            ("name", "version", "task", "answers", "description"),
+            [(m.name, m.version, m.task, len(m.labels) or len(m.classes), m.description) for m in found],
         )
     for problem in problems:
         messages.print(f"Left out: {problem}", markup=False)
@@ -49,19 +54,55 @@ def list_(as_json: Annotated[bool, Json] = False) -> None:
 @app.command("import")
 def import_(
     source: Annotated[
-        Path, typer.Argument(metavar="SOURCE", help="A trained nnU-Net v2: its folder, one around it, or a zip file.")
+        Path,
+        typer.Argument(
+            metavar="SOURCE", help="A trained nnU-Net v2 or a MONAI bundle: its folder, one around it, or a zip file."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The model folder to write; its name is the model's.")],
     as_json: Annotated[bool, Json] = False,
 ) -> None:
     """Make another program's trained model one that can be used here."""
-    from napari_resmed.models.nnunet import import_nnunet  # brings torch, which other commands do without
+    from napari_resmed.models.bring_in import import_model  # brings torch, which other commands do without
 
-    made = import_nnunet(source, out)
+    made = import_model(source, out)
     if as_json:
         print_json(_summary(made))
     else:
-        messages.print(f"Wrote {out}: {len(made.labels)} structures, {made.members} networks", markup=False)
+        messages.print(f"Wrote {out}: {len(made.labels)} structures, {made.members} {_networks(made)}", markup=False)
+
+
+@app.command()
+def export(
+    name: Annotated[str, typer.Argument(metavar="MODEL", help="A name from the list, or a model folder.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write; a bundle may be a folder or a .zip.")],
+    kind: Annotated[str, typer.Option("--format", help="bundle, torchscript or onnx.")] = "bundle",
+    as_json: Annotated[bool, Json] = False,
+) -> None:
+    """Write a model for other programs: a plain MONAI bundle, TorchScript or ONNX."""
+    from napari_resmed.models.export import export_model  # brings torch, which other commands do without
+
+    model = find_model(name)
+    note = export_model(model, out, kind)
+    if note:
+        messages.print(f"Warning: {note}", markup=False)
+    if as_json:
+        print_json({"model": model.name, "output": str(out), "format": kind, "note": note})
+    else:
+        messages.print(f"Wrote {out}", markup=False)
+
+
+@app.command()
+def remove(
+    name: Annotated[str, typer.Argument(metavar="MODEL", help="One of your own models, by name.")],
+    as_json: Annotated[bool, Json] = False,
+) -> None:
+    """Delete one of your own models."""
+    folder = remove_model(name)
+    if as_json:
+        print_json({"model": name, "removed": str(folder)})
+    else:
+        messages.print(f"Removed {folder}", markup=False)
 
 
 @app.command()

@@ -25,9 +25,15 @@ def segment(
     model: Annotated[str, typer.Option("--model", "-m", help="A name from `models list`, or a folder.")] = "brain-mr",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
-    overlap: Annotated[float, typer.Option(help="Share of a window that its neighbour repeats.")] = 0.5,
+    overlap: Annotated[
+        float | None,
+        typer.Option(help="Share of a window that its neighbour repeats; if not given, the model's, mostly 0.5."),
+    ] = None,
     tta: Annotated[bool, typer.Option("--tta", help="Average over mirrored passes: slower, a little better.")] = False,
     uncertainty: Annotated[Path | None, typer.Option(help="Also write the uncertainty, 0 sure to 1, here.")] = None,
+    uncertainty_kind: Annotated[
+        str, typer.Option(help="entropy; or variance, between mirrored passes or several networks.")
+    ] = "entropy",
     table: Annotated[Path | None, typer.Option(help="Also write the volumes as CSV here.")] = None,
     series: Annotated[str, typer.Option(help="Which series of a DICOM folder; `info` lists them.")] = "",
     cluster: Annotated[str, typer.Option(help="Address of a Dask scheduler, or local:N for N processes.")] = "",
@@ -50,6 +56,8 @@ def segment(
     # Its folder: a relative path means nothing to a worker elsewhere, and an unknown name is told once.
     model = str(find_model(model).folder)
     options = {"device": device, "precision": precision, "overlap": overlap, "tta": tta}
+    if uncertainty:
+        options["uncertainty_kind"] = uncertainty_kind
     if cluster:
         from napari_resmed.jobs.cluster import segment_on_cluster
 

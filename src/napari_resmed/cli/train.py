@@ -1,4 +1,4 @@
-"""``train``: a model from labelled cases."""
+"""``train``: a model from cases of which the answer is known."""
 
 from __future__ import annotations
 
@@ -15,10 +15,17 @@ __all__ = ["train"]
 
 
 def train(
-    data: Annotated[Path, typer.Argument(help="nnU-Net or MSD folder, images/ and labels/, or a CSV.", metavar="DATA")],
+    data: Annotated[
+        Path,
+        typer.Argument(
+            help="nnU-Net or MSD folder, images/ and labels/, a folder per class, a CSV, .npz.", metavar="DATA"
+        ),
+    ],
     out: Annotated[Path, typer.Option("-o", "--out", help="The model folder to write.", metavar="MODEL")],
-    task: Annotated[str, typer.Option(help="What is learnt: segment.")] = "segment",
-    base: Annotated[str, typer.Option("--from", help="Start from this model: a name or a folder.")] = "",
+    task: Annotated[str, typer.Option(help="What is learnt: segment or classify.")] = "segment",
+    base: Annotated[
+        str, typer.Option("--from", help="Start from this model: a name, a folder, or a file of weights.")
+    ] = "",
     minutes: Annotated[float | None, typer.Option(help="Time budget; 10 where nothing is said.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the cases, instead of minutes.")] = None,
     care: Annotated[str, typer.Option(help="bold, normal or careful: how far weights may move.")] = "normal",
@@ -31,14 +38,13 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the unfinished training of MODEL.")] = False,
     seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
+    fold: Annotated[str, typer.Option(help="Classes: hold out e.g. part 1/5 of the patients.")] = "",
     as_json: Annotated[bool, Json] = False,
 ) -> None:
-    """Train a segmentation model, from scratch or from another model.
+    """Train a model that segments or classifies, from scratch or from another model.
 
     Ctrl-C leaves what was reached beside MODEL; --resume goes on with it.
     """
-    if task != "segment":
-        raise InputError(f"found the task {task!r}; only 'segment' can be trained so far")
     changes = _changes(plan)
     from napari_resmed.jobs.train import train as job  # brings torch, which other commands do without
 
@@ -56,9 +62,11 @@ def train(
         plan=changes,
         resume=resume,
         seed=seed,
+        task=task,
+        fold=_fold(fold),
     )
     try:
-        done = run(steps, {"mean Dice": "held-out mean Dice"})
+        done = run(steps, {"mean Dice": "held-out mean Dice", "mean AUC": "held-out mean AUC"})
     except KeyboardInterrupt as problem:
         steps.close()
         from napari_resmed.train.run_folder import RunFolder
@@ -70,8 +78,9 @@ def train(
         document = {name: getattr(done, name) for name in ("model", "best_metric", "history", "seconds", "plan")}
         print_json({**document, "before": done.before, "after": done.after})
         return
+    what, figure = ("class", "AUC") if task == "classify" else ("structure", "Dice")
     print_table(
-        ("structure", "Dice before", "Dice after"),
+        (what, f"{figure} before", f"{figure} after"),
         [(name, _figure(done.before[name]), _figure(value)) for name, value in done.after.items()],
     )
     messages.print(f"Wrote {done.model} in {done.seconds['total'] / 60:.1f} min", markup=False)
@@ -87,6 +96,15 @@ def _changes(plan: Path | None) -> dict[str, Any] | None:
     if not isinstance(changes, dict):
         raise InputError(f"{plan} holds no JSON object, expected entries of a plan")
     return changes
+
+
+def _fold(text: str) -> tuple[int, int] | None:
+    if not text:
+        return None
+    part, _, parts = text.partition("/")
+    if not (part.isdigit() and parts.isdigit() and 1 <= int(part) <= int(parts)):
+        raise InputError(f"--fold is {text!r}, expected e.g. 1/5")
+    return int(part) - 1, int(parts)
 
 
 def _figure(value: float | None) -> str:

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from napari_resmed.errors import InputError
+from napari_resmed.io.below import files_below
 from napari_resmed.io.dicom import Series, find_series, read_series
 from napari_resmed.io.dicom.places import is_archive
-from napari_resmed.io.dicom.write import write_series
-from napari_resmed.io.image_file import ENDINGS as IMAGE_ENDINGS
+from napari_resmed.io.formats import DICOM_SUFFIXES, ENDINGS, HOLDS_SEVERAL, is_dicom, is_readable, is_study
 from napari_resmed.io.image_file import is_image_name, read_image
 from napari_resmed.io.itk import SUFFIXES as ITK_SUFFIXES
-from napari_resmed.io.itk import write_itk
-from napari_resmed.io.nifti import write_nifti
-from napari_resmed.io.seg_nrrd import SUFFIX as SEGMENTS_SUFFIX
-from napari_resmed.io.seg_nrrd import is_seg_nrrd, read_seg_nrrd, write_seg_nrrd
-from napari_resmed.io.whole_file import check_place
+from napari_resmed.io.seg_nrrd import is_seg_nrrd, read_seg_nrrd
+from napari_resmed.io.targets import FILE_ENDINGS, check_not_input, check_output, check_target, write
 from napari_resmed.labels import LabelMap
 from napari_resmed.volume import Volume
 
 __all__ = [
     "ENDINGS",
+    "FILE_ENDINGS",
     "HOLDS_SEVERAL",
     "ITK_SUFFIXES",
     "check_not_input",
+    "check_output",
     "check_target",
     "is_dicom",
     "is_image_name",
@@ -36,36 +35,8 @@ __all__ = [
     "write",
 ]
 
-_DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
-# What a file that holds several label maps ends in.
-HOLDS_SEVERAL = (SEGMENTS_SUFFIX, *_DICOM_SUFFIXES)
 # How many of the things that were left out are told one by one.
 _TOLD = 3
-# What an image file's name may end in; the longest of those that fit stands first.
-ENDINGS = (SEGMENTS_SUFFIX, *IMAGE_ENDINGS, *_DICOM_SUFFIXES)
-WRITABLE_FILES = ".nii.gz, .nii, .nrrd, .mha"
-WRITABLE_LABELS = f"{WRITABLE_FILES}, .seg.nrrd, or .dcm for a DICOM segmentation"
-WRITABLE = f"{WRITABLE_FILES}, or a folder name without suffix for DICOM"
-
-
-def is_dicom(path: Path) -> bool:
-    """Whether a file is DICOM: by its mark at byte 128, or by its suffix where the mark is missing."""
-    try:
-        with path.open("rb") as file:
-            file.seek(128)
-            return file.read(4) == b"DICM" or path.suffix.lower() in _DICOM_SUFFIXES
-    except OSError:
-        return False
-
-
-def is_study(path: Path) -> bool:
-    """Whether a file is DICOM, an index of such files, or an archive that may hold some."""
-    return is_dicom(path) or is_archive(path)
-
-
-def is_readable(path: Path) -> bool:
-    """Whether the name is that of an image file that can be read, or the file is DICOM or a zip archive."""
-    return is_image_name(path) or is_study(path)
 
 
 def read(
@@ -104,7 +75,7 @@ def read(
     InputError
         If there is nothing there, it is no image, it is damaged, or the choice is not clear.
     """
-    path = _named_in(_there(path), series)
+    path, series = _named_in(_there(path), series)
     if path.is_file() and is_seg_nrrd(path):
         return _choose(read_seg_nrrd(path), path.name, series)
     if not _holds_dicom(path):
@@ -152,16 +123,12 @@ def _left_out(path: Path, found: Sequence[Series], chosen: Series) -> list[str]:
     if not path.is_dir():
         return []
     # Reports and the like beside a series are no part of it; what does not say of which series it is may be.
-    uid = chosen.id.split("-")[0]
-    own = [
-        entry
-        for entry in found
-        if entry.kind == "image" or entry.id.split("-")[0] == uid or entry.id in {file.name for file in entry.files}
-    ]
+    uids = ("", chosen.slices[0].series_uid)
+    own = [entry for entry in found if entry.kind == "image" or entry.slices[0].series_uid in uids]
     broken = [entry.problem for entry in own if entry is not chosen and entry.problem]
     listed = {file for entry in found for file in entry.files}
     unread = sorted(
-        file.name for file in path.rglob("*") if file.suffix.lower() in _DICOM_SUFFIXES and file not in listed
+        file.name for file in files_below(path) if file.suffix.lower() in DICOM_SUFFIXES and file not in listed
     )
     broken += [f"{name} is no DICOM file, though its name says so" for name in unread]
     more = [f"{len(broken) - _TOLD} more files or series"] if len(broken) > _TOLD else []
@@ -193,7 +160,7 @@ def read_all(path: Path | str, series: str = "", like: Path | str | None = None)
     InputError
         As for :func:`read`.
     """
-    path = _named_in(_there(path), series)
+    path, series = _named_in(_there(path), series)
     if path.is_file() and is_seg_nrrd(path) and not series:
         return list(read_seg_nrrd(path))
     if not _holds_dicom(path) or ":" in series:
@@ -224,15 +191,26 @@ def _there(path: Path | str) -> Path:
     return path
 
 
-def _named_in(path: Path, series: str) -> Path:
-    """The image file of a folder that has this id, which is its name; else the path itself."""
-    name = series.partition(":")[0]
-    if not (name and path.is_dir() and is_image_name(Path(name))):
-        return path
-    found = [file for file in path.rglob("*") if file.name == name and file.is_file()]
-    if len(found) > 1:
-        raise InputError(f"{path.name} holds {len(found)} files named {name}; give the path of one")
-    return found[0] if found else path
+def _named_in(path: Path, series: str) -> tuple[Path, str]:
+    """The image file of a folder that has this id, and the id in it; else both as they are."""
+    if not path.is_dir():
+        return path, series
+    name, _, part = series.rpartition(":")
+    for wanted, inner in ((series, ""), (name, f":{part}")):
+        if not is_image_name(Path(wanted)):
+            continue
+        file = path / wanted
+        if not file.is_file():
+            # The name alone will do where there is one of it.
+            found = [one for one in files_below(path) if one.name == wanted]
+            if len(found) > 1:
+                ids = ", ".join(one.relative_to(path).as_posix() for one in found[:_TOLD])
+                raise InputError(f"{path.name} holds {len(found)} files named {wanted}: {ids}; choose one of these ids")
+            if not found:
+                continue
+            file = found[0]
+        return file, file.name + inner
+    return path, series
 
 
 def _holds_dicom(path: Path) -> bool:
@@ -265,103 +243,3 @@ def _choose(maps: Sequence[LabelMap], name: str, identity: str) -> LabelMap:
     if len(maps) > 1:
         raise InputError(f"{name} holds {len(maps)} label maps: {', '.join(ids[:5])}; choose one with --series")
     return maps[0]
-
-
-def check_not_input(target: Path, inputs: Iterable[Path]) -> None:
-    """Refuse to write over what is being read.
-
-    Raises
-    ------
-    InputError
-        If the target is one of the inputs.
-    """
-    if target.exists() and any(path.exists() and target.samefile(path) for path in inputs):
-        raise InputError(f"{target} is the image itself; choose another name, so that it is not lost")
-
-
-def check_target(path: Path, source: Path | None = None) -> None:
-    """Refuse, before any work is done, a file name or place that an image cannot be written to.
-
-    Parameters
-    ----------
-    path:
-        Where something will be written.
-    source:
-        For labels, the image that they are of: over DICOM, they can be written as a DICOM segmentation.
-
-    Raises
-    ------
-    InputError
-        If the ending is not one we write, or nothing can be written there.
-    """
-    name = path.name.lower()
-    if source is not None and name.endswith(_DICOM_SUFFIXES):
-        _check_is_dicom(path, source)
-    elif not name.endswith((".nii", ".nii.gz", *ITK_SUFFIXES)):
-        raise InputError(
-            f"cannot write {path.name}: found the ending {path.suffix!r}, expected "
-            f"{WRITABLE_FILES if source is None else WRITABLE_LABELS}"
-        )
-    check_place(path)
-
-
-def _check_is_dicom(path: Path, source: Path | None) -> None:
-    if source is None or not (source.is_dir() or is_study(source)):
-        raise InputError(
-            f"cannot write {path.name}: a DICOM segmentation is written over the DICOM series that was segmented; "
-            "give its folder with --like, or choose .nii.gz or .seg.nrrd"
-        )
-
-
-def write(
-    volume: Volume | Sequence[LabelMap], path: Path | str, like: Path | str | None = None, series: str = ""
-) -> None:
-    """Write one image, or label maps, in the format that the name says; the whole file or nothing.
-
-    Parameters
-    ----------
-    volume:
-        What to write. Several label maps of one grid go into one ``.seg.nrrd`` or ``.dcm``.
-    path:
-        ``.nii.gz``, ``.nii``, ``.nrrd``, ``.mha``; for label maps ``.seg.nrrd`` (3D Slicer) or ``.dcm`` (DICOM
-        segmentation); or a new folder (no suffix) for a DICOM series.
-    like, series:
-        For ``.dcm``: the folder of the DICOM series that was segmented, and which series of it.
-
-    Raises
-    ------
-    InputError
-        If the format is unknown, cannot hold the volume, or nothing can be written there.
-    WorkError
-        If writing fails half-way.
-    """
-    path = Path(path)
-    name = path.name.lower()
-    if name.endswith(HOLDS_SEVERAL):
-        _write_labels([volume] if isinstance(volume, Volume) else volume, path, like, series)
-        return
-    if not isinstance(volume, Volume):
-        if len(volume) != 1:
-            raise InputError(f"{path.name} holds one label map, found {len(volume)}; write .seg.nrrd or .dcm instead")
-        volume = volume[0]
-    if name.endswith((".nii", ".nii.gz")):
-        write_nifti(volume, path)
-    elif path.suffix.lower() in ITK_SUFFIXES:
-        write_itk(volume, path)
-    elif not path.suffix:
-        write_series(volume, path)
-    else:
-        raise InputError(f"cannot write {path.name}: found the ending {path.suffix!r}, expected {WRITABLE}")
-
-
-def _write_labels(maps: Sequence[Volume], path: Path, like: Path | str | None, series: str) -> None:
-    labels = [one for one in maps if isinstance(one, LabelMap)]
-    if len(labels) < len(maps):
-        raise InputError(f"cannot write {path.name}: this ending is for labels, found an image; expected {WRITABLE}")
-    if path.name.lower().endswith(SEGMENTS_SUFFIX):
-        write_seg_nrrd(labels, path)
-        return
-    _check_is_dicom(path, Path(like) if like else None)
-    from napari_resmed.io.dicom.objects import write_segmentation
-
-    write_segmentation(labels, path, Path(like) if like else "", series)

@@ -101,10 +101,13 @@ def write_itk(volume: Volume, path: Path | str) -> None:
         raise WorkError(f"could not write {path.name}: {_reason(problem)}") from problem
     try:
         part = folder / path.name
+        said = str(volume.meta.get("colour", ""))
+        colour = said if len(said) == volume.channels and volume.data.dtype == np.uint8 else ""
+        if colour and part.suffix.lower() in metaimage.SUFFIXES:
+            image.SetMetaData(metaimage.COLOUR, colour)
         sitk.WriteImage(image, str(part), useCompression=isinstance(volume, LabelMap))
         if part.suffix.lower() in (".nrrd", ".nhdr"):
-            said = str(volume.meta.get("colour", ""))
-            complete_header(part, said if len(said) == volume.channels and volume.data.dtype == np.uint8 else "")
+            complete_header(part, colour)
         written = sorted(folder.iterdir(), key=lambda file: file == part)
         _check_not_anothers(path, written)
         # The header last: until it is there, a reader finds the old image or none.

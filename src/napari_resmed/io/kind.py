@@ -58,7 +58,8 @@ def settle_kind(volume: Volume, path: Path, labels: LabelSet | None = None, says
     says_labels:
         Whether the file declares that it holds labels.
     """
-    if volume.axes != "zyx" or not (says_labels or looks_like_labels(volume.data, volume.name or path.name)):
+    # In time only what says that it is: of such volumes there is no telling by looks.
+    if "c" in volume.axes or not (says_labels or looks_like_labels(volume.data, volume.name or path.name)):
         return volume
     whole = _whole_numbers(volume.data)
     if whole is None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from napari_resmed import geometry
 from napari_resmed.errors import InputError, ResMedError
+from napari_resmed.io.below import files_below
 from napari_resmed.io.dicom import Series, find_series
 from napari_resmed.io.dicom.places import is_archive
 from napari_resmed.io.files import is_dicom, is_study, read
@@ -27,9 +29,11 @@ NAMES_SHOWN = 6
 class Entry:
     """One image or series, described.
 
-    ``kind`` is ``"image"``, ``"labels"`` or ``"unreadable"``; ``shape`` follows ``axes``; ``spacing_mm`` is
-    ``(z, y, x)``; ``affine`` is the 4x4 of :mod:`napari_resmed.geometry`. Of what is unreadable ``warnings`` says
-    why, and shape, spacing and affine are empty.
+    ``id`` is unique in its folder, and taken by ``convert --series``: that of a DICOM series, or the file's name,
+    with its path from there where several have that name. ``kind`` is ``"image"``, ``"labels"`` or
+    ``"unreadable"``; ``shape`` follows ``axes``; ``spacing_mm`` is ``(z, y, x)``; ``affine`` is the 4x4 of
+    :mod:`napari_resmed.geometry`. Of what is unreadable ``warnings`` says why, and shape, spacing and affine are
+    empty.
     """
 
     id: str
@@ -61,17 +65,18 @@ def find_images(path: Path | str) -> list[Entry]:
     if not path.exists():
         raise InputError(f"{path} does not exist")
     if path.is_file():
-        return _describe_file(path)
-    files = [file for file in sorted(path.rglob("*")) if file.is_file() and not file.name.startswith(".")]
+        return _describe_file(path, path.name)
+    files = sorted(files_below(path))
     entries: list[Entry] = []
-    for file in files:
-        if is_image_name(file):
-            if file.name.lower().endswith(SECOND_HALVES):
-                continue  # its header stands for the pair
-            try:
-                entries += _describe_file(file)
-            except InputError as problem:
-                entries.append(_unreadable(file.name, str(file), str(problem)))
+    # The header of a pair stands for both.
+    images = [file for file in files if is_image_name(file) and not file.name.lower().endswith(SECOND_HALVES)]
+    names = Counter(file.name for file in images)
+    for file in images:
+        identity = file.name if names[file.name] == 1 else file.relative_to(path).as_posix()
+        try:
+            entries += _describe_file(file, identity)
+        except InputError as problem:
+            entries.append(_unreadable(identity, str(file), str(problem)))
     if any(is_dicom(file) for file in files):
         entries += _describe_dicom(path)
     if not entries:
@@ -79,24 +84,24 @@ def find_images(path: Path | str) -> list[Entry]:
     return entries
 
 
-def _describe_file(path: Path) -> list[Entry]:
+def _describe_file(path: Path, identity: str) -> list[Entry]:
     if not is_image_name(path) and is_study(path):
         return _describe_dicom(path)
     if is_seg_nrrd(path):
         maps = read_seg_nrrd(path)
         return [
-            _describe_volume(one, path.name if len(maps) == 1 else f"{path.name}:{number + 1}", path)
+            _describe_volume(one, identity if len(maps) == 1 else f"{identity}:{number + 1}", path)
             for number, one in enumerate(maps)
         ]
     seen = peek_image(path) if is_image_name(path) else None
     if seen and seen.surely_image:
-        return [_describe_peek(seen, path)]
-    return [_describe_volume(read(path), path.name, path)]
+        return [_describe_peek(seen, path, identity)]
+    return [_describe_volume(read(path), identity, path)]
 
 
-def _describe_peek(seen: Peek, path: Path) -> Entry:
+def _describe_peek(seen: Peek, path: Path, identity: str) -> Entry:
     return Entry(
-        id=path.name,
+        id=identity,
         path=str(path),
         kind="image",
         modality=seen.modality,
@@ -173,7 +178,8 @@ def _describe_series(series: Series, path: Path) -> Entry:
         affine=[[float(value) for value in row] for row in series.affine],
         axes=series.axes,
         dtype=series.dtype,
-        description=series.description,
+        # How many times there are is in the shape; what they are is not.
+        description="; ".join(filter(None, (series.description, series.times if series.parameters else ""))),
         warnings=series.warnings,
     )
 

@@ -13,9 +13,12 @@ from napari_resmed.io.source import encoding_of, open_source
 from napari_resmed.io.stored_image import StoredImage, check_shape
 from napari_resmed.io.text_header import data_file, floats, integers
 
-__all__ = ["SUFFIXES", "open_metaimage"]
+__all__ = ["COLOUR", "SUFFIXES", "open_metaimage"]
 
 SUFFIXES = (".mha", ".mhd")
+# A field of ours, which other programs pass over: MetaImage has none that tells colour from other channels.
+COLOUR = "Colour"
+_COLOURS = ("RGB", "RGBA")
 
 # MetaIO's long is of 32 bits wherever it is written.
 _TYPES = {
@@ -75,6 +78,9 @@ def open_metaimage(path: Path) -> StoredImage:
     if len(skip) != 1 or skip[0] < -1 or (skip[0] < 0 and encoding != "raw"):
         raise InputError(f"{name} is damaged: it says a header of {skip} bytes before its voxels")
     meta: dict[str, Any] = {"format": "MetaImage", "warnings": _notes(fields)}
+    colour = fields.get(COLOUR, "")
+    if colour in _COLOURS and len(colour) == channels[0] and stored == np.uint8:
+        meta["colour"] = colour
     return StoredImage(
         data,
         (*sizes[::-1], channels[0]),

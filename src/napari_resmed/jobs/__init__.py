@@ -8,6 +8,7 @@ training does "stop".
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from importlib import import_module
 from typing import Any
 
 from napari_resmed.events import Event
@@ -15,6 +16,23 @@ from napari_resmed.events import Event
 __all__ = ["Job", "find_job"]
 
 Job = Callable[..., Generator[Event, Any, Any]]
+
+
+# Name, and the module of this package that holds it where that has another name.
+_JOBS = {
+    "segment": "segment",
+    "train": "train",
+    "classify": "classify",
+    "scribble": "scribble",
+    "scribble_model": "scribble_model",
+    "look_at": "scribble",
+    "evaluate": "evaluate",
+    "evaluate_classes": "evaluate_classes",
+    "measure": "measure",
+    "import_model": "models",
+    "export_model": "models",
+    "warm_up": "warm_up",
+}
 
 
 def find_job(name: str) -> Job:
@@ -25,36 +43,5 @@ def find_job(name: str) -> Job:
     KeyError
         If there is none.
     """
-    if name == "segment":
-        from napari_resmed.jobs.segment import segment
-
-        return segment
-    if name == "train":
-        from napari_resmed.jobs.train import train
-
-        return train
-    if name == "warm_up":
-        from napari_resmed.jobs.warm_up import warm_up
-
-        return warm_up
-    if name == "evaluate":
-        from napari_resmed.jobs.evaluate import evaluate
-
-        return evaluate
-    if name == "measure":
-        from napari_resmed.jobs.measure import measure
-
-        return measure
-    if name == "scribble":
-        from napari_resmed.jobs.scribble import scribble
-
-        return scribble
-    if name == "look_at":
-        from napari_resmed.jobs.scribble import look_at
-
-        return look_at
-    if name == "scribble_model":
-        from napari_resmed.jobs.scribble_model import scribble_model
-
-        return scribble_model
-    raise KeyError(name)
+    job: Job = getattr(import_module(f"{__name__}.{_JOBS[name]}"), name)
+    return job

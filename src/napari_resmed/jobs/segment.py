@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
@@ -13,17 +12,20 @@ import psutil
 import torch
 
 import napari_resmed
-from napari_resmed.errors import ModelError, WorkError
+from napari_resmed.errors import InputError, ModelError, WorkError
 from napari_resmed.events import Event, Progress, Started, Warning
 from napari_resmed.labels import LabelMap
 from napari_resmed.models.catalogue import find_model
 from napari_resmed.models.model import Model
 from napari_resmed.predict.backends import choose_backend
+from napari_resmed.predict.belt import Rows
 from napari_resmed.predict.cleanup import clean_up
 from napari_resmed.predict.machine import choose_machine, is_out_of_memory
 from napari_resmed.predict.memory_plan import free_bytes, plan_memory
-from napari_resmed.predict.sliding_window import Rows, Windows, slide, window_places
+from napari_resmed.predict.sliding_window import slide
+from napari_resmed.predict.uncertainty import KINDS, Doubt, entropy, with_uncertainty
 from napari_resmed.predict.warm import warm_network
+from napari_resmed.predict.windows import Windows, window_places
 from napari_resmed.prepare.grid import prepare
 from napari_resmed.prepare.restore import LabelRestorer, restore_map
 from napari_resmed.volume import Volume
@@ -47,9 +49,9 @@ class Segmentation:
     labels:
         On the image's own grid; ``meta["made_by"]`` says how.
     table:
-        ``value, name, voxels, volume_ml`` per structure.
+        ``value, name, voxels, volume_ml`` per structure, and ``uncertainty``, the mean over its voxels, if asked for.
     uncertainty:
-        Entropy of the class probabilities, 0 (sure) to 1, on the image's grid; None unless asked for.
+        0 (sure) to 1, on the image's grid; None unless asked for.
     seconds:
         ``load, prepare, network, restore, total``.
     """
@@ -72,9 +74,10 @@ def segment(
     *,
     device: str = "auto",
     precision: str = "auto",
-    overlap: float = 0.5,
+    overlap: float | None = None,
     tta: bool = False,
     uncertainty: bool = False,
+    uncertainty_kind: str = "entropy",
     backend: str = "auto",
 ) -> Generator[Event, None, Segmentation]:
     """Segment one image.
@@ -88,11 +91,14 @@ def segment(
     device, precision:
         See :func:`napari_resmed.predict.machine.choose_machine`.
     overlap:
-        Share of a window that its neighbour repeats, 0 <= overlap < 1.
+        Share of a window that its neighbour repeats, 0 <= overlap < 1; None: the model's.
     tta:
-        Also run every window mirrored, along the axes the model allows.
+        Also run every window mirrored, along the axes the model allows (nnU-Net's along all combinations of them).
     uncertainty:
-        Also give the entropy of the class probabilities as an image.
+        Also tell how sure the model is, as an image and for every structure.
+    uncertainty_kind:
+        ``"entropy"`` of the class probabilities, over mirrored passes and networks together where there are several;
+        ``"variance"`` between these. See :mod:`napari_resmed.predict.uncertainty`.
     backend:
         What runs the network: see :func:`napari_resmed.predict.backends.choose_backend`.
 
@@ -111,6 +117,15 @@ def segment(
     machine = choose_machine(device, precision)
     if tta and not chosen.mirror_axes:
         raise ModelError(f"the model {chosen.name} tells left from right, so mirrored passes would mislead it")
+    overlap = chosen.overlap if overlap is None else overlap
+    wishes = Windows(chosen.patch, overlap, chosen.mirror_axes if tta else (), even=chosen.even_windows)
+    several = chosen.members * len(wishes.mirrors) > 1
+    if uncertainty_kind not in KINDS:
+        raise InputError(f"the uncertainty is {uncertainty_kind!r}, expected {' or '.join(KINDS)}")
+    if uncertainty and uncertainty_kind == "variance" and not several:
+        raise InputError(
+            f"variance is between several passes, and {chosen.name} makes one: ask for mirrored passes, or the entropy"
+        )
     yield Started(f"Segmenting with {chosen.name}")
     seconds: dict[str, float] = {}
     clock = _Clock()
@@ -124,8 +139,8 @@ def segment(
         for note in _doubts(image, chosen):
             yield Warning(note)
         seconds["prepare"] = clock.lap()
-        wishes = Windows(chosen.patch, overlap, chosen.mirror_axes if tta else (), even=chosen.even_windows)
-        windows = plan_memory(chosen, grid.shape, grid.source_shape, machine, wishes, free_bytes(machine)).windows
+        plan = plan_memory(chosen, grid.shape, grid.source_shape, machine, wishes, free_bytes(machine), uncertainty)
+        windows = plan.windows
         if windows.patch != chosen.patch:
             yield Warning(
                 f"memory is short: windows of {_voxels(windows)} instead of the model's; expect less accuracy"
@@ -139,7 +154,8 @@ def segment(
             yield Warning(note)
         seconds["load"] += clock.lap()
         overlapping = bool(chosen.regions)
-        restorer = LabelRestorer(grid, (0, *chosen.regions) if overlapping else chosen.values, overlapping)
+        values = (0, *chosen.regions) if overlapping else chosen.values
+        restorer = LabelRestorer(grid, values, overlapping, chosen.region_order)
         doubt = torch.zeros(grid.shape) if uncertainty else None
         steps = slide(
             ready,
@@ -148,6 +164,8 @@ def segment(
             windows,
             classes=len(chosen.regions or chosen.values),
             background_classes=chosen.background_classes,
+            doubt=Doubt(uncertainty_kind, overlapping) if uncertainty and several else None,
+            belt_on_device=plan.belt_on_device,
         )
         tiles, restoring = 0, 0.0
         for step in steps:
@@ -155,7 +173,8 @@ def segment(
                 lap = time.perf_counter()
                 restorer.add(step.scores)
                 if doubt is not None:
-                    doubt[step.start : step.start + step.scores.shape[1]] = _entropy(step.scores.float(), overlapping)
+                    unsure = entropy(step.scores, overlapping) if step.doubt is None else step.doubt
+                    doubt[step.start : step.start + step.scores.shape[1]] = unsure
                 restoring += time.perf_counter() - lap
                 continue
             if isinstance(step, Windows):
@@ -167,8 +186,8 @@ def segment(
             yield Progress("Segmenting", share, left)
         seconds["network"] = clock.lap() - restoring
         yield Progress("Restoring the geometry", _PREDICTED)
-        values = restorer.finish()
-        removed, filled = clean_up(values, chosen.cleanup, image.voxel_ml * 1000)
+        found = restorer.finish()
+        removed, filled = clean_up(found, chosen.cleanup, image.voxel_ml * 1000)
         uncertain = None if doubt is None else restore_map(doubt, grid)
         seconds["restore"] = restoring + clock.lap()
     except (MemoryError, RuntimeError) as problem:
@@ -186,6 +205,7 @@ def segment(
             "backend": " and ".join(dict.fromkeys(runner.name for runner in runners)),
             "overlap": overlap,
             "tta": tta,
+            **({"uncertainty": uncertainty_kind} if uncertainty else {}),
         },
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -196,7 +216,7 @@ def segment(
             "filled_voxels": filled,
         }
     labels = LabelMap(
-        values,
+        found,
         image.affine,
         "zyx",
         image.modality,
@@ -207,7 +227,7 @@ def segment(
     seconds["total"] = time.perf_counter() - begin
     return Segmentation(
         labels=labels,
-        table=labels.table(),
+        table=labels.table() if uncertain is None else with_uncertainty(labels.table(), found, uncertain),
         model=chosen.name,
         device=str(machine.device),
         precision=machine.precision,
@@ -250,6 +270,8 @@ def _doubts(image: Volume, model: Model) -> Iterator[str]:
     if image.modality and image.modality not in model.channels and MODALITIES.issuperset(model.channels):
         wanted = " or ".join(model.channels)
         yield f"the image is {image.modality}, {model.name} was trained on {wanted}: expect a poor result"
+    if model.preparation.own_spacing or model.preparation.size:
+        return  # it sees voxels, however far apart they are
     extent = sorted(size * mm for size, mm in zip(image.grid_shape, image.spacing_mm, strict=True))
     window = min(size * mm for size, mm in zip(model.patch, model.preparation.spacing_mm, strict=True))
     if extent[0] < SMALL_FIELD * window:
@@ -257,16 +279,6 @@ def _doubts(image: Volume, model: Model) -> Iterator[str]:
             f"the image covers only {extent[0]:.0f} mm along one axis, {model.name} was trained on "
             f"{window:.0f} mm: expect a poor result"
         )
-
-
-def _entropy(scores: torch.Tensor, overlapping: bool) -> torch.Tensor:
-    """Shannon entropy of the softmax over classes, divided by its maximum; of those that overlap the least sure one."""
-    if overlapping:
-        share = scores.sigmoid()
-        unsure: torch.Tensor = (torch.special.entr(share) + torch.special.entr(1 - share)).amax(0) / math.log(2)
-        return unsure
-    share = torch.log_softmax(scores, 0)
-    return -(share.exp() * share).sum(0) / torch.log(torch.tensor(float(scores.shape[0])))
 
 
 def _peak_memory_mb() -> float:

@@ -37,11 +37,12 @@ def segment_file(
     model:
         A name from the catalogue, or a model folder.
     uncertainty, table:
-        Where the uncertainty map and the table of volumes (CSV) go, if they are wanted.
+        Where the uncertainty map and the table of volumes (CSV) go, if they are wanted; with the one, the other has a
+        column of it.
     series:
         Which series of a folder that holds several.
     options:
-        ``device, precision, overlap, tta`` of :func:`napari_resmed.jobs.segment.segment`.
+        ``device, precision, overlap, tta, uncertainty_kind`` of :func:`napari_resmed.jobs.segment.segment`.
 
     Returns
     -------

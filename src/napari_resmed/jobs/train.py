@@ -1,12 +1,13 @@
-"""Train a segmentation model on labelled cases."""
+"""Train a model on cases of which the answer is known: where something is, or what an image is."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ import torch
 import napari_resmed
 from napari_resmed.case import Dataset
 from napari_resmed.errors import InputError, WorkError
-from napari_resmed.events import Event, Metric, Preview, Progress, Started, Warning
+from napari_resmed.events import Event, Preview, Progress, Started, Warning
 from napari_resmed.io.datasets import read_dataset
 from napari_resmed.jobs.follow import follow
-from napari_resmed.models.catalogue import find_model, own_models_folder
+from napari_resmed.jobs.train_classifier import train_classifier
+from napari_resmed.jobs.training import PLANNED, STOP, TRAINED, Training, hear_stop, run_loop, target_folder, told
+from napari_resmed.models.catalogue import find_model
 from napari_resmed.models.model import Model
 from napari_resmed.models.save import check_model_place, save_model
 from napari_resmed.nets import build_network
@@ -41,51 +44,12 @@ from napari_resmed.train.transfer import Origin, Transfer, transfer_weights
 
 __all__ = ["STOP", "Training", "train"]
 
-# What a runner may send into the job to end it early with the best that was reached.
-STOP = "stop"
-
-# Where in the whole job the loop begins and ends, for the progress bar.
-_PLANNED, _TRAINED = 0.05, 0.95
 # Of the minutes allowed, at most this share goes into judging the result at the end.
 JUDGING_SHARE = 0.15
 # Cases in which a trained model looks for what the new structures are to it.
 LOOKED_AT = 2
 # Of the minutes allowed, at most this share goes into looking for unpainted places that are background.
 ASSUMING_SHARE = 0.1
-# Events of the loop are told no more often than this: a person reads no faster, and a message costs time.
-TELL_SECONDS = 0.25
-
-
-@dataclass(frozen=True)
-class Training:
-    """What a training gives.
-
-    Parameters
-    ----------
-    model:
-        The folder that was written.
-    best_metric:
-        Mean Dice over the structures on what was held out.
-    before, after:
-        Dice by structure on what was held out, of the model it started from (None where that could not answer) and of
-        the new one.
-    history:
-        One entry per look: ``step, seconds, loss, dice, mean_dice``.
-    plan:
-        What was decided, plain values.
-    stopped:
-        Whether it ended before its time.
-    """
-
-    name: str
-    model: str
-    best_metric: float | None
-    before: dict[str, float | None]
-    after: dict[str, float | None]
-    history: list[dict[str, Any]]
-    seconds: dict[str, float]
-    plan: dict[str, Any]
-    stopped: bool
 
 
 def train(
@@ -104,6 +68,8 @@ def train(
     plan: Mapping[str, Any] | None = None,
     resume: bool = False,
     seed: int = 0,
+    task: str = "segment",
+    fold: tuple[int, int] | None = None,
 ) -> Generator[Event, str | None, Training]:
     """Train a model, or go on training it; ``send("stop")`` ends early and keeps the best.
 
@@ -131,9 +97,15 @@ def train(
     plan:
         Decisions that replace those made here, by name; as in :class:`napari_resmed.train.plan.Plan`.
     resume:
-        Go on with the unfinished training of ``target``; ``data`` and the rest are then as they were.
+        Go on with the unfinished training of ``target``; ``data``, ``task`` and the rest are then as they were.
     seed:
         Of every random choice.
+    task:
+        ``"segment"``, or ``"classify"``: then ``data`` is what
+        :func:`napari_resmed.io.datasets.classes.read_classes` reads, ``base`` may be a file of weights, and ``plan`` is
+        a :class:`napari_resmed.train.classify.plan.ClassPlan`.
+    fold:
+        Of classification: hold out this part of so many, ``(0, 5)`` the first of five.
 
     Raises
     ------
@@ -145,22 +117,20 @@ def train(
         If memory or the disk runs out; what was reached is kept and can be gone on with.
     """
     begin = time.perf_counter()
-    folder = _target(target, name)
+    folder = target_folder(target, name)
     check_model_place(folder)
     wishes = Wishes(minutes, epochs, care, device, precision, devices, memory_mb, seed)
-    steps = _whole(data, folder, name or folder.name, base, wishes, plan, resume, begin)
-    stop: str | None = None
-    try:
-        event = next(steps)
-        while True:
-            # Whatever the job is at when it is asked: the loop, which alone can stop early, has to hear of it.
-            stop = STOP if (yield event) == STOP else stop
-            event = steps.send(stop)
-    except StopIteration as end:
-        result: Training = end.value
-        return result
-    finally:
-        steps.close()
+    if resume and RunFolder.beside(folder).classifies:
+        task = "classify"
+    if task == "classify":
+        if not resume and not isinstance(data, str | Path):
+            raise InputError("training a classifier takes a data set on disk so far")
+        steps = train_classifier(str(data), folder, name or folder.name, base, wishes, plan, resume, fold)
+    elif task == "segment":
+        steps = _whole(data, folder, name or folder.name, base, wishes, plan, resume, begin)
+    else:
+        raise InputError(f"found the task {task!r}, expected segment or classify")
+    return (yield from hear_stop(steps))
 
 
 def _whole(
@@ -186,20 +156,14 @@ def _whole(
 
 def _base(name: str) -> Model:
     base = find_model(name)
+    if base.classifies:
+        raise InputError(f"{base.name} tells what an image is; a segmentation starts from a model that segments")
     if not base.preparation.is_plain or base.regions or base.members > 1:
         raise InputError(
             f"{base.name} was imported from another program: it can segment, but what it needs of images is not "
             "available while training; start from a model of this program, or from none"
         )
     return base
-
-
-def _target(target: str | Path, name: str) -> Path:
-    if not str(target) and not name:
-        raise InputError("the new model has no name; give it one")
-    if name and (name != Path(name).name or name.startswith((".", "_"))):
-        raise InputError(f"a model cannot be called {name!r}; choose a name without / that begins with a letter")
-    return (Path(target) if str(target) else own_models_folder() / name).absolute()
 
 
 def _unfinished(run: RunFolder, folder: Path) -> tuple[Plan, Dataset]:
@@ -227,7 +191,7 @@ def _decide(
     for note in notes:
         yield Warning(note)
     facts = yield from follow(
-        fingerprint(dataset), lambda step: Progress("Looking at the data", _PLANNED * step[0] / max(1, step[1]))
+        fingerprint(dataset), lambda step: Progress("Looking at the data", PLANNED * step[0] / max(1, step[1]))
     )
     for left in facts.left_out:
         yield Warning(f"{left.case} is left out: {left.reason}")
@@ -298,7 +262,7 @@ def _start_from(plan: Plan, dataset: Dataset, base: Model, run: RunFolder) -> Ge
         session, known = Session(plan, dataset, run), warm_network(base, machine)
         seen = yield from follow(
             look_with_base(base, known, machine, session.some_cases(LOOKED_AT), len(names)),
-            lambda _: Progress(f"Looking with {base.name}", _PLANNED),
+            lambda _: Progress(f"Looking with {base.name}", PLANNED),
         )
         origins = seen.origins(names)
         if (yield from _assume(session, base, known, seen.empty_classes)):
@@ -330,7 +294,7 @@ def _assume(
             break
         where = yield from follow(
             assumed_background(base, network, session.machine, case, empty),
-            lambda _: Progress(f"Looking with {base.name}", _PLANNED),
+            lambda _: Progress(f"Looking with {base.name}", PLANNED),
         )
         session.store.assume_background(number, where)
         some = some or bool(where.any())
@@ -343,14 +307,14 @@ def _carry_out(
     """From the plan to the model folder."""
     names = [label.name for label in plan.labels]
     while True:
-        yield Progress("Preparing the cases", _PLANNED)
+        yield Progress("Preparing the cases", PLANNED)
         session = Session(plan, dataset, run)
         trainer = session.trainer(None)
         try:
             if not trainer.load():
                 yield from _get_ready(session, trainer, begin)
             trainer.schedule = plan.schedule(trainer.state.allowed_seconds)
-            stopped = yield from _loop(trainer, session, names)
+            stopped = yield from run_loop(_steps(session, trainer), partial(_told, session, names))
             if plan.devices > 1:
                 trainer.load()  # what the processes reached
             return (yield from _finish(session, trainer, folder, begin, stopped))
@@ -379,12 +343,12 @@ def _get_ready(session: Session, trainer: Trainer, begin: float) -> Generator[Ev
     """Judge what it starts from, and share out the time."""
     lap = time.perf_counter()
     watched, session.watched = session.watched, 1
-    yield from follow(session.check(trainer.average), lambda _: Progress("Preparing the cases", _PLANNED))
+    yield from follow(session.check(trainer.average), lambda _: Progress("Preparing the cases", PLANNED))
     a_case = time.perf_counter() - lap
     session.watched = watched
     if session.plan.base:
         trainer.state.before = yield from follow(
-            session.judge(trainer.average), lambda _: Progress("Judging what it starts from", _PLANNED)
+            session.judge(trainer.average), lambda _: Progress("Judging what it starts from", PLANNED)
         )
     minutes = session.plan.minutes
     if minutes is not None:
@@ -392,49 +356,17 @@ def _get_ready(session: Session, trainer: Trainer, begin: float) -> Generator[Ev
         trainer.state.allowed_seconds = max(1.0, minutes * 60 - (time.perf_counter() - begin) - judging)
 
 
-def _loop(trainer: Trainer, session: Session, names: Sequence[str]) -> Generator[Event, str | None, bool]:
-    """Train until the schedule's end or until asked to stop; whether it was asked."""
-    told, last = -math.inf, None
-    losses: list[float] = []
-    if session.plan.devices > 1:
-        trainer.save()
-        steps = run_ranks(session.run, session.plan.devices)
-    else:
-        steps = trainer.run()
-    try:
-        for step in steps:
-            events: list[Event] = []
-            if isinstance(step, Checked):
-                events += _told(step, names)
-                if session.look is not None:
-                    events.append(Preview("held-out slice", vars(session.look)))
-            elif isinstance(step, Stepped):
-                if not math.isfinite(step.loss):
-                    raise WorkError("training went astray (its loss is no number); try again more carefully")
-                losses.append(step.loss)
-                last = step
-            now = time.perf_counter()
-            if last is not None and now - told > TELL_SECONDS:
-                told = now
-                if losses:
-                    events.append(Metric("training loss", sum(losses) / len(losses), last.step))
-                    losses.clear()
-                what = "Looking at what was held out" if step is None else "Training"
-                done = _PLANNED + (_TRAINED - _PLANNED) * last.progress
-                events.append(Progress(what, done, last.seconds_left))
-            for event in events:
-                if (yield event) == STOP:
-                    return True
-    finally:
-        steps.close()
-    return False
+def _steps(session: Session, trainer: Trainer) -> Generator[Stepped | Checked | None, None, None]:
+    if session.plan.devices == 1:
+        return trainer.run()
+    trainer.save()
+    return run_ranks(session.run, session.plan.devices)
 
 
-def _told(look: Checked, names: Sequence[str]) -> Iterator[Event]:
-    yield Metric("mean Dice", look.mean, look.step)
-    for name, value in zip(names, look.dice, strict=True):
-        if value is not None:
-            yield Metric(f"Dice {name}", value, look.step)
+def _told(session: Session, names: Sequence[str], look: Checked) -> Iterator[Event]:
+    yield from told(look, names, "Dice")
+    if session.look is not None:
+        yield Preview("held-out slice", vars(session.look))
 
 
 def _finish(
@@ -447,7 +379,7 @@ def _finish(
         trainer.keep_as_best()
     best = session.network()
     best.load_state_dict(trainer.best_weights)
-    dice = yield from follow(session.judge(best), lambda _: Progress("Judging the result", _TRAINED))
+    dice = yield from follow(session.judge(best), lambda _: Progress("Judging the result", TRAINED))
     after = dict(zip(names, dice, strict=True))
     before = dict(zip(names, state.before or [None] * len(names), strict=True))
     measured = [value for value in dice if value is not None]

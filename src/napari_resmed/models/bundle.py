@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
+from napari_resmed.errors import ModelError
 from napari_resmed.labels import smallest_integer_type
+from napari_resmed.models.bundle_steps import answer_steps, image_steps, slices_along
+from napari_resmed.models.folder import weights_file
 from napari_resmed.models.model import Model
+from napari_resmed.models.torchscript import TORCHSCRIPT
 from napari_resmed.nets import NETWORKS
 
-__all__ = ["REQUIRED_PACKAGES", "inference_config", "network_data_format"]
+__all__ = ["check_plain_monai", "inference_config", "network_data_format", "required_packages"]
 
 # Beside MONAI, for its reader, its engine (which asks for this ignite) and its command line (this fire was tested).
-REQUIRED_PACKAGES = {"nibabel": "5.2.0", "pytorch-ignite": "0.4.11", "fire": "0.7.1"}
+_REQUIRED = {"nibabel": "5.2.0", "pytorch-ignite": "0.4.11", "fire": "0.7.1"}
+# For pieces of labels, and for its transformers.
+_PIECES = {"scikit-image": "0.22.0"}
+_TRANSFORMERS = {"einops": "0.7.0"}
+
+
+def required_packages(model: Model) -> dict[str, str]:
+    """What plain MONAI needs beside itself."""
+    transforms = _TRANSFORMERS if model.network in ("UNETR", "SwinUNETR") else {}
+    return {**_REQUIRED, **(_PIECES if model.cleanup else {}), **transforms}
 
 
 def network_data_format(model: Model) -> dict[str, Any]:
@@ -31,38 +44,72 @@ def network_data_format(model: Model) -> dict[str, Any]:
                 "channel_def": {str(number): name for number, name in enumerate(model.channels)},
             }
         },
-        "outputs": {
-            "pred": {
-                "type": "image",
-                "format": "segmentation",
-                "modality": "n/a",
-                "num_channels": len(model.class_values),
-                "spatial_shape": patch,
-                "dtype": "float32",
-                "value_range": [0, 1],
-                "is_patch_data": True,
-                "channel_def": {
-                    str(number): model.labels[value].name if value else "background"
-                    for number, value in enumerate(model.class_values)
-                },
-            }
+        "outputs": {"pred": _class_output(model) if model.classifies else _map_output(model)},
+    }
+
+
+def _map_output(model: Model) -> dict[str, Any]:
+    return {
+        "type": "image",
+        "format": "segmentation",
+        "modality": "n/a",
+        "num_channels": len(model.class_values),
+        "spatial_shape": list(model.patch),
+        "dtype": "float32",
+        "value_range": [0, 1],
+        "is_patch_data": True,
+        "channel_def": {
+            str(number): model.labels[value].name if value else "background"
+            for number, value in enumerate(model.class_values)
         },
     }
+
+
+def _class_output(model: Model) -> dict[str, Any]:
+    return {
+        "type": "probabilities",
+        "format": "classes",
+        "modality": "n/a",
+        "num_channels": len(model.classes),
+        "spatial_shape": [1],
+        "dtype": "float32",
+        "value_range": [0, 1],
+        "is_patch_data": False,
+        "channel_def": {str(number): name for number, name in enumerate(model.classes)},
+    }
+
+
+def check_plain_monai(model: Model) -> None:
+    """Refuse a model that plain MONAI cannot run.
+
+    Raises
+    ------
+    ModelError
+        With the reason.
+    """
+    if model.network == TORCHSCRIPT:
+        raise ModelError(f"the network of {model.name} is a TorchScript, which MONAI's bundles do not load")
+    if not NETWORKS[model.network][0].startswith("monai."):
+        raise ModelError(f"the network of {model.name} is a {model.network}, which MONAI does not have")
+    if model.classifies:
+        raise ModelError(f"{model.name} brings an image to one size in a way for which MONAI has no transforms")
+    preparation = model.preparation
+    if preparation.normalization or preparation.interpolation == "cubic" or model.even_windows:
+        raise ModelError(f"{model.name} prepares images as nnU-Net does, for which MONAI has no transforms")
 
 
 def inference_config(model: Model) -> dict[str, Any]:
     """``configs/inference.json``: the same steps in MONAI's own transforms.
 
     Only ``_target_`` entries and references; MONAI's loader evaluates ``$`` strings, so the few there are stand
-    for paths and for calls that MONAI's schema has no other way to say. MONAI has no transforms for what models of
-    other programs ask for; of such a model the network alone is told.
+    for paths and for calls that MONAI's schema has no other way to say. Of a model that plain MONAI cannot run the
+    network alone is told.
     """
-    module, attribute = NETWORKS[model.network]
-    if not model.preparation.is_plain or model.regions or model.members > 1:
+    try:
+        check_plain_monai(model)
+    except ModelError:
+        module, attribute = NETWORKS.get(model.network, ("torch.jit", "load"))
         return {"network_def": {"_target_": f"{module}.{attribute}", **model.arguments}}
-    dtype = str(smallest_integer_type(max(model.values)))
-    classes = list(range(len(model.class_values)))
-    keys = {"keys": "image"}
     return {
         "imports": ["$import glob", "$import os"],
         "bundle_root": ".",
@@ -70,78 +117,33 @@ def inference_config(model: Model) -> dict[str, Any]:
         "output_dir": "$@bundle_root + '/output'",
         "device": "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')",
         "datalist": "$sorted(glob.glob(os.path.join(@dataset_dir, '*.nii*')))",
-        "network_def": {"_target_": f"{module}.{attribute}", **model.arguments},
-        "network": "$@network_def.to(@device)",
-        "preprocessing": {
-            "_target_": "Compose",
-            "transforms": [
-                {"_target_": "LoadImaged", **keys},
-                {"_target_": "EnsureChannelFirstd", **keys},
-                # MONAI keeps NIfTI's axis order: this turns it to ours, Superior, Posterior, Left.
-                {
-                    "_target_": "Orientationd",
-                    **keys,
-                    "axcodes": model.preparation.orientation,
-                    "labels": None,
-                },
-                {"_target_": "Spacingd", **keys, "pixdim": list(model.preparation.spacing_mm)},
-                *_intensity(model),
-            ],
-        },
+        **_networks(model),
+        "preprocessing": {"_target_": "Compose", "transforms": image_steps(model)},
         "dataset": {
             "_target_": "Dataset",
             "data": "$[{'image': path} for path in @datalist]",
             "transform": "@preprocessing",
         },
         "dataloader": {"_target_": "DataLoader", "dataset": "@dataset", "batch_size": 1, "num_workers": 0},
-        "inferer": {
-            "_target_": "SlidingWindowInferer",
-            "roi_size": list(model.patch),
-            "sw_batch_size": 1,
-            "overlap": 0.5,
-            "mode": "gaussian",
-        },
+        "inferer": _inferer(model),
         "postprocessing": {
             "_target_": "Compose",
             "transforms": [
-                {
-                    "_target_": "Invertd",
-                    "keys": "pred",
-                    "transform": "@preprocessing",
-                    "orig_keys": "image",
-                    "nearest_interp": False,
-                    "to_tensor": True,
-                },
-                {"_target_": "AsDiscreted", "keys": "pred", "argmax": True},
-                # The network's classes are numbered without gaps, the labels need not be.
-                {
-                    "_target_": "MapLabelValued",
-                    "keys": "pred",
-                    "orig_labels": classes,
-                    "target_labels": list(model.class_values),
-                },
+                *answer_steps(model),
                 {
                     "_target_": "SaveImaged",
                     "keys": "pred",
                     "output_dir": "@output_dir",
                     "output_postfix": "seg",
-                    "output_dtype": dtype,
+                    "output_dtype": str(smallest_integer_type(max(model.values))),
                 },
             ],
         },
-        "handlers": [
-            {
-                "_target_": "CheckpointLoader",
-                "load_path": "$@bundle_root + '/models/model.pt'",
-                "load_dict": {"model": "@network"},
-                "map_location": "@device",
-            }
-        ],
+        "handlers": [_loader(member, name) for member, name in enumerate(_names(model))],
         "evaluator": {
-            "_target_": "SupervisedEvaluator",
+            **_evaluator(model),
             "device": "@device",
             "val_data_loader": "@dataloader",
-            "network": "@network",
             "inferer": "@inferer",
             "postprocessing": "@postprocessing",
             "val_handlers": "@handlers",
@@ -151,30 +153,42 @@ def inference_config(model: Model) -> dict[str, Any]:
     }
 
 
-def _intensity(model: Model) -> list[dict[str, Any]]:
-    """MONAI's way to the range 0..1, by percentiles or by fixed windows.
+def _names(model: Model) -> list[str]:
+    """Of the networks; the first has the name that MONAI expects."""
+    return ["network", *(f"network_{member}" for member in range(1, model.members))]
 
-    MONAI has no transform that treats one channel differently from the others, so a model that mixes both splits its
-    channels first and joins them again.
-    """
-    preparation = model.preparation
-    low, high = preparation.percentiles
-    unit = {"b_min": 0.0, "b_max": 1.0, "clip": True}
 
-    def step(keys: str, number: int) -> dict[str, Any]:
-        window = preparation.window(number)
-        if window is None:
-            kind = {"_target_": "ScaleIntensityRangePercentilesd", "lower": low, "upper": high, "channel_wise": True}
-        else:
-            kind = {"_target_": "ScaleIntensityRanged", "a_min": window[0], "a_max": window[1]}
-        return {**kind, "keys": keys, **unit}
+def _networks(model: Model) -> dict[str, Any]:
+    module, attribute = NETWORKS[model.network]
+    entries: dict[str, Any] = {}
+    for name in _names(model):
+        entries[name.replace("network", "network_def")] = {"_target_": f"{module}.{attribute}", **model.arguments}
+        entries[name] = f"$@{name.replace('network', 'network_def')}.to(@device)"
+    return entries
 
-    numbers = range(len(model.channels))
-    if len({preparation.window(number) for number in numbers}) == 1:
-        return [step("image", 0)]
-    names = [f"image_{number}" for number in numbers]
-    return [
-        {"_target_": "SplitDimd", "keys": "image", "output_postfixes": [str(number) for number in numbers]},
-        *(step(name, number) for number, name in enumerate(names)),
-        {"_target_": "ConcatItemsd", "keys": names, "name": "image"},
-    ]
+
+def _loader(member: int, name: str) -> dict[str, Any]:
+    return {
+        "_target_": "CheckpointLoader",
+        "load_path": f"$@bundle_root + '/{weights_file(member).as_posix()}'",
+        "load_dict": {"model": f"@{name}"},
+        "map_location": "@device",
+    }
+
+
+def _evaluator(model: Model) -> dict[str, Any]:
+    if model.members == 1:
+        return {"_target_": "SupervisedEvaluator", "network": "@network"}
+    return {
+        "_target_": "EnsembleEvaluator",
+        "networks": [f"@{name}" for name in _names(model)],
+        "pred_keys": [f"pred_{member}" for member in range(model.members)],
+    }
+
+
+def _inferer(model: Model) -> dict[str, Any]:
+    how = {"sw_batch_size": 1, "overlap": model.overlap, "mode": "gaussian"}
+    along = slices_along(model)
+    if along is not None:
+        return {"_target_": "SliceInferer", "roi_size": list(model.patch[1:]), "spatial_dim": along, **how}
+    return {"_target_": "SlidingWindowInferer", "roi_size": list(model.patch), **how}

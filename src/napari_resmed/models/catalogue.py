@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import platformdirs
 
-from napari_resmed.errors import ModelError
+from napari_resmed.errors import ModelError, WorkError
 from napari_resmed.models.folder import load_model
 from napari_resmed.models.model import Model
 
-__all__ = ["BUILT_IN", "find_model", "list_models", "own_models_folder"]
+__all__ = ["BUILT_IN", "find_model", "list_models", "own_models_folder", "remove_model"]
 
 BUILT_IN = Path(__file__).parent.parent / "starter"
 
@@ -22,10 +23,15 @@ def own_models_folder() -> Path:
     return Path(chosen) if chosen else Path(platformdirs.user_data_dir("napari-resmed", appauthor=False)) / "models"
 
 
-def list_models() -> tuple[list[Model], list[str]]:
+def list_models(task: str = "") -> tuple[list[Model], list[str]]:
     """Every model that can be used, and one sentence for every folder that cannot.
 
     An own model hides a built-in one of the same name.
+
+    Parameters
+    ----------
+    task:
+        Only models for this; empty for all.
     """
     models: dict[str, Model] = {}
     problems: list[str] = []
@@ -41,7 +47,7 @@ def list_models() -> tuple[list[Model], list[str]]:
                 problems.append(str(problem))
             else:
                 models[model.name] = model
-    return list(models.values()), problems
+    return [model for model in models.values() if task in ("", model.task)], problems
 
 
 def find_model(name: str | Path) -> Model:
@@ -63,3 +69,28 @@ def find_model(name: str | Path) -> Model:
             raise ModelError(f"the model {name} cannot be used: {problem}")
     known = ", ".join(model.name for model in models) or "none"
     raise ModelError(f"there is no model {str(name)!r}; expected a model folder or one of: {known}")
+
+
+def remove_model(name: str) -> Path:
+    """Delete one of a person's own models, by name; where it was.
+
+    Raises
+    ------
+    ModelError
+        If there is no own model of that name, a built-in one included.
+    WorkError
+        If it cannot be deleted.
+    """
+    places = own_models_folder()
+    own = [model.folder for model in list_models()[0] if model.name == name and model.folder is not None]
+    folder = next((place for place in own if place.parent == places.resolve()), None)
+    if folder is None:
+        what = "is built in and stays" if own else "is none of your own models"
+        raise ModelError(f"{name} {what}; only models in {places} are removed")
+    try:
+        # Out of the list at once: half a model would be one that cannot be read.
+        with tempfile.TemporaryDirectory(prefix=".removed-", dir=places) as gone:
+            folder.rename(Path(gone) / "model")
+    except OSError as problem:
+        raise WorkError(f"could not remove {name}: {(problem.strerror or str(problem)).lower()}") from problem
+    return folder

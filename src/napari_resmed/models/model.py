@@ -10,13 +10,15 @@ from typing import Any
 from napari_resmed.errors import ModelError
 from napari_resmed.labels import LabelSet
 from napari_resmed.models.cleanup import Cleanup
-from napari_resmed.prepare.preparation import Preparation
+from napari_resmed.prepare.preparation import FITS, Preparation
 from napari_resmed.volume import Volume
 
-__all__ = ["FORMAT", "Model"]
+__all__ = ["CLASSIFICATION", "FORMAT", "Model"]
 
 # Version of our part of metadata.json; raised when an older program could no longer read it.
 FORMAT = 1
+# The task of a model that tells what an image as a whole is.
+CLASSIFICATION = "classification"
 
 
 @dataclass(frozen=True)
@@ -34,19 +36,24 @@ class Model:
     patch:
         Window ``(z, y, x)`` in voxels of the network's grid.
     labels:
-        The structures, in the order of the network's classes; see ``background_classes``.
+        The structures, in the order of the network's classes; see ``background_classes``. None in a model that
+        classifies.
     channels:
         What each input channel is, e.g. ``("MR",)``.
     background_classes:
         The first so many classes of the network are background, the ``k``-th label is class ``k`` after them. A network
         that was trained on from another keeps the structures it no longer answers as such classes.
     regions:
-        Where the network's classes may overlap: the label value of each, in order; a later one is written over those
-        before. Such a network has no class of background. Empty for any other.
+        Where the network's classes may overlap: the label value of each, in order. Such a network has no class of
+        background. Empty for any other.
+    region_order:
+        In which order the values of regions are written, a later one over those before. Empty: in that of the classes.
     members:
         How many networks of this kind there are, whose scores are averaged.
     even_windows:
         Whether windows are spread evenly over the image, as nnU-Net does it, instead of in fixed steps.
+    overlap:
+        Share of a window that its neighbour repeats, unless a person wants another.
     mirror_axes:
         Axes ``(0 z, 1 y, 2 x)`` along which a mirrored image gives the mirrored answer.
     measured:
@@ -55,6 +62,10 @@ class Model:
         Plan, history, fingerprint of the data.
     cleanup:
         What is done to labels after the network, by value; those that are not named are left as they are.
+    classes, fit, temperature:
+        Of a model that classifies (``task`` is :data:`CLASSIFICATION`): what an image may be, how it is brought to the
+        size of the patch (see :func:`napari_resmed.prepare.fixed_size.fixed_size`), and what the network's scores are
+        divided by.
     folder:
         Where it was loaded from; None for one that was not saved yet.
 
@@ -83,27 +94,49 @@ class Model:
     members: int = 1
     even_windows: bool = False
     cleanup: Mapping[int, Cleanup] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    fit: str = ""
+    temperature: float = 1.0
+    region_order: tuple[int, ...] = ()
+    overlap: float = 0.5
 
     def __post_init__(self) -> None:
         if self.members < 1 or (self.regions and sorted(self.regions) != list(self.labels.values)):
             raise ModelError(f"the model {self.name} contradicts itself in its regions, or has no weights")
+        if self.region_order and sorted(self.region_order) != sorted(self.regions):
+            raise ModelError(f"the model {self.name} writes its regions as {self.region_order}, expected each once")
+        if not 0 <= self.overlap < 1:
+            raise ModelError(f"the windows of the model {self.name} overlap by {self.overlap}, expected 0 to 1")
         if self.preparation.normalization and len(self.preparation.normalization) != len(self.channels):
             raise ModelError(
                 f"the model {self.name} has {len(self.channels)} channels and normalizes "
                 f"{len(self.preparation.normalization)}"
             )
-        if min(self.patch) < 1 or not len(self.labels) or not self.channels or self.background_classes < 1:
+        if self.classifies and (len(set(self.classes)) < max(2, len(self.classes)) or self.fit not in FITS):
+            raise ModelError(f"the model {self.name} contradicts itself in its classes, or in how it sees an image")
+        says_what = self.classifies or (len(self.labels) and self.background_classes >= 1)
+        if min(self.patch) < 1 or not self.channels or not says_what or not self.temperature > 0:
             raise ModelError(f"the model {self.name} says nothing of patch, labels, channels or background")
         unknown = sorted(set(self.cleanup) - set(self.labels.values))
         if unknown:
             raise ModelError(f"the model {self.name} wants the label {unknown[0]} cleaned up, which it does not have")
         # All our networks are built from these two; a description that contradicts them would fail in torch's words.
-        for key, number in (("in_channels", len(self.channels)), ("out_channels", len(self.class_values))):
+        for key, number in (("in_channels", len(self.channels)), ("out_channels", self.outputs)):
             if self.arguments.get(key, number) != number:
                 raise ModelError(
                     f"the model {self.name} contradicts itself: its network has {key} {self.arguments[key]}, "
                     f"its description {number}"
                 )
+
+    @property
+    def classifies(self) -> bool:
+        """Whether it tells what an image as a whole is, and not where something is."""
+        return self.task == CLASSIFICATION
+
+    @property
+    def outputs(self) -> int:
+        """How many scores its network gives."""
+        return len(self.classes) if self.classifies else len(self.class_values)
 
     @property
     def values(self) -> tuple[int, ...]:
@@ -115,20 +148,27 @@ class Model:
         """Label value of every class of the network."""
         return self.regions or (0,) * self.background_classes + self.labels.values
 
+    @property
+    def by_slices(self) -> bool:
+        """Whether its network is 2D and sees one slice after the other."""
+        return self.arguments.get("spatial_dims") == 2
+
     def check_fits(self, volume: Volume) -> None:
         """Refuse an image this model cannot take.
 
         Raises
         ------
         ModelError
-            If the image is 2D, has a time axis, or another number of channels.
+            If it does not segment, or the image is 2D, has a time axis, or another number of channels.
         """
+        if self.classifies:
+            raise ModelError(f"the model {self.name} tells what an image is, not where something is; classify with it")
         if "t" in volume.axes:
             raise ModelError(
                 f"the image has {volume.frames} time points, the model {self.name} takes one: save the one you "
-                "want as an image of its own"
+                "want as an image of its own (napari-resmed convert --time)"
             )
-        if 1 in volume.grid_shape:
+        if 1 in volume.grid_shape and not self.by_slices:
             flat = "×".join(str(size) for size in volume.grid_shape)
             raise ModelError(f"the image is 2D ({flat}), the model {self.name} needs a 3D volume")
         if volume.channels != len(self.channels):
@@ -137,8 +177,14 @@ class Model:
 
     def to_json(self) -> dict[str, Any]:
         """Our part of ``metadata.json``."""
-        seldom = {"regions": list(self.regions), "members": self.members, "even_windows": self.even_windows}
-        usual = {"regions": [], "members": 1, "even_windows": False}
+        seldom = {
+            "regions": list(self.regions),
+            "region_order": list(self.region_order),
+            "members": self.members,
+            "even_windows": self.even_windows,
+            "overlap": self.overlap,
+        }
+        usual = {"regions": [], "region_order": [], "members": 1, "even_windows": False, "overlap": 0.5}
         cleanup = {str(value): wish.to_json() for value, wish in self.cleanup.items()}
         return {
             "format": FORMAT,
@@ -155,6 +201,11 @@ class Model:
             "training": dict(self.training),
             **{name: value for name, value in seldom.items() if value != usual[name]},
             **({"cleanup": cleanup} if cleanup else {}),
+            **(
+                {"classes": list(self.classes), "fit": self.fit, "temperature": self.temperature}
+                if self.classifies
+                else {}
+            ),
         }
 
     @classmethod
@@ -192,7 +243,12 @@ class Model:
                 regions=tuple(int(value) for value in ours.get("regions", ())),
                 members=int(ours.get("members", 1)),
                 even_windows=bool(ours.get("even_windows", False)),
+                classes=tuple(str(name) for name in ours.get("classes", ())),
+                fit=str(ours.get("fit", "")),
+                temperature=float(ours.get("temperature", 1.0)),
                 cleanup={int(value): Cleanup.from_json(wish) for value, wish in ours.get("cleanup", {}).items()},
+                region_order=tuple(int(value) for value in ours.get("region_order", ())),
+                overlap=float(ours.get("overlap", 0.5)),
             )
         except (AttributeError, KeyError, TypeError, ValueError) as problem:
             raise ModelError(f"metadata.json is incomplete or wrong at {problem}") from problem

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from napari_resmed.errors import InputError, WorkError
 from napari_resmed.io.whole_file import reason, whole_folder
-from napari_resmed.models.bundle import REQUIRED_PACKAGES, inference_config, network_data_format
+from napari_resmed.models.bundle import inference_config, network_data_format, required_packages
 from napari_resmed.models.folder import METADATA, load_model, weights_file
 from napari_resmed.models.model import Model
 
@@ -33,6 +33,7 @@ def save_model(
     licence: str,
     changelog: Mapping[str, str] | None = None,
     authors: str = AUTHORS,
+    files: Mapping[Path, bytes] | None = None,
 ) -> Model:
     """Write a model folder, whole or not at all.
 
@@ -51,6 +52,8 @@ def save_model(
         What each version brought.
     authors:
         Who made it and has the right in it.
+    files:
+        What else belongs into the folder, by place.
 
     Raises
     ------
@@ -78,6 +81,8 @@ def save_model(
         (part / "LICENSE").write_text(licence, encoding="utf-8")
         for number, one in enumerate(members):
             (part / weights_file(number)).write_bytes(_weights(one))
+        for place, content in (files or {}).items():
+            (part / place).write_bytes(content)
     return load_model(folder)
 
 
@@ -123,7 +128,7 @@ def _metadata(model: Model, changelog: Mapping[str, str], authors: str) -> dict[
         "monai_version": _installed("monai"),
         "pytorch_version": _installed("torch"),
         "numpy_version": _installed("numpy"),
-        "required_packages_version": REQUIRED_PACKAGES,
+        "required_packages_version": required_packages(model),
         "supported_apps": {},
         "name": model.name,
         "task": model.task,

@@ -41,11 +41,12 @@ class VoxelHead(nn.Module):
         return hidden @ self.second + self.second_bias
 
     def forward(self, features: Tensor) -> Tensor:
-        """Log probabilities ``(n, class)`` of features ``(n, features)``: the mean over the members."""
-        members, count, units = self.first.shape
-        wide = torch.addmm(self.first_bias.reshape(-1), features, self.first.permute(1, 0, 2).reshape(count, -1))
-        hidden = wide.tanh_().reshape(-1, members, units).transpose(0, 1)
-        return torch.log_softmax(torch.baddbmm(self.second_bias, hidden, self.second), -1).mean(0)
+        """Scores ``(n, class)`` of features ``(n, features)``: the mean over the members."""
+        members, count, _ = self.first.shape
+        # As one network: the members' hidden units side by side.
+        first = self.first.permute(1, 0, 2).reshape(count, -1)
+        hidden = torch.addmm(self.first_bias.reshape(-1), features, first).tanh()
+        return torch.addmm(self.second_bias.mean(0).reshape(-1), hidden, self.second.flatten(0, 1) / members)
 
 
 class VoxelNet(nn.Module):
@@ -90,7 +91,7 @@ class VoxelNet(nn.Module):
 
 
 def apply_head(head: VoxelHead, responses: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
-    """Log probabilities ``(class, ...)`` of responses ``(features, ...)``, piece by piece."""
+    """Scores ``(class, ...)`` of responses ``(features, ...)``, piece by piece."""
     flat = responses.flatten(1)
     found = torch.empty((head.second.shape[2], flat.shape[1]), dtype=torch.float32, device=flat.device)
     for start in range(0, flat.shape[1], AT_A_TIME):

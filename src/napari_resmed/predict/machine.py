@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from napari_resmed.errors import InputError
 
-__all__ = ["PRECISIONS", "Machine", "choose_machine", "is_out_of_memory"]
+__all__ = ["PRECISIONS", "Machine", "choose_machine", "is_out_of_memory", "put_on"]
 
 # What torch's allocators on CPU, Windows, CUDA and Apple GPUs, and NVIDIA's libraries say; an illegal memory access or
 # a wrong memory format is none of it.
@@ -54,6 +55,16 @@ def choose_machine(device: str = "auto", precision: str = "auto") -> Machine:
     if precision == "fp16" and place.type == "cpu":
         raise InputError("fp16 needs a GPU; on the CPU choose fp32 or bf16")
     return Machine(place, precision)
+
+
+def put_on(device: torch.device, network: nn.Module) -> nn.Module:
+    """The network on a device, its convolutions' channels last in memory, which is fastest on all of them."""
+    network.to(device)
+    layouts = {4: torch.channels_last, 5: torch.channels_last_3d}
+    for weight in network.parameters():
+        if weight.dim() in layouts:
+            weight.data = weight.data.contiguous(memory_format=layouts[weight.dim()])
+    return network
 
 
 def is_out_of_memory(problem: BaseException) -> bool:

@@ -5,22 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import psutil
 import torch
 
 from napari_resmed.errors import InputError
 from napari_resmed.models.model import Model
-from napari_resmed.nets.size import edge_multiples, first_features
+from napari_resmed.nets.size import edge_multiples, first_features, fits_one_size
 from napari_resmed.predict.machine import Machine
-from napari_resmed.predict.sliding_window import Windows
+from napari_resmed.predict.windows import Windows
 
 __all__ = ["MemoryPlan", "free_bytes", "plan_memory"]
 
 # What a window holds for every voxel while it goes through a network, measured with U-Nets of 16 and 32 features: for
-# every class the scores as they come out, as float32, and weighted; for every feature of the first level what lies
-# between.
-BYTES_A_CLASS = 12
+# every class the scores as they come out, as float32, and those of air, which are kept; of several passes their sum,
+# and the sum of their probabilities where doubt is asked for; for every feature of the first level what lies between.
+BYTES_A_CLASS, BYTES_OF_PASSES, BYTES_OF_DOUBT = 12, 4, 8
 BYTES_A_FEATURE = {"fp32": 16, "bf16": 8, "fp16": 8}
 # Share of the free memory that may be counted on: other programs want some of it, and pieces of it are lost.
 USABLE = 0.8
@@ -38,12 +39,15 @@ class MemoryPlan:
         Size, number at a time, and the type of the sums.
     belt_bytes, window_bytes, image_bytes:
         Of the sums, of the windows in the network (on its device), of the prepared image and what comes of it.
+    belt_on_device:
+        Whether the sums are kept on the network's device.
     """
 
     windows: Windows
     belt_bytes: int
     window_bytes: int
     image_bytes: int
+    belt_on_device: bool = False
 
 
 def plan_memory(
@@ -53,8 +57,12 @@ def plan_memory(
     machine: Machine,
     wishes: Windows,
     free: tuple[int, int],
+    uncertainty: bool = False,
 ) -> MemoryPlan:
     """Fit a prediction into memory: sums in half precision where single does not fit, then smaller windows.
+
+    On a GPU the sums are kept there if that leaves the windows as large, and else by the program. nnU-Net's models are
+    always summed in half precision, as nnU-Net does, so that their labels are its own.
 
     Parameters
     ----------
@@ -68,6 +76,8 @@ def plan_memory(
         Overlap and mirroring; the window is the model's.
     free:
         Bytes that are free for the network and for the program, as of :func:`free_bytes`.
+    uncertainty:
+        Whether it is asked for.
 
     Raises
     ------
@@ -76,23 +86,31 @@ def plan_memory(
     """
     on_cpu = machine.device.type == "cpu"
     for_network, for_program = (int(USABLE * one) for one in free)
+    one_size = fits_one_size(model.network, model.arguments)
     windows: Windows | None = replace(
         wishes,
         patch=model.patch,
         batch=1 if on_cpu else MOST_AT_A_TIME,
-        multiples=edge_multiples(model.network, model.arguments),
+        multiples=None if one_size else edge_multiples(model.network, model.arguments),
     )
-    classes = len(model.class_values)
+    classes = len(model.class_values) + uncertainty
     image = 4 * len(model.channels) * math.prod(shape) + 8 * math.prod(source_shape)
+    if uncertainty:
+        image += 4 * math.prod(shape) + 8 * math.prod(source_shape)
     while windows is not None:
-        window = _window_bytes(windows, model, machine)
-        for sums in (torch.float32, torch.float16):
-            belt = _belt_bytes(windows.patch, shape, classes, sums)
-            plan = MemoryPlan(replace(windows, sums=sums), belt, window, image)
-            at_program = belt + image + (window if on_cpu else 0)
-            if at_program <= for_program and (on_cpu or window <= for_network):
-                return plan
-        windows = windows.smaller()
+        batches = [windows]
+        while batches[-1].batch > 1:
+            batches.append(replace(windows, batch=batches[-1].batch // 2))
+        # Sums on the device are worth more than many windows at a time, and less than large ones.
+        for on_device in (True, False) if machine.device.type == "cuda" else (False,):
+            for sums, one in product((torch.float16,) if windows.even else (torch.float32, torch.float16), batches):
+                window = _window_bytes(one, model, machine, uncertainty)
+                belt = _belt_bytes(one.patch, shape, classes, sums)
+                at_program = image + (window if on_cpu else 0) + (0 if on_device else belt)
+                at_network = 0 if on_cpu else window + (belt if on_device else 0)
+                if at_program <= for_program and at_network <= for_network:
+                    return MemoryPlan(replace(one, sums=sums), belt, window, image, on_device)
+        windows = batches[-1].smaller()
     needed, found = (f"{count / 2**30:.1f} GB" for count in (at_program, for_program))
     raise InputError(
         f"the model {model.name} sees the image as {'×'.join(map(str, shape))} voxels of {classes} classes and needs "
@@ -108,10 +126,11 @@ def free_bytes(machine: Machine) -> tuple[int, int]:
     return available, available
 
 
-def _window_bytes(windows: Windows, model: Model, machine: Machine) -> int:
-    a_voxel = BYTES_A_CLASS * len(model.class_values) + BYTES_A_FEATURE[machine.precision] * first_features(
-        model.arguments
-    )
+def _window_bytes(windows: Windows, model: Model, machine: Machine, uncertainty: bool) -> int:
+    a_class = BYTES_A_CLASS
+    if model.members * len(windows.mirrors) > 1:
+        a_class += BYTES_OF_PASSES + (BYTES_OF_DOUBT if uncertainty else 0)
+    a_voxel = a_class * len(model.class_values) + BYTES_A_FEATURE[machine.precision] * first_features(model.arguments)
     return windows.batch * math.prod(windows.patch) * a_voxel
 
 

@@ -11,8 +11,9 @@ from torch import nn
 from napari_resmed.errors import ModelError
 from napari_resmed.models.folder import weights_file
 from napari_resmed.models.model import Model
+from napari_resmed.models.torchscript import SCRIPT, TORCHSCRIPT, load_script
 from napari_resmed.nets import build_network
-from napari_resmed.predict.machine import Machine
+from napari_resmed.predict.machine import Machine, put_on
 
 __all__ = ["warm_network"]
 
@@ -54,7 +55,11 @@ def warm_network(model: Model, machine: Machine, member: int = 0) -> nn.Module:
 
 
 def _load(model: Model, path: Path, machine: Machine) -> nn.Module:
-    network = build_network(model.network, model.arguments)
+    assert model.folder is not None
+    if model.network == TORCHSCRIPT:
+        network = load_script(model.folder / SCRIPT)
+    else:
+        network = build_network(model.network, model.arguments)
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
     except MemoryError:
@@ -67,5 +72,7 @@ def _load(model: Model, path: Path, machine: Machine) -> nn.Module:
         network.load_state_dict(weights)
     except (RuntimeError, TypeError, AttributeError) as problem:
         raise ModelError(f"the weights of {model.name} do not fit its network {model.network}") from problem
-    network.eval().requires_grad_(False)
-    return network.to(machine.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload, no-any-return]
+    network.eval()
+    for parameter in network.parameters():  # at once, scripts cannot
+        parameter.requires_grad_(False)
+    return network.to(machine.device) if model.network == TORCHSCRIPT else put_on(machine.device, network)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from napari_resmed.errors import InputError
 from napari_resmed.geometry import AxisOrder, canonical_order
+from napari_resmed.prepare.intensity import apply_intensities
 from napari_resmed.prepare.normalization import normalize
 from napari_resmed.prepare.preparation import STORED, Preparation
 from napari_resmed.prepare.resample import along, resampled_size, weights
@@ -32,6 +33,9 @@ THICK = 3
 
 Shape = tuple[int, int, int]
 Kinds = tuple[str, str, str]
+
+_BETWEEN: Kinds = ("between",) * 3
+_CORNER: Kinds = ("corner",) * 3
 
 
 @dataclass(frozen=True)
@@ -106,10 +110,19 @@ class Grid:
         order = _order(volume, preparation)
         source = _shape(volume.grid_shape[axis] for axis in order.axes)
         whole, corner = None, (0, 0, 0)
-        if preparation.crop_nonzero:
-            whole, (corner, source) = source, _box(volume, order)
+        if preparation.crop_nonzero or preparation.crop_above is not None:
+            whole, (corner, source) = source, _box(volume, order, preparation.crop_above)
         spacing = [volume.spacing_mm[axis] for axis in order.axes]
-        pairs = list(zip(source, spacing, preparation.spacing_mm, strict=True))
+        wanted = spacing if preparation.own_spacing else preparation.spacing_mm
+        pairs = list(zip(source, spacing, wanted, strict=True))
+        if preparation.size:
+            shape = _shape(size or old for size, old in zip(preparation.size, source, strict=True))
+            a, b, c = (old / new for old, new in zip(source, shape, strict=True))
+            return cls(order, source, shape, (a, b, c), whole, corner, _BETWEEN, _BETWEEN)
+        if preparation.interpolation == "corner":
+            shape = _shape(max(1, round((size - 1) * mm / target + 1)) for size, mm, target in pairs)
+            a, b, c = (target / mm for _, mm, target in pairs)
+            return cls(order, source, shape, (a, b, c), whole, corner, _CORNER, _CORNER)
         if preparation.interpolation == "cubic":
             shape = _shape(max(1, round(mm / target * size)) for size, mm, target in pairs)
             a, b, c = (old / new for old, new in zip(source, shape, strict=True))
@@ -139,10 +152,10 @@ def _order(volume: Volume, preparation: Preparation) -> AxisOrder:
     )
 
 
-def _box(volume: Volume, order: AxisOrder) -> tuple[Shape, Shape]:
-    """Corner and size, in the network's axes, of the box of what is not zero in any channel."""
-    there = volume.data != 0
-    there = order.apply(there.any(0) if volume.axes == "czyx" else there)
+def _box(volume: Volume, order: AxisOrder, above: float | None) -> tuple[Shape, Shape]:
+    """Corner and size, in the network's axes, of the box of what is not zero, or above a value, in any channel."""
+    there = np.asarray(volume.data != 0 if above is None else volume.data > above)
+    there = order.apply(np.asarray(there.any(0)) if volume.axes == "czyx" else there)
     corner, size = [], []
     for axis in range(3):
         used = np.flatnonzero(there.any(tuple(other for other in range(3) if other != axis)))
@@ -177,7 +190,7 @@ def prepare(volume: Volume, preparation: Preparation) -> tuple[Tensor, Grid]:
     Returns
     -------
     image
-        float32 ``(c, z, y, x)`` on the network's grid, in 0..1 but for a model with a normalization of its own.
+        float32 ``(c, z, y, x)`` on the network's grid, in 0..1 but for a model with intensities of its own.
     grid
         What leads back.
 
@@ -191,6 +204,8 @@ def prepare(volume: Volume, preparation: Preparation) -> tuple[Tensor, Grid]:
     _check_voxels(data)
     if preparation.normalization:
         return _prepare_before_resampling(grid.take(data), preparation, grid), grid
+    if preparation.intensity:
+        return _prepare_in_steps(grid.take(data), preparation, grid), grid
     image = torch.from_numpy(_float32(grid.take(data), fixed=any(preparation.windows)))
     image = _resampled(image, grid)
     channels = [_to_unit(channel, preparation, number) for number, channel in enumerate(image)]
@@ -222,6 +237,16 @@ def _prepare_before_resampling(data: NDArray[Any], preparation: Preparation, gri
     low, high = ready.amin(bounds, keepdim=True), ready.amax(bounds, keepdim=True)
     ready = _resampled(ready, grid, across).clamp_(low, high)
     return _resampled(ready, grid, [axis for axis in range(3) if axis not in across]).contiguous()
+
+
+def _prepare_in_steps(data: NDArray[Any], preparation: Preparation, grid: Grid) -> Tensor:
+    image = _float32(data, fixed=True)
+    if preparation.intensity_first:
+        apply_intensities(image, preparation.intensity)
+        return _resampled(torch.from_numpy(image), grid).contiguous()
+    ready = _resampled(torch.from_numpy(image), grid).contiguous()
+    apply_intensities(ready.numpy(), preparation.intensity)
+    return ready
 
 
 def _check_voxels(data: NDArray[Any]) -> None:

@@ -1,4 +1,4 @@
-"""Resampling along the axes of a grid, one axis at a time: linear, and in the ways that nnU-Net's models are used to.
+"""Resampling along the axes of a grid, one axis at a time: linear, and as nnU-Net's and MONAI's models are used to it.
 
 Of the linear one: where the new grid is coarser the triangle widens to the new spacing, so that nothing between the
 samples is skipped (as image libraries do when they shrink a picture). Both grids share their centre.
@@ -28,7 +28,7 @@ def weights(kind: str, size_in: int, size_out: int, step: float) -> Tensor:
     ----------
     kind:
         ``"linear"``; or, in steps of the sizes' ratio, ``"cubic"``, ``"between"`` (linear, of the two nearest samples
-        alone) and ``"nearest"``.
+        alone) and ``"nearest"``; or ``"corner"``, in steps of ``step`` from the first sample on.
     size_in, size_out:
         Number of samples.
     step:
@@ -39,6 +39,9 @@ def weights(kind: str, size_in: int, size_out: int, step: float) -> Tensor:
     if kind == "nearest":
         nearest = ((torch.arange(size_out, dtype=torch.float64) + 0.5) * size_in / size_out).floor().long()
         return torch.eye(size_in)[nearest.clamp(0, size_in - 1)]
+    if kind == "corner":
+        place = torch.arange(size_out, dtype=torch.float64) * step
+        return _between(place.clamp(0, size_in - 1), size_in, 1.0)
     if kind == "between":
         return linear_weights(size_in, size_out, size_in / size_out, reach=1.0)
     return linear_weights(size_in, size_out, step)
@@ -72,8 +75,10 @@ def linear_weights(size_in: int, size_out: int, step: float, reach: float = 0.0)
         float32 ``(size_out, size_in)``; every row sums to 1. Beyond the ends the end sample is repeated.
     """
     place = (torch.arange(size_out, dtype=torch.float64) - (size_out - 1) / 2) * step + (size_in - 1) / 2
-    place = place.clamp(0, size_in - 1)
-    reach = reach or max(1.0, step)
+    return _between(place.clamp(0, size_in - 1), size_in, reach or max(1.0, step))
+
+
+def _between(place: Tensor, size_in: int, reach: float) -> Tensor:
     distance = (place[:, None] - torch.arange(size_in, dtype=torch.float64)[None, :]).abs()
     weights = (1 - distance / reach).clamp_min(0)
     return (weights / weights.sum(1, keepdim=True)).float()

@@ -13,21 +13,21 @@ from matplotlib.figure import Figure
 from napari_resmed.review.metrics import METRICS, Metric
 from napari_resmed.review.scores import Evaluation
 
-__all__ = ["STYLE", "metric_plot"]
+__all__ = ["GRID", "INK", "POINT", "STYLE", "WRONG", "metric_plot", "svg"]
 
 # One hue for everything measured, one for what went wrong (Okabe and Ito's blue and vermilion): which is which is
 # also told by shape, so that no colour vision is needed.
-_POINT, _BOX, _INK, _GRID, _WRONG = "#0072B2", "#D5E6F2", "#1F2933", "#E4E7EB", "#D55E00"
+POINT, BOX, INK, GRID, WRONG = "#0072B2", "#D5E6F2", "#1F2933", "#E4E7EB", "#D55E00"
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.size": 9.5,
     "svg.fonttype": "none",  # text stays text: it can be found, read aloud, and is small
     "svg.hashsalt": "napari-resmed",  # the same figures give the same file
-    "axes.edgecolor": _GRID,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
+    "axes.edgecolor": GRID,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
 }
 # Where points are pixels rather than shapes: a browser draws some thousand shapes with ease.
 _MANY_POINTS = 4000
@@ -66,23 +66,23 @@ def metric_plot(evaluation: Evaluation, metric: Metric) -> str:
                 widths=0.62,
                 showfliers=False,
                 patch_artist=True,
-                boxprops={"facecolor": _BOX, "edgecolor": _POINT, "linewidth": 0.8},
-                medianprops={"color": _INK, "linewidth": 1.6},
-                whiskerprops={"color": _POINT, "linewidth": 0.8},
-                capprops={"color": _POINT, "linewidth": 0.8},
+                boxprops={"facecolor": BOX, "edgecolor": POINT, "linewidth": 0.8},
+                medianprops={"color": INK, "linewidth": 1.6},
+                whiskerprops={"color": POINT, "linewidth": 0.8},
+                capprops={"color": POINT, "linewidth": 0.8},
                 manage_ticks=False,
             )
         flatten = sum(len(good) + len(bad) for good, bad in found) > _MANY_POINTS
         for place, (good, bad) in zip(places, found, strict=True):
             spread = place + generator.uniform(-_JITTER, _JITTER, len(good))
-            axes.scatter(good, spread, s=13, c=_POINT, alpha=0.65, linewidths=0, zorder=3, rasterized=flatten)
+            axes.scatter(good, spread, s=13, c=POINT, alpha=0.65, linewidths=0, zorder=3, rasterized=flatten)
             spread = place + generator.uniform(-_JITTER, _JITTER, len(bad))
-            axes.scatter(bad, spread, s=24, c=_WRONG, marker="x", linewidths=1.3, zorder=3, rasterized=flatten)
+            axes.scatter(bad, spread, s=24, c=WRONG, marker="x", linewidths=1.3, zorder=3, rasterized=flatten)
         axes.set_yticks(places, [label.name for label in labels])
         axes.set_ylim(len(labels) - 0.5, -0.5)
         bent = _scale(axes, metric, [figure for good, bad in found for figure in good + bad])
         axes.set_xlabel(f"{metric.title}{f' in {metric.unit}' if metric.unit else ''} ({_WORDS[metric.better]}{bent})")
-        axes.grid(axis="x", color=_GRID, linewidth=0.8)
+        axes.grid(axis="x", color=GRID, linewidth=0.8)
         axes.set_axisbelow(True)
         axes.tick_params(length=0)
         axes.spines[["top", "right", "left"]].set_visible(False)
@@ -107,7 +107,7 @@ def _scale(axes: mpl.axes.Axes, metric: Metric, figures: Sequence[float]) -> str
     if metric.better == "lower":
         axes.set_xlim(left=-0.02 * min(float(sizes.max()), _FAR * most) or -0.02)
     else:
-        axes.axvline(0, color=_INK, linewidth=0.8)
+        axes.axvline(0, color=INK, linewidth=0.8)
     return f"; logarithmic beyond {most:.2g}" if bent else ""
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from napari_resmed.nets.voxel_net import VoxelHead
 from napari_resmed.scribble.features import Features
@@ -20,14 +22,17 @@ STRENGTH = 0.01
 STRENGTH_NO_BACKGROUND = 0.003
 # Share of it that is the head's.
 LOOKS = 0.5
-# How much it grows with every further stroke a class, for more is known then.
+# How much it grows with every further stroke a structure, for more is known then.
 GROWS = 0.2
-# Painted voxels a class from which on the strength counts in full: a smaller stroke holds no ground against it.
+# Painted voxels a structure from which on the strength counts in full: a smaller stroke holds no ground against it.
 FIRM = 40
 # Where only what was answered before is called away to.
 STRENGTH_BEFORE = 0.03
 # Rows that the head answers at a time.
 ROWS = 16
+# From so many voxels on the head answers every second along an axis: the walk makes the edges, and it saves most of a
+# second (measured: mean Dice 0.010 less after one stroke a class, the same after ten).
+MANY = 1_000_000
 # Slices on either side of the one that is answered first.
 SLAB = 5
 
@@ -63,22 +68,44 @@ def answer(
     """
     head = train_head(features, strokes, background, seed)
     yield 0.2
-    looks = torch.empty((len(strokes.values), *features.shape))
-    for start in range(0, features.shape[0], ROWS):
-        rows = slice(start, start + ROWS)
-        looks[:, rows] = classify(features, head, rows)
-        yield 0.2 + 0.3 * min(1, (start + ROWS) / features.shape[0])
+    looks = yield from _looks(features, head, thin=smooth and (not fine or features.image[0].numel() > MANY))
     if not smooth:
         return looks, head
     strength = STRENGTH_NO_BACKGROUND
     if background is not None:
-        per_class = strokes.count / len(strokes.values)
-        strength = STRENGTH * (1 + GROWS * (per_class - 1)) * min(1.0, len(strokes.numbers) / (FIRM * len(looks)))
+        strength = _strength(strokes, background)
         looks.mul_(LOOKS)
         looks[background] += 1 - LOOKS
     seeds = torch.from_numpy(strokes.map(features.shape))
     found = yield from random_walk(_edges(features), looks, strength, seeds, features.spacing_mm, fine=fine)
     return found, head
+
+
+def _strength(strokes: Strokes, background: int) -> float:
+    """How often a walker is called away, by how much was painted of a usual structure."""
+    class_of = np.zeros(strokes.count, np.int64)
+    class_of[strokes.numbers] = strokes.classes
+    structures = [number for number in range(len(strokes.values)) if number != background]
+    many = float(np.median(np.bincount(class_of, minlength=len(strokes.values))[structures]))
+    voxels = float(np.median(np.bincount(strokes.classes, minlength=len(strokes.values))[structures]))
+    return STRENGTH * (1 + GROWS * (many - 1)) * min(1.0, voxels / FIRM)
+
+
+def _looks(features: Features, head: VoxelHead, thin: bool) -> Steps[Tensor]:
+    """What the head says of every voxel; where ``thin``, of every second but across thick slices, and interpolated."""
+    finest = min(features.spacing_mm)
+    z, y, x = (2 if thin and edge < 2 * finest else 1 for edge in features.spacing_mm)
+    thinned = features.responses[:, ::z, ::y, ::x]
+    depth = thinned.shape[1]
+    classes = head.second.shape[2]
+    looks = torch.empty((classes, *thinned.shape[1:]))
+    for start in range(0, depth, ROWS):
+        rows = thinned[:, start : start + ROWS]
+        looks[:, start : start + ROWS] = classify(rows, head, features.mean, features.scale)
+        yield 0.2 + 0.3 * min(1, (start + ROWS) / depth)
+    if thin:
+        looks = F.interpolate(looks[None], features.shape, mode="trilinear", align_corners=False)[0]
+    return looks
 
 
 def guess_background(features: Features, strokes: Strokes) -> Steps[int]:

@@ -82,6 +82,6 @@ def _fit(known: Tensor, targets: Tensor, weights: Tensor, classes: int, seed: in
     return head.eval().requires_grad_(False)
 
 
-def classify(features: Features, head: VoxelHead, rows: slice = slice(None)) -> Tensor:
-    """Probability ``(class, z, y, x)`` of every voxel of some rows of z by its looks alone."""
-    return apply_head(head, features.responses[:, rows], features.mean, features.scale).softmax(0)
+def classify(responses: Tensor, head: VoxelHead, mean: Tensor, scale: Tensor) -> Tensor:
+    """Probability ``(class, z, y, x)`` by looks alone, of responses ``(features, z, y, x)`` with their moments."""
+    return apply_head(head, responses, mean, scale).softmax(0)

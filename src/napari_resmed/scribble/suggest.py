@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
@@ -19,6 +20,9 @@ __all__ = ["HeldOut", "doubt", "held_out", "next_place", "sureness"]
 # Radius of the doubt that a stroke settles, and the distance from strokes within which another teaches little, in
 # voxel edges of the finest axis.
 REACH, CLOSE = 4.0, 8.0
+# A walk's probabilities are far too even; to this power they expect the Dice they have (measured on three cases after
+# 1, 3 and 10 strokes: within 0.07 of it, in the mean 0.04 off).
+SHARPEN = 4
 # Every so manieth stroke of a class is held out.
 EVERY = 4
 
@@ -44,18 +48,18 @@ class HeldOut:
 
 def doubt(probabilities: Tensor) -> Tensor:
     """0 sure .. 1: how near the second class comes to the first, ``(z, y, x)``."""
-    first, second = probabilities.topk(2, dim=0).values
-    unsure: Tensor = (1 - (first - second) / (first + second).clamp_min(1e-6)).clamp_(0, 1)
+    first, second = probabilities.topk(2, dim=0).values.pow_(SHARPEN)
+    unsure: Tensor = (1 - (first - second) / (first + second).clamp_min(1e-12)).clamp_(0, 1)
     return unsure
 
 
 def sureness(probabilities: Tensor, background: int | None) -> float:
     """The Dice that the answer expects of itself, mean over the classes that are not background, 0..1."""
-    total = probabilities.sum(0).clamp_min(1e-6)
+    total = sum((share**SHARPEN for share in probabilities), torch.zeros(())).clamp_min(1e-12)
     won = probabilities.argmax(0)
     figures = []
     for number in range(len(probabilities)):
-        share = probabilities[number] / total
+        share = probabilities[number] ** SHARPEN / total
         there = won == number
         size = float(share.sum()) + int(there.sum())
         if number != background:

@@ -32,8 +32,8 @@ STEPS = (80, 40, 25, 12)
 LEVELS = 4
 # A level smaller than this is solved as it is.
 SMALL = 24
-# Beyond this probability a coarse answer is not looked at again.
-CERTAIN = 0.97
+# Where a coarse answer's first class leads the second by so much it is not looked at again.
+CERTAIN = 0.6
 # Voxels kept around what is looked at again.
 MARGIN = 4
 
@@ -193,7 +193,8 @@ def _conjugate_gradients(
 
 def _doubtful(found: Tensor, seeds: Tensor) -> tuple[slice, slice, slice]:
     """The box of what is in doubt or painted."""
-    there = (found.amax(0) < CERTAIN) | (seeds > 0)
+    first, second = found.topk(2, dim=0).values
+    there = (first - second < CERTAIN) | (seeds > 0)
     box = []
     for axis in range(3):
         others = [other for other in range(3) if other != axis]

@@ -38,7 +38,9 @@ class Intensities:
 
     minimum: float
     p00_5: float
+    p05: float
     median: float
+    p95: float
     p99_5: float
     maximum: float
     mean: float
@@ -50,9 +52,9 @@ class Intensities:
         if not values.size:
             return None
         exact = values.astype(np.float64)
-        low, middle, high = np.percentile(exact, (0.5, 50, 99.5))
+        percentiles = np.percentile(exact, (0.5, 5, 50, 95, 99.5))
         least, most = extremes or (exact.min(), exact.max())
-        figures = (least, low, middle, high, most, exact.mean(), exact.std())
+        figures = (least, *percentiles, most, exact.mean(), exact.std())
         return cls(*(float(figure) for figure in figures))
 
 

@@ -48,7 +48,7 @@ def random_coordinates(
     centre: Three,
     ranges: Deformation,
     generator: torch.Generator,
-) -> list[Tensor]:
+) -> tuple[list[Tensor], bool]:
     """Where a randomly deformed patch takes its voxels from.
 
     Parameters
@@ -68,8 +68,10 @@ def random_coordinates(
     -------
     list of Tensor
         Three float32 tensors of the given shape: index in the source along z, y, x; it may lie outside.
+    bool
+        Whether left and right are exchanged.
     """
-    matrix = _random_matrix(ranges, generator)
+    matrix, mirrored = _random_matrix(ranges, generator)
     shift_mm = [uniform(-ranges.shift_mm, ranges.shift_mm, generator) for _ in range(3)]
     # Rotating is done in mm: on a grid of unequal edges it would shear otherwise.
     matrix = matrix * torch.tensor(spacing_mm)[None, :] / torch.tensor(source_spacing_mm)[:, None]
@@ -83,10 +85,10 @@ def random_coordinates(
         if bend is not None:
             coordinate.add_(bend[row], alpha=1 / source_spacing_mm[row])
         source.append(coordinate)
-    return source
+    return source, mirrored
 
 
-def _random_matrix(ranges: Deformation, generator: torch.Generator) -> Tensor:
+def _random_matrix(ranges: Deformation, generator: torch.Generator) -> tuple[Tensor, bool]:
     matrix = _rotation([math.radians(normal(ranges.rotation_deg / 2, generator)) for _ in range(3)])
     scale = torch.tensor([1 + uniform(-ranges.scale, ranges.scale, generator) for _ in range(3)])
     shear = torch.eye(3)
@@ -95,9 +97,10 @@ def _random_matrix(ranges: Deformation, generator: torch.Generator) -> Tensor:
             if i != j:
                 shear[i, j] = normal(ranges.shear / 2, generator)
     matrix = matrix @ shear @ torch.diag(scale)
-    if ranges.mirror and uniform(0, 1, generator) < 0.5:
+    mirrored = ranges.mirror and uniform(0, 1, generator) < 0.5
+    if mirrored:
         matrix = matrix @ torch.diag(torch.tensor([1.0, 1.0, -1.0]))
-    return matrix
+    return matrix, mirrored
 
 
 def _rotation(angles_rad: list[float]) -> Tensor:

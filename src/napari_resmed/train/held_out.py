@@ -11,8 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from napari_resmed.predict.belt import Rows
 from napari_resmed.predict.machine import Machine
-from napari_resmed.predict.sliding_window import Rows, Windows, slide
+from napari_resmed.predict.sliding_window import slide
+from napari_resmed.predict.windows import Windows
 from napari_resmed.prepare.grid import UNKNOWN
 from napari_resmed.train.loss import merge_unknown
 from napari_resmed.train.store import Prepared

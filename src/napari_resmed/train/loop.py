@@ -17,12 +17,11 @@ from torch import Tensor, nn
 from napari_resmed.errors import InputError, WorkError
 from napari_resmed.io.whole_file import reason
 from napari_resmed.predict.machine import Machine, is_out_of_memory
-from napari_resmed.predict.sliding_window import merge_background
-from napari_resmed.train.loss import supervised
-from napari_resmed.train.patches import Batch, ahead
+from napari_resmed.train.loss import Batch, Loss, segmentation_loss
+from napari_resmed.train.patches import ahead
 from napari_resmed.train.together import Together
 
-__all__ = ["Checked", "Schedule", "Stepped", "Trainer"]
+__all__ = ["CURVES", "AstrayError", "Checked", "Schedule", "Stepped", "Trainer"]
 
 # The average over the last steps' weights that is judged and kept: it answers better than the weights of any single
 # step while the learning rate is still high (Polyak averaging; Tarvainen and Valpola, arXiv 1703.01780).
@@ -35,8 +34,17 @@ WARM_UP = 0.03
 LOOK_AT_LEAST = 0.04
 # Gradients longer than this are shortened, so that one odd patch does not undo the last hundred.
 LONGEST_GRADIENT = 1.0
+# How the learning rate falls after it has risen: along half a cosine; to a tenth after each third of the schedule; to
+# half whenever nothing became better for so much of it.
+CURVES = ("cosine", "step", "plateau")
+STEP_SHARES, STEP_FACTOR = (1 / 3, 2 / 3), 0.1
+PLATEAU_SHARE, PLATEAU_FACTOR = 0.1, 0.5
 # So many steps without a usable gradient are no accident.
 LEFT_OUT_IN_A_ROW = 10
+
+
+class AstrayError(WorkError):
+    """Gradient after gradient is no number."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,8 @@ class Schedule:
         Steps between two looks at the held-out part; where time decides, also never more than a tenth of the time.
     patience:
         Share of the schedule without a better result after which it stops early; 1 for never.
+    curve:
+        How the rate falls, one of :data:`CURVES`.
     """
 
     steps: int | None = None
@@ -63,6 +73,7 @@ class Schedule:
     weight_decay: float = 1e-2
     check_every: int = 100
     patience: float = 0.4
+    curve: str = "cosine"
 
 
 @dataclass(frozen=True)
@@ -77,11 +88,11 @@ class Stepped:
 
 @dataclass(frozen=True)
 class Checked:
-    """The held-out part was looked at; ``dice`` by structure, None where it does not occur there."""
+    """The held-out part was looked at; ``figures`` by structure or class, None where it does not occur there."""
 
     step: int
     mean: float
-    dice: tuple[float | None, ...]
+    figures: tuple[float | None, ...]
     is_best: bool
 
 
@@ -98,7 +109,9 @@ class State:
     best_progress: float = 0.0
     looked_progress: float = 0.0
     allowed_seconds: float | None = None
-    before: list[float | None] = field(default_factory=list)  # Dice by structure of what it started from
+    before: list[float | None] = field(default_factory=list)  # figures of what it started from
+    rate_drops: int = 0  # where the rate falls whenever nothing becomes better
+    dropped_progress: float = 0.0
     losses: list[float] = field(default_factory=list)  # since the last check
     history: list[dict[str, Any]] = field(default_factory=list)
 
@@ -116,17 +129,25 @@ class Trainer:
     make_batch:
         The batch of a step.
     check:
-        Judges a network: a generator that yields between its windows and returns the Dice by structure.
+        Judges a network: a generator that yields on its way and returns a figure by structure or class, higher for
+        better.
     schedule, machine:
         How long and where.
     checkpoint:
         The file it is saved to.
     workers:
         Threads that make batches ahead.
-    background_classes:
-        How many of the network's first classes are background.
     together:
         The other processes that share each batch; None where there are none.
+    loss:
+        What is minimised; of segmentation with one class of background where it is not said.
+    optimiser:
+        Its groups carry ``share``, of the learning rate, and may carry ``frozen_share``, of the schedule in which they
+        do not learn. AdamW where it is not said.
+    figure:
+        What ``check`` tells, as the history calls it.
+    seed:
+        Where the network itself draws at random in training: a step's draws hang on this and its number alone.
     """
 
     def __init__(
@@ -140,8 +161,11 @@ class Trainer:
         *,
         workers: int = 1,
         save_every_seconds: float = 60.0,
-        background_classes: int = 1,
         together: Together | None = None,
+        loss: Loss | None = None,
+        optimiser: torch.optim.Optimizer | None = None,
+        figure: str = "dice",
+        seed: int | None = None,
     ) -> None:
         self.network = network
         self.average = copy.deepcopy(network).eval().requires_grad_(False)
@@ -155,10 +179,12 @@ class Trainer:
         self._path = checkpoint
         self._workers = workers
         self._save_every = save_every_seconds
-        self._optimiser = torch.optim.AdamW(
+        self._optimiser = optimiser or torch.optim.AdamW(
             _groups(network, schedule.weight_decay), lr=schedule.learning_rate, foreach=True
         )
-        self._background = background_classes
+        self._loss = loss or segmentation_loss()
+        self._figure = figure
+        self._seed = seed
         # Interrupted in the middle of a step (Ctrl-C), the weights have moved and the count has not: then what was last
         # saved is where it goes on, exactly.
         self._midway = False
@@ -205,21 +231,21 @@ class Trainer:
                 self.save()
 
     def _step(self, batch: Batch) -> float:
-        rate = self.schedule.learning_rate * _rate(self.state.progress)
+        rate = self.schedule.learning_rate * _rate(self.schedule.curve, self.state)
         for group in self._optimiser.param_groups:
             group["lr"] = rate * group["share"]
+            _let_learn(group, self.state.progress >= group.get("frozen_share", 0.0))
         device, half = self._machine.device, self._machine.precision != "fp32"
-        image = batch.image.to(device, memory_format=torch.channels_last_3d, non_blocking=True)
-        target, annotated = batch.target.to(device), batch.annotated.to(device)
+        flat = batch.image.dim() == 4
+        image = batch.image.to(
+            device, memory_format=torch.channels_last if flat else torch.channels_last_3d, non_blocking=True
+        )
         self.network.train()
+        if self._seed is not None:
+            torch.manual_seed(self._seed * 1_000_003 + self.state.step)
         with torch.autocast(device.type, self._machine.dtype, enabled=half):
             answers = self._answer(image)
-        if isinstance(answers, Tensor) and answers.dim() == image.dim() + 1:
-            answers = answers.unbind(1)  # MONAI's DynUNet stacks its deep outputs
-        elif isinstance(answers, Tensor):
-            answers = (answers,)
-        outputs = [merge_background(answer, self._background) for answer in answers]
-        loss = supervised(outputs, target, annotated)
+        loss = self._loss(answers, batch, self.state.progress)
         self._optimiser.zero_grad(set_to_none=True)
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self._scaler.unscale_(self._optimiser)
@@ -238,7 +264,7 @@ class Trainer:
         """A step whose gradient is no number is not made: bf16 on some processors has one now and then (seen once)."""
         self._in_a_row += 1
         if self._in_a_row > LEFT_OUT_IN_A_ROW:
-            raise WorkError("training went astray (its gradient is no number); try again more carefully")
+            raise AstrayError("training went astray (its gradient is no number); try again more carefully")
         return self.state.losses[-1] if self.state.losses else 0.0
 
     def _follow(self) -> None:
@@ -293,18 +319,20 @@ class Trainer:
 
     def _look(self) -> Generator[Any, None, Checked]:
         begin = time.perf_counter()
-        dice = tuple((yield from self._check(self.average)))
+        figures = tuple((yield from self._check(self.average)))
         state = self.state
         state.check_seconds = time.perf_counter() - begin
         state.looked_progress = state.progress
         state.seconds += state.check_seconds
-        measured = [value for value in dice if value is not None]
+        measured = [value for value in figures if value is not None]
         mean = sum(measured) / len(measured) if measured else 0.0
         # Of equals the later: nothing found as yet, or nothing there to be found, says nothing for the first.
         is_best = mean >= state.best
         if is_best:
             state.best, state.best_step, state.best_progress = mean, state.step, state.progress
             self.keep_as_best()
+        elif state.progress - max(state.best_progress, state.dropped_progress) > PLATEAU_SHARE:
+            state.rate_drops, state.dropped_progress = state.rate_drops + 1, state.progress
         loss = sum(state.losses) / max(1, len(state.losses))
         state.losses.clear()
         state.history.append(
@@ -312,11 +340,11 @@ class Trainer:
                 "step": state.step,
                 "seconds": round(state.seconds, 1),
                 "loss": loss,
-                "dice": list(dice),
-                "mean_dice": mean,
+                self._figure: list(figures),
+                f"mean_{self._figure}": mean,
             }
         )
-        return Checked(state.step, mean, dice, is_best)
+        return Checked(state.step, mean, figures, is_best)
 
     def keep_as_best(self) -> None:
         """Remember the average as it is now."""
@@ -395,8 +423,18 @@ def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     ]
 
 
-def _rate(progress: float) -> float:
-    """Share of the full learning rate: a short rise, then half a cosine down to nothing."""
-    if progress < WARM_UP:
-        return (progress + 0.1 * WARM_UP) / (1.1 * WARM_UP)
-    return 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)))
+def _let_learn(group: dict[str, Any], learns: bool) -> None:
+    if group["params"][0].requires_grad != learns:
+        for weight in group["params"]:
+            weight.requires_grad_(learns)
+
+
+def _rate(curve: str, state: State) -> float:
+    """Share of the full learning rate: a short rise, then down along the curve."""
+    if state.progress < WARM_UP:
+        return (state.progress + 0.1 * WARM_UP) / (1.1 * WARM_UP)
+    if curve == "plateau":
+        return float(PLATEAU_FACTOR**state.rate_drops)
+    if curve == "step":
+        return float(STEP_FACTOR ** sum(state.progress >= share for share in STEP_SHARES))
+    return 0.5 * (1 + math.cos(math.pi * (state.progress - WARM_UP) / (1 - WARM_UP)))

@@ -20,7 +20,7 @@ from napari_resmed.train.augmentation import Augmentation
 from napari_resmed.train.deformation import Deformation
 from napari_resmed.train.fingerprint import Fingerprint
 from napari_resmed.train.plan import Plan
-from napari_resmed.train.sides import tells_sides
+from napari_resmed.train.sides import side_pairs, tells_sides
 from napari_resmed.train.split import split_cases
 from napari_resmed.train.transfer import background_classes
 
@@ -138,8 +138,13 @@ def make_plan(name: str, dataset: Dataset, facts: Fingerprint, base: Model | Non
         else "there is a single patient: a block of slices of each image is held out, and tells how good the model is"
     )
     sides = tells_sides(dataset, facts)
+    pairs = side_pairs(dataset, facts) if sides else ()
     reasons["mirror_axes"] = (
-        "left and right are labelled, so images are never mirrored" if sides else "left and right are not labelled"
+        "left and right are not labelled"
+        if not sides
+        else "left and right are labelled: they are exchanged when a patch is mirrored"
+        if pairs
+        else "left and right are labelled, so images are never mirrored"
     )
     an_epoch = max(LEAST_STEPS_AN_EPOCH, math.ceil(len(split.train) / batch))
     scratch, tuned = CARE[wishes.care]
@@ -156,8 +161,9 @@ def make_plan(name: str, dataset: Dataset, facts: Fingerprint, base: Model | Non
         training=split.train,
         held_out=split.validation,
         left_out=tuple((case.case, case.reason) for case in facts.left_out),
-        augmentation=_augmentation(patch, preparation.spacing_mm, mirror=not sides),
+        augmentation=_augmentation(patch, preparation.spacing_mm, mirror=not sides or bool(pairs)),
         mirror_axes=() if sides else (2,),
+        mirror_pairs=pairs,
         minutes=minutes,
         steps=None if wishes.epochs is None else wishes.epochs * an_epoch,
         learning_rate=scratch if base is None else tuned,
@@ -262,8 +268,10 @@ def _ct_window(facts: Fingerprint, number: int) -> tuple[float, float] | None:
     if not is_ct:
         return None
     inside = facts.channels[number].foreground or facts.channels[number].image
-    margin = max(50.0, 0.1 * (inside.p99_5 - inside.p00_5))
-    return round(inside.p00_5 - margin), round(inside.p99_5 + margin)
+    # Air in a larynx and teeth beside a filling would stretch the window over all there is, and leave soft tissue a
+    # thirtieth of it: less than the noise that is added, and than half precision tells apart.
+    margin = max(50.0, 0.1 * (inside.p95 - inside.p05))
+    return round(inside.p05 - margin), round(inside.p95 + margin)
 
 
 def _base_preparation(base: Model, channels: int) -> Preparation:

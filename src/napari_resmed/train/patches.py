@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from napari_resmed.train.store import ASSUMED, Prepared
 __all__ = ["Batch", "Sampling", "ahead", "draw_batch", "draw_patch"]
 
 Shape = tuple[int, int, int]
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,12 +58,15 @@ class Sampling:
     structure_share:
         Share of patches whose middle lies on a structure; the structure is chosen first, each as often as any other,
         so that small ones are seen as often as large ones.
+    pairs:
+        Classes that are each other's mirror image, by number: exchanged in a patch that is mirrored.
     """
 
     patch: Shape
     spacing_mm: tuple[float, float, float]
     batch: int
     structure_share: float = 0.67
+    pairs: tuple[tuple[int, int], ...] = ()
 
 
 def draw_batch(
@@ -100,12 +105,24 @@ def draw_patch(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """One patch: image ``(c, z, y, x)``, target ``(z, y, x)``, what was annotated ``(class,)``."""
     centre = _centre(case, sampling, generator)
+    annotated = torch.from_numpy(case.annotated)
     if float(torch.rand((), generator=generator)) < augmentation.undeformed:
         image, target = _cut(case, sampling.patch, centre)
     else:
-        image, target = _deformed(case, sampling, centre, augmentation, generator)
+        image, target, mirrored = _deformed(case, sampling, centre, augmentation, generator)
+        if mirrored and sampling.pairs:
+            target, annotated = _exchanged(target, annotated, sampling.pairs)
     target.masked_fill_(target == ASSUMED, 0)
-    return disturb(image, augmentation, generator), target, torch.from_numpy(case.annotated)
+    return disturb(image, augmentation, generator), target, annotated
+
+
+def _exchanged(target: Tensor, annotated: Tensor, pairs: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+    """Left made right and right made left: target, and what was annotated."""
+    partner = torch.arange(len(annotated), dtype=target.dtype)
+    for one, other in pairs:
+        partner[one], partner[other] = other, one
+    # What is below zero is no class.
+    return torch.where(target > 0, partner[target.clamp_min(0).long()], target), annotated[partner.long()]
 
 
 def _centre(case: Prepared, sampling: Sampling, generator: torch.Generator) -> tuple[float, float, float]:
@@ -147,9 +164,9 @@ def _deformed(
     centre: tuple[float, float, float],
     augmentation: Augmentation,
     generator: torch.Generator,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, bool]:
     spacing = sampling.spacing_mm
-    places = random_coordinates(sampling.patch, spacing, spacing, centre, augmentation.deformation, generator)
+    places, mirrored = random_coordinates(sampling.patch, spacing, spacing, centre, augmentation.deformation, generator)
     # Only the box that is looked at is taken out of the case: reading the whole would cost more than the rest.
     box, unit = [], []
     inside = torch.ones(sampling.patch, dtype=torch.bool)
@@ -169,10 +186,10 @@ def _deformed(
     image = torch.from_numpy(case.image[(slice(None), *box)].astype(np.float32))
     grid = torch.stack(unit[::-1], -1)
     image = F.grid_sample(image[None], grid[None], mode="bilinear", padding_mode="zeros", align_corners=False)[0]
-    return image, target.to(torch.int16)
+    return image, target.to(torch.int16), mirrored
 
 
-def ahead(make: Callable[[int], Batch], first: int, depth: int, workers: int) -> Iterator[Batch]:
+def ahead(make: Callable[[int], Made], first: int, depth: int, workers: int) -> Iterator[Made]:
     """Batches ``first``, ``first + 1``, ..., made on threads before they are asked for.
 
     Parameters
@@ -192,7 +209,7 @@ def ahead(make: Callable[[int], Batch], first: int, depth: int, workers: int) ->
             yield make(step)
             step += 1
     pool = ThreadPoolExecutor(workers, "resmed-patches", initializer=torch.set_num_threads, initargs=(1,))
-    waiting: list[Future[Batch]] = []
+    waiting: list[Future[Made]] = []
     try:
         step = first
         while True:

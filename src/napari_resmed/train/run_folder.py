@@ -65,6 +65,14 @@ class RunFolder:
         """Whether there is something to go on with."""
         return self.plan.is_file() and (self.path / "dataset.json").is_file()
 
+    @property
+    def classifies(self) -> bool:
+        """Whether what lies here is the training of a classifier; a damaged one is told of when it is gone on with."""
+        try:
+            return self.is_unfinished and bool(self.read_dataset().classes)
+        except InputError:
+            return False
+
     def begin(self) -> bool:
         """Make it, empty; an unfinished one that lay there is kept as ``.old``. Returns whether there was one.
 
@@ -172,6 +180,7 @@ def _plain(dataset: Dataset) -> dict[str, Any]:
         "channels": list(dataset.channels),
         "background": dataset.background,
         "ignored": dataset.ignored,
+        "classes": list(dataset.classes),
         "cases": [
             {
                 "name": case.name,
@@ -182,6 +191,8 @@ def _plain(dataset: Dataset) -> dict[str, Any]:
                 "complete_slices": [list(place) for place in case.complete_slices],
                 "split": case.split,
                 "group": case.group,
+                "class_name": case.class_name,
+                "channels": list(case.channels),
             }
             for case in dataset.cases
         ],
@@ -200,6 +211,8 @@ def _dataset(values: Mapping[str, Any]) -> Dataset:
                 complete_slices=tuple((int(axis), int(index)) for axis, index in case["complete_slices"]),
                 split=case["split"],
                 group=case["group"],
+                class_name=case.get("class_name", ""),
+                channels=tuple(case.get("channels", ())),
             )
             for case in values["cases"]
         ),
@@ -208,4 +221,5 @@ def _dataset(values: Mapping[str, Any]) -> Dataset:
         background=values["background"],
         ignored=values["ignored"],
         name=values["name"],
+        classes=tuple(values.get("classes", ())),
     )

@@ -10,10 +10,11 @@ from torch import nn
 
 from napari_resmed.case import Dataset
 from napari_resmed.nets import build_network
-from napari_resmed.predict.machine import Machine, choose_machine
+from napari_resmed.predict.machine import Machine, choose_machine, put_on
 from napari_resmed.prepare.grid import UNKNOWN
 from napari_resmed.train.held_out import Look, dice_per_case, look_at, mean_dice
 from napari_resmed.train.loop import Trainer
+from napari_resmed.train.loss import segmentation_loss
 from napari_resmed.train.patches import Batch, draw_batch
 from napari_resmed.train.plan import Plan
 from napari_resmed.train.run_folder import RunFolder
@@ -63,7 +64,7 @@ class Session:
             network = build_network(self.plan.network, self.plan.arguments)
         if self.run.base.is_file():
             network.load_state_dict(torch.load(self.run.base, weights_only=True))
-        return network.to(self.machine.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload,no-any-return]
+        return put_on(self.machine.device, network)
 
     def some_cases(self, count: int) -> Iterator[Prepared]:
         """The first few that are learnt from."""
@@ -101,7 +102,7 @@ class Session:
             # On a CPU a thread beside the network's own would cost it more than it saves (measured: a third).
             workers=0 if on_cpu else 8,
             together=together,
-            background_classes=self.plan.background_classes,
+            loss=segmentation_loss(self.plan.background_classes),
         )
 
     def _case(self, number: int) -> Prepared:

@@ -10,10 +10,17 @@ import numpy as np
 
 from napari_resmed.errors import InputError
 
-__all__ = ["SHARE", "Split", "folds", "split_cases"]
+__all__ = ["SHARE", "Split", "folds", "split_cases", "usual_share"]
 
 # What nnU-Net's five folds hold out.
 SHARE = 0.2
+# Where there are many patients, a smaller share tells as much, and the others had better be learnt from.
+SHARE_OF_MANY, MANY = 0.1, 40
+
+
+def usual_share(patients: int) -> float:
+    """Share of the patients to hold out, unless somebody says otherwise."""
+    return SHARE if patients <= MANY else max(SHARE_OF_MANY, SHARE * MANY / patients)
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,7 @@ def split_cases(
     groups: Sequence[str] = (),
     given: Sequence[str] = (),
     seed: int = 0,
-    share: float = SHARE,
+    share: float | None = None,
     structures: Mapping[str, Sequence[int]] | None = None,
 ) -> Split:
     """Hold out some patients.
@@ -52,7 +59,7 @@ def split_cases(
     seed:
         The same split for the same cases and seed, in whatever order the cases come.
     share:
-        Of the patients to hold out, at least one.
+        Of the patients to hold out, at least one; None: :func:`usual_share`.
     structures:
         By case, the structures that were annotated and are there. Each that two or more patients have is brought into
         both parts where that is possible, by exchanging patients or holding out one more.
@@ -69,6 +76,7 @@ def split_cases(
     """
     patients = _patients(names, groups)
     decided = dict(zip(names, given or [""] * len(names), strict=True))
+    share = usual_share(len(patients)) if share is None else share
     if not 0 < share < 1:
         raise InputError(f"found a held-out share of {share}, expected more than 0 and less than 1")
     of_patient = {patient: _decided(cases, decided) for patient, cases in patients.items()}

@@ -85,7 +85,9 @@ def deform(
     Tensor
         uint8 ``(z, y, x)`` of the given shape; outside the source it is 0.
     """
-    source = random_coordinates(shape, (spacing_mm,) * 3, (anatomy.spacing_mm,) * 3, anatomy.centre, ranges, generator)
+    source, _ = random_coordinates(
+        shape, (spacing_mm,) * 3, (anatomy.spacing_mm,) * 3, anatomy.centre, ranges, generator
+    )
     depth, height, width = anatomy.labels.shape
     inside = torch.ones(shape, dtype=torch.bool)
     index = torch.zeros(shape, dtype=torch.int32)

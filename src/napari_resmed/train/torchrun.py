@@ -52,7 +52,7 @@ def run_ranks(run: RunFolder, devices: int) -> Generator[Stepped | Checked | Non
             if "Stepped" in told:
                 yield Stepped(**told["Stepped"])
             elif "Checked" in told:
-                yield Checked(**{**told["Checked"], "dice": tuple(told["Checked"]["dice"])})
+                yield Checked(**{**told["Checked"], "figures": tuple(told["Checked"]["figures"])})
             else:
                 yield None
         if process.wait():

@@ -49,6 +49,23 @@ class TestConverted:
         with torch.inference_mode():
             assert torch.allclose(backend.network(windows), warm_network(model, CPU)(windows), atol=1e-4)
 
+    def test_in_bf16_as_nearly_as_bf16_does(self, model: Model) -> None:
+        backend = choose_backend(model, Machine(torch.device("cpu"), "bf16"), PATCH, 1, "openvino")
+        assert (backend.name, backend.note) == ("openvino", "")
+        window = torch.rand((1, 1, *PATCH), generator=torch.Generator().manual_seed(1))
+        with torch.inference_mode():
+            exact = warm_network(model, CPU)(window)
+        found = backend.network(window)
+        assert found.dtype == torch.float16
+        assert (found.float() - exact).abs().max() <= 0.05 * (exact.max() - exact.min())
+
+    def test_what_it_gives_for_several_windows_is_not_overwritten(self, model: Model) -> None:
+        backend = choose_backend(model, CPU, PATCH, 1, "openvino")
+        windows = torch.rand((2, 1, *PATCH), generator=torch.Generator().manual_seed(1))
+        both = backend.network(windows)
+        for window, found in zip(windows, both, strict=True):
+            assert torch.equal(backend.network(window[None])[0], found)
+
     def test_windows_of_another_size_too(self, model: Model) -> None:
         backend = choose_backend(model, CPU, PATCH, 1, "openvino")
         assert backend.network(torch.zeros((1, 1, 8, 8, 8))).shape == (1, 4, 8, 8, 8)

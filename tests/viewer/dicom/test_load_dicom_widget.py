@@ -117,6 +117,22 @@ class TestList:
         dock.list.select([row_of(dock, "gap")])
         assert dock.minimumSizeHint().width() <= 320
 
+    def test_echoes_are_told(self, viewer: napari.Viewer, dock: LoadDicomWidget, tmp_path: Path, qtbot: QtBot) -> None:
+        data = np.random.default_rng(0).integers(0, 900, (3, 4, 20, 24)).astype(np.int16)
+        meta = {"echo_times_ms": [2.5, 5.0, 7.5]}
+        place = np.diag([1.0, 1, 2, 1])[:, [2, 1, 0, 3]]
+        write_series(Volume(data, place, "tzyx", "MR", "GRE", meta), tmp_path / "echoes")
+        look_into(qtbot, dock, tmp_path / "echoes")
+        assert dock.list.model().index(0, 0).data() == (
+            "GRE, MR · 12 images · 24×20×4, 1×1×2 mm · 3 echoes: 2.5, 5, 7.5 ms"
+        )
+        dock.open_button.click()
+        qtbot.waitUntil(lambda: not dock.is_running)
+        (layer,) = viewer.layers
+        assert (layer.data.shape, layer.axis_labels[0]) == ((3, 4, 20, 24), "t")
+        assert layer.metadata[KEY]["facts"]["Times"] == "3 echoes: 2.5, 5, 7.5 ms"
+        assert layer.metadata[KEY]["meta"]["echo_times_ms"] == [2.5, 5.0, 7.5]
+
 
 class TestOpen:
     def test_one(self, viewer: napari.Viewer, dock: LoadDicomWidget, study: Path, qtbot: QtBot) -> None:

@@ -148,6 +148,9 @@ class TestClick:
         unsure = next(layer for layer in viewer.layers if layer.name.endswith("uncertainty"))
         assert unsure.data.shape == image.data.shape
         assert 0 <= unsure.data.min() < unsure.data.max() <= 1
+        table = segment.table.table
+        assert not table.isColumnHidden(2)
+        assert all(0 < float(table.item(row, 2).text().rstrip("%")) <= 100 for row in range(table.rowCount()))
         assert [segment.image_choice.itemData(k) for k in range(segment.image_choice.count())] == [image]
 
     def test_table_saves_and_chooses_labels(
@@ -158,6 +161,7 @@ class TestClick:
         segment.table.save(tmp_path / "volumes.csv")
         lines = (tmp_path / "volumes.csv").read_text().splitlines()
         assert lines[0] == "value,name,voxels,volume_ml"
+        assert segment.table.table.isColumnHidden(2)  # nobody asked how unsure it is
         assert len(lines) == 1 + segment.table.table.rowCount()
         segment.table.table.setCurrentCell(3, 0)
         assert segment.result.selected_label == 4

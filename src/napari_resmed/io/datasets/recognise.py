@@ -71,7 +71,7 @@ def _single_file(path: Path) -> Found:
         return table.find(path)
     if path.suffix.lower() == ".npz":
         raise InputError(
-            f"{path.name} looks like a MedMNIST file, which is for classification; that cannot be trained yet"
+            f"{path.name} looks like a MedMNIST file, which is for classification; train it with --task classify"
         )
     if is_readable(path):
         raise InputError(f"{path.name} is one image; {EXPECTED}")

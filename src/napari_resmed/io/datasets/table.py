@@ -14,14 +14,20 @@ from napari_resmed.io.datasets.meaning import Meaning, read_json, read_meaning
 from napari_resmed.io.datasets.naming import case_names
 from napari_resmed.io.datasets.rows import first_column, is_yes, read_rows, several, split_of
 from napari_resmed.io.files import ENDINGS
+from napari_resmed.io.pictures import ENDINGS as PICTURES
 
-__all__ = ["find"]
+__all__ = ["GROUP", "NAME", "as_path", "find", "image_columns"]
 
 _NUMBERED = re.compile(r"^images?[ _-]?(\d+)$", re.IGNORECASE)
 _LABEL = ("label", "labels", "mask", "seg", "segmentation")
-_NAME = ("case", "name", "id")
-_GROUP = ("group", "patient", "subject")
-_WORDS = frozenset((*_LABEL, *_NAME, *_GROUP, "split", "annotated", "only_painted", "class"))
+NAME = ("case", "name", "id")
+GROUP = ("group", "patient", "subject")
+_WORDS = frozenset(
+    [
+        *(*_LABEL, *NAME, *GROUP, "split", "annotated", "only_painted"),
+        *("class", "class_name", "diagnosis", "category", "target"),
+    ]
+)
 
 
 def find(path: Path) -> Found:
@@ -40,26 +46,26 @@ def find(path: Path) -> Found:
     rows = read_rows(path)
     label = first_column(rows, *_LABEL)
     _refuse_classes(path, rows, label)
-    images, channels = _image_columns(rows)
+    images, channels = image_columns(rows)
     if not images or not label:
         raise InputError(
             f"{path.name} has the columns {', '.join(rows[0])}; expected image (or one column of files per channel) "
             "and label"
         )
     meaning = _meaning(path.parent)
-    files = [[path.parent / _path(part) for column in images for part in several(row[column])] for row in rows]
+    files = [[path.parent / as_path(part) for column in images for part in several(row[column])] for row in rows]
     for number, found in enumerate(files, 2):
         if not found:
             raise InputError(f"{path.name} has no image in line {number}; expected a path in {images[0]!r}")
-    column = first_column(rows, *_NAME)
+    column = first_column(rows, *NAME)
     names = [row[column] for row in rows] if column else case_names([found[0] for found in files], path.parent)
-    split, group = first_column(rows, "split"), first_column(rows, *_GROUP)
+    split, group = first_column(rows, "split"), first_column(rows, *GROUP)
     annotated, painted = first_column(rows, "annotated"), first_column(rows, "only_painted")
     cases = [
         Case(
             name.removesuffix("_0000") if len(found) > 1 and not column else name,
             tuple(found),
-            path.parent / _path(row[label]) if row[label] else None,
+            path.parent / as_path(row[label]) if row[label] else None,
             annotated=_annotated(row[annotated], meaning, path) if annotated else None,
             only_painted=is_yes(row[painted], f"{path.name}, only_painted") if painted else False,
             split=split_of(row[split]) if split else "",
@@ -72,7 +78,7 @@ def find(path: Path) -> Found:
     return Found(tuple(cases), meaning, channels)
 
 
-def _image_columns(rows: list[dict[str, str]]) -> tuple[list[str], tuple[str, ...]]:
+def image_columns(rows: list[dict[str, str]]) -> tuple[list[str], tuple[str, ...]]:
     """Columns with image files, in the order of the channels, and the channels' names where they have any."""
     if column := first_column(rows, "image", "images"):
         return [column], ()
@@ -94,15 +100,16 @@ def _refuse_classes(path: Path, rows: list[dict[str, str]], label: str) -> None:
     if column and entries and not any(_is_file(entry) or "/" in entry or "\\" in entry for entry in entries):
         raise InputError(
             f"{path.name} gives each image a class ({column!r} is e.g. {entries[0][:40]!r}) rather than a label map; "
-            "training for classification is not possible yet, for segmentation the column label holds paths"
+            "train it with --task classify, or for segmentation put paths into the column label"
         )
 
 
 def _is_file(cell: str) -> bool:
-    return all(part.lower().endswith(ENDINGS) for part in several(cell))
+    return all(part.lower().endswith((*ENDINGS, *PICTURES)) for part in several(cell))
 
 
-def _path(cell: str) -> str:
+def as_path(cell: str) -> str:
+    """A path as this system has it."""
     return cell.replace("\\", "/")  # written on Windows
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 from napari_resmed.io.dicom.header import Header
 from napari_resmed.io.dicom.values import Malformed, number, numbers, text
+from napari_resmed.io.dicom.vendor import b_value, part
 
-__all__ = ["contrast", "directions", "order", "place", "positive", "scale"]
+__all__ = ["contrast", "directions", "echo_time", "order", "place", "positive", "scale"]
 
 # Direction vectors may be this much off length 1: cosines printed with two digits are off by 0.005 each.
 _LENGTH_OFF = 0.02
 # PhysicalUnitsXDirection (0018,6024) of an ultrasound region, PS3.3 C.8.5.5.1.15.
 _CENTIMETRES = 3
 _PLANE = 1  # RegionSpatialFormat of an image, as against a curve in time
+# Siemens numbers echoes among the words of ImageType too.
+_ECHO = re.compile(r"(?:ECHO_|TE)(\d+)")
 
 
 def place(header: Header) -> dict[str, Any]:
@@ -36,22 +40,35 @@ def place(header: Header) -> dict[str, Any]:
 
 def order(header: Header) -> dict[str, Any]:
     """Collect what sets a classic image apart from others at the same place."""
-    echo, echo_time = text(header, "EchoNumbers"), number(header, "EchoTime")
-    keys = ("TemporalPositionIdentifier", "TriggerTime", "DiffusionBValue", "AcquisitionNumber", "InstanceNumber")
+    units = text(header, "Units") or text(header, "RescaleType")
+    described = contrast(text(header, "ImageType"), part(header), units)
     return {
-        "contrast": contrast(text(header, "ImageType"), echo, echo_time),
+        **described,
+        "echo_number": text(header, "EchoNumbers") or described["echo_number"],
+        "echo_time_ms": echo_time(header, "EchoTime"),
         "times": (
-            *(number(header, key) for key in keys),
+            *(number(header, key) for key in ("TemporalPositionIdentifier", "TriggerTime")),
+            b_value(header),
+            *(number(header, key) for key in ("AcquisitionNumber", "InstanceNumber")),
             *(_clock(header, key) for key in ("AcquisitionTime", "ContentTime")),
             number(header, "FrameReferenceTime"),
         ),
     }
 
 
-def contrast(image_type: str, echo: str, echo_time: float | None) -> tuple[str, ...]:
-    """Describe what makes another image of the same place another series."""
-    # Two digits: some scanners print the same echo time differently from slice to slice.
-    return (image_type, echo, "" if echo_time is None else f"{echo_time:.2f}")
+def contrast(image_type: str, part: str, units: str) -> dict[str, Any]:
+    """Describe what makes another image of the same place another series; echoes are told apart by themselves."""
+    words = image_type.split("\\")
+    numbers = [found[1] for word in words if (found := _ECHO.fullmatch(word))]
+    kept = "\\".join(word for word in words if not _ECHO.fullmatch(word))
+    # "US" is "unspecified".
+    return {"contrast": (kept, part, units.removeprefix("US")), "echo_number": numbers[0] if numbers else ""}
+
+
+def echo_time(header: Any, tag: str) -> float | None:
+    """The echo time in ms: two digits, for some scanners print it differently from slice to slice."""
+    stated = number(header, tag)
+    return None if stated is None else round(stated, 2)
 
 
 def directions(cosines: tuple[float, ...]) -> dict[str, Any]:

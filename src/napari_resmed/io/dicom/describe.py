@@ -63,6 +63,8 @@ _IDENTITY = (
     ("Study UID", "StudyInstanceUID", ""),
     ("Series UID", "SeriesInstanceUID", ""),
 )
+# Of one time; where they change from time to time, "Times" tells them.
+_LISTED = {"EchoTime": "echo_times_ms", "InversionTime": "inversion_times_ms", "FlipAngle": "flip_angles_deg"}
 # Longer texts are cut: a table cell is no place for them.
 _MOST_LETTERS = 200
 
@@ -86,6 +88,8 @@ def describe(series: Series, identity: bool = False) -> dict[str, str]:
     if series.shape:
         facts["Size"] = " × ".join(str(size) for size in series.shape) + f" ({', '.join(series.axes)})"
         facts["Spacing"] = " × ".join(f"{mm:.4g}" for mm in series.spacing_mm) + " mm (z, y, x)"
+    if series.times:
+        facts["Times"] = series.times
     facts["Files"] = str(len(series.files))
     header = _header(series)
     if header is None:
@@ -94,7 +98,7 @@ def describe(series: Series, identity: bool = False) -> dict[str, str]:
     wanted = (*_FACTS, *(_IDENTITY if identity else ()))
     for words, tag, unit in wanted:
         value = _value(header, tag)
-        if value:
+        if value and _LISTED.get(tag, "") not in series.parameters:
             facts[words] = f"{value} {unit}".strip() if unit != "°" else f"{value}°"
     if syntax is not None:
         facts["Encoding"] = str(getattr(syntax, "name", syntax))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pydicom
 
-from napari_resmed.io.dicom.classic import contrast, directions, order, place, positive, scale
+from napari_resmed.io.dicom.classic import contrast, directions, echo_time, order, place, positive, scale
 from napari_resmed.io.dicom.header import Header
 from napari_resmed.io.dicom.slice import Slice
 from napari_resmed.io.dicom.values import Malformed, number, numbers, text
@@ -66,13 +66,11 @@ def _described(path: Path, header: Header, common: dict[str, Any], count: int) -
             return items[0] if items else pydicom.Dataset()
 
         measures, content = group("PixelMeasuresSequence"), group("FrameContentSequence")
-        kind = next(
-            (text(group(name), "FrameType") for name in _FRAME_TYPES if "FrameType" in group(name)),
-            text(header, "ImageType"),
-        )
-        echo_time = number(group("MREchoSequence"), "EffectiveEchoTime")
+        frame_type = next((group(name) for name in _FRAME_TYPES if "FrameType" in group(name)), pydicom.Dataset())
+        kind = text(frame_type, "FrameType") or text(header, "ImageType")
+        echo_ms = number(group("MREchoSequence"), "EffectiveEchoTime")
         thickness = number(measures, "SliceThickness")
-        facts = {"slice_thickness_mm": thickness, "echo_time_ms": echo_time} | common["facts"]
+        facts = {"slice_thickness_mm": thickness, "echo_time_ms": echo_ms} | common["facts"]
         # What is not scaled by frame is scaled for the whole file; a parametric map has a way of its own.
         own_scale = group("PixelValueTransformationSequence")
         scaled = scale(own_scale if "RescaleSlope" in own_scale else header)
@@ -84,12 +82,13 @@ def _described(path: Path, header: Header, common: dict[str, Any], count: int) -
             **common
             | {"frame": index, "facts": {key: value for key, value in facts.items() if value is not None}}
             | directions(numbers(group("PlaneOrientationSequence"), "ImageOrientationPatient", 6))
-            | scaled,
+            | scaled
+            | contrast(kind, text(frame_type, "ComplexImageComponent").lower(), text(own_scale, "RescaleType")),
             stack=text(content, "StackID"),
             position=numbers(group("PlanePositionSequence"), "ImagePositionPatient", 3),
             spacing_mm=positive(numbers(measures, "PixelSpacing", 2)),
             thickness_mm=thickness,
-            contrast=contrast(kind, "", echo_time),
+            echo_time_ms=echo_time(group("MREchoSequence"), "EffectiveEchoTime"),
             times=(
                 number(content, "TemporalPositionIndex"),
                 number(group("CardiacSynchronizationSequence"), "NominalCardiacTriggerDelayTime"),

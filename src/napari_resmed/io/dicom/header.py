@@ -48,6 +48,7 @@ FACTS = {
     "window_width": "WindowWidth",
     "body_part": "BodyPartExamined",
     "frame_time_ms": "FrameTime",
+    "temporal_resolution_ms": "TemporalResolution",
 }
 _TAGS = (
     *FACTS.values(),
@@ -56,6 +57,7 @@ _TAGS = (
     "BitsAllocated",
     "BitsStored",
     "Columns",
+    "ComplexImageComponent",
     "ContentTime",
     "DetectorInformationSequence",
     "DiffusionBValue",
@@ -97,8 +99,19 @@ _TAGS = (
     "TriggerTime",
     "Units",
 )
+# Of private blocks who wrote them, and what is in them: bytes, for vendors' own numbers may be written anyhow.
+_AS_BYTES = {
+    0x00190010: "CreatorSiemens",
+    0x0019100C: "BValueSiemens",
+    0x00430010: "CreatorGE",
+    0x0043102F: "RawDataTypeGE",
+    0x00431030: "VasCollapseGE",
+    0x00431039: "BValueGE",
+    0x20010010: "CreatorPhilips",
+    0x20011003: "BValuePhilips",
+}
 # Siemens' private description of a mosaic, and its count of tiles.
-_PRIVATE = {0x00291010: "CSAImageHeaderInfo", 0x0019100A: "NumberOfImagesInMosaic"}
+_PRIVATE = {0x00291010: "CSAImageHeaderInfo", 0x0019100A: "NumberOfImagesInMosaic"} | _AS_BYTES
 _KEYWORDS = {keyword_dict[name]: name for name in _TAGS} | _PRIVATE
 _WANTED = sorted(_KEYWORDS)
 _CHARSET = 0x00080005
@@ -191,8 +204,8 @@ def _quickly(start: bytes, whole: bool) -> Header | None:
     _, charset = scanned.values.pop(_CHARSET, ("CS", b""))
     encodings = _encodings(charset)
     for tag, (vr, value) in scanned.values.items():
-        long = len(value) > _LONGEST_KEPT and tag in _PRIVATE
-        header[_KEYWORDS[tag]] = value if long else _parsed(BaseTag(tag), vr, value, scanned.implicit, True, encodings)
+        raw = tag in _AS_BYTES or (len(value) > _LONGEST_KEPT and tag in _PRIVATE)
+        header[_KEYWORDS[tag]] = value if raw else _parsed(BaseTag(tag), vr, value, scanned.implicit, True, encodings)
     if scanned.pixel_tag:
         file = BytesIO(start)
         file.seek(scanned.end)
@@ -255,7 +268,7 @@ def _value(data: pydicom.Dataset, tag: BaseTag, encodings: tuple[str, ...]) -> A
     """Parse one value; broken ones break here."""
     raw = data._dict[tag]
     if isinstance(raw, RawDataElement) and raw.VR != "SQ" and isinstance(raw.value, bytes):
-        if len(raw.value) <= _LONGEST_KEPT:
+        if len(raw.value) <= _LONGEST_KEPT and int(tag) not in _AS_BYTES:
             return _parsed(raw.tag, raw.VR, raw.value, raw.is_implicit_VR, raw.is_little_endian, encodings)
         if int(tag) in _PRIVATE:
             return raw.value

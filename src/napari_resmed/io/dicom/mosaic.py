@@ -17,7 +17,7 @@ import numpy as np
 
 from napari_resmed.io.dicom.classic import order, place
 from napari_resmed.io.dicom.header import Header
-from napari_resmed.io.dicom.slice import Slice
+from napari_resmed.io.dicom.slice import B_VALUE, Slice
 from napari_resmed.io.dicom.values import Malformed, number, text
 
 __all__ = ["is_mosaic", "tiles"]
@@ -39,8 +39,10 @@ def tiles(path: Path, header: Header, common: dict[str, Any]) -> Iterator[Slice]
     Malformed
         If the header does not say how many there are, or where they lie.
     """
-    count, normal = _private_facts(header)
+    count, normal, b_value = _private_facts(header)
     placed, ordered = place(header), order(header)
+    if b_value is not None and ordered["times"][B_VALUE] is None:
+        ordered["times"] = (*ordered["times"][:B_VALUE], b_value, *ordered["times"][B_VALUE + 1 :])
     step = placed["slice_gap_mm"] or placed["thickness_mm"]
     if not (count and step and placed["position"] and "row" in placed and placed["spacing_mm"]):
         raise Malformed(
@@ -83,9 +85,9 @@ def tiles(path: Path, header: Header, common: dict[str, Any]) -> Iterator[Slice]
         )
 
 
-def _private_facts(header: Header) -> tuple[int, Any]:
-    """Number of tiles, and the direction from one slice to the next; 0 and None where it is not said."""
-    count, normal = int(number(header, "NumberOfImagesInMosaic") or 0), None
+def _private_facts(header: Header) -> tuple[int, Any, float | None]:
+    """Number of tiles, direction from one slice to the next, b-value; 0 and None where it is not said."""
+    count, normal, b_value = int(number(header, "NumberOfImagesInMosaic") or 0), None, None
     raw = header.get("CSAImageHeaderInfo")
     if isinstance(raw, bytes):
         with warnings.catch_warnings():
@@ -95,7 +97,8 @@ def _private_facts(header: Header) -> tuple[int, Any]:
             tags = csareader.read(raw)["tags"]
             count = int((tags["NumberOfImagesInMosaic"]["items"] or [count])[0])
             items = tags["SliceNormalVector"]["items"]
+            b_value = number({"b": tags["B_value"]["items"]}, "b") if "B_value" in tags else None
         except Exception as problem:  # a private format, met with whatever goes wrong in it
             raise Malformed("found a damaged private header (0029,1010) in a mosaic; export it again") from problem
         normal = np.array(items, dtype=float) if len(items) == 3 else None
-    return count, normal
+    return count, normal, b_value

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import tempfile
 import warnings
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pydicom
 
 from napari_resmed.errors import InputError, WorkError
+from napari_resmed.io.below import files_below
 from napari_resmed.io.dicom.header import may_be_dicom
 
 __all__ = ["Place", "files_behind", "is_archive"]
@@ -56,7 +56,7 @@ def files_behind(path: Path | str | Sequence[Path | str]) -> Place | None:
         return Place(files, "the list")
     place = Path(path)
     if place.is_dir():
-        return Place(sorted(_below(place)), "the folder")
+        return Place(sorted(files_below(place)), "the folder")
     if not place.is_file():
         raise InputError(f"found neither a file nor a folder {place.name}; check the path")
     if place.name.upper() == _DICOMDIR:
@@ -64,12 +64,6 @@ def files_behind(path: Path | str | Sequence[Path | str]) -> Place | None:
     if is_archive(place):
         return _unpacked(place)
     return None
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    for where, folders, files in os.walk(folder):
-        folders.sort()
-        yield from (Path(where, name) for name in files if not name.startswith(".") and Path(where, name).is_file())
 
 
 def is_archive(file: Path) -> bool:
@@ -113,7 +107,7 @@ def _listed(index: Path) -> Place:
             f"{absent} of {absent + len(files)} files that {index.name} names are not there: slices may be missing"
         )
     known = {file.resolve() for file in files} | {index.resolve()}
-    more = sum(_looks_like_dicom(file) for file in _below(index.parent) if file.resolve() not in known)
+    more = sum(_looks_like_dicom(file) for file in files_below(index.parent) if file.resolve() not in known)
     if more:
         notes.append(
             f"{index.name} names {len(files)} files, and leaves out {more} DICOM files that lie beside them: slices "

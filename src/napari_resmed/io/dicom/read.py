@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from napari_resmed.errors import InputError, WorkError
 from napari_resmed.io.dicom.irregular import EvenGrid, even_grid, largest_block
+from napari_resmed.io.dicom.parameters import PARAMETERS
 from napari_resmed.io.dicom.pixels import TooNarrow, decode_into
 from napari_resmed.io.dicom.series import Series, on_grid
 from napari_resmed.volume import Volume
@@ -28,6 +29,9 @@ _AT_ONCE = 4
 # No encoding of images packs more; a header that claims more voxels than that for its file is damaged.
 _MOST_RATIO = 2000
 _RATIO_FROM_BYTES = 64 * 2**20
+
+# A fact of one time, by the list of all.
+_OF_ONE = {parameter.key: parameter.key_of_one for parameter in PARAMETERS}
 
 Progress = Callable[[int, int], object]
 
@@ -48,7 +52,8 @@ def read_series(series: Series, remedy: str = "", progress: Progress | None = No
     Returns
     -------
     Volume
-        Axes ``zyx``; ``czyx`` for colour (red, green, blue), ``tzyx`` and ``tczyx`` for a series in time. Integers
+        Axes ``zyx``; ``czyx`` for colour (red, green, blue), ``tzyx`` and ``tczyx`` for a series in time, or of
+        several echoes, b-values and the like, whose values stand in ``meta`` (``Series.parameters``). Integers
         stay integers where the rescaling is whole; the type is the smallest that holds every value exactly. What a
         remedy did is the first of ``meta["warnings"]``. A ``LabelMap`` for a series of the kind ``"labels"``.
 
@@ -192,8 +197,16 @@ def _meta(series: Series) -> Mapping[str, Any]:
     facts["description"] = series.description
     if first.photometric:
         facts["photometric"] = first.photometric
+    if "c" in series.axes:
+        facts["colour"] = "RGB"
     if series.ordered_by:
         facts["ordered_by"] = series.ordered_by
+    step_ms = facts.pop("temporal_resolution_ms", None)
+    if "t" in series.axes and isinstance(step_ms, int | float) and step_ms > 0:
+        facts["time_step_s"] = step_ms / 1000
+    for key, values in series.parameters.items():
+        facts[key] = list(values)
+        facts.pop(_OF_ONE[key], None)  # that of the first time is not that of all
     if series.warnings:
         facts["warnings"] = list(series.warnings)
     return facts

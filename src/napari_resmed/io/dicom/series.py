@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,10 +11,12 @@ import numpy as np
 
 from napari_resmed import geometry
 from napari_resmed.errors import InputError
+from napari_resmed.io.dicom.group import make_stacks
 from napari_resmed.io.dicom.irregular import remedies
+from napari_resmed.io.dicom.parameters import in_words, varying
 from napari_resmed.io.dicom.pixels import value_type
 from napari_resmed.io.dicom.slice import Slice
-from napari_resmed.io.dicom.stack import Stack, make_stacks
+from napari_resmed.io.dicom.stack import Stack
 
 __all__ = ["Series", "on_grid", "series_of"]
 
@@ -26,7 +28,8 @@ class Series:
     Parameters
     ----------
     id:
-        SeriesInstanceUID, with ``-1``, ``-2``, ... where a series falls into several stacks.
+        SeriesInstanceUID, or the file's name where there is none; with ``-1``, ``-2``, ... where a series falls
+        into several stacks.
     description:
         What the scanner's operator called it; may be empty.
     modality:
@@ -58,6 +61,9 @@ class Series:
         UID of the storage class of its first file (PS3.4 B.5); empty where the file does not say.
     ordered_by:
         What tells the times of a series in time apart, in words; empty elsewhere.
+    parameters:
+        What else changes from time to time, a value for each: ``echo_times_ms``, ``b_values_s_per_mm2``,
+        ``trigger_times_ms``, ``inversion_times_ms``, ``flip_angles_deg``.
     """
 
     id: str
@@ -76,7 +82,13 @@ class Series:
     remedies: tuple[str, ...] = ()
     sop_class: str = ""
     ordered_by: str = ""
+    parameters: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     keep: object = field(default=None, repr=False)  # what must live as long as the files: an unpacked archive
+
+    @property
+    def times(self) -> str:
+        """The times in a few words: ``"10 times"``, ``"4 echoes: 2.5, 5, 7.5, 10 ms"``; empty where there is one."""
+        return in_words(self.parameters, self.ordered_by, self.shape[0] if "t" in self.axes else 1)
 
 
 def series_of(slices: Sequence[Slice]) -> list[Series]:
@@ -92,7 +104,8 @@ def series_of(slices: Sequence[Slice]) -> list[Series]:
     for stack in stacks:
         uid = stack.slices[0].series_uid
         seen[uid] += 1
-        series = _describe(stack, f"{uid}-{seen[uid]}" if parts[uid] > 1 else uid)
+        # A file that does not say of which series it is goes by its name.
+        series = _describe(stack, f"{uid or stack.slices[0].path.name}{f'-{seen[uid]}' if parts[uid] > 1 else ''}")
         if uid and len(grids[uid]) > 1 and stack.slices[0].row:
             note = f"one of {len(grids[uid])} parts of its series, which holds images of several orientations or sizes"
             series = replace(series, warnings=(*series.warnings, note))
@@ -139,13 +152,14 @@ def on_grid(series: Series, stack: Stack) -> Series:
         problem="",
         remedies=(),
         ordered_by=stack.ordered_by,
+        parameters=varying(stack.slices, stack.frames),
     )
 
 
 def _describe(stack: Stack, identity: str) -> Series:
     first = stack.slices[0]
     series = Series(
-        id=identity or first.path.name,
+        id=identity,
         description=first.description,
         modality=first.modality,
         shape=(),

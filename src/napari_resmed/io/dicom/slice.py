@@ -7,7 +7,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Slice"]
+__all__ = ["B_VALUE", "TIMES", "TRIGGER_TIME", "Slice"]
+
+# What orders images of one place, in the order of Slice.times.
+TIMES = (
+    "temporal position",
+    "trigger time",
+    "b-value",
+    "acquisition number",
+    "instance number",
+    "acquisition time",
+    "content time",
+    "frame reference time",
+)
+TRIGGER_TIME, B_VALUE = TIMES.index("trigger time"), TIMES.index("b-value")
 
 
 @dataclass(frozen=True)
@@ -24,7 +37,9 @@ class Slice:
     spacing_mm:
         Between rows, between columns ``(dy, dx)``; empty where the file does not say.
     contrast:
-        What makes another image of the same place another series: image type, echo.
+        What makes another image of the same place another image, and not another time: its type, part, units.
+    echo_number, echo_time_ms:
+        Which echo it is; empty and None are unsaid.
     times:
         By which repeated images of one place are put in order, the most telling first; None is unsaid.
     picture, corner:
@@ -69,6 +84,8 @@ class Slice:
     thickness_mm: float | None = None
     slice_gap_mm: float | None = None
     contrast: tuple[str, ...] = ()
+    echo_number: str = ""
+    echo_time_ms: float | None = None
     times: tuple[float | None, ...] = ()
     picture: tuple[int, ...] = ()
     corner: tuple[int, int] = (0, 0)

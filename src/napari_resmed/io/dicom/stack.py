@@ -1,4 +1,4 @@
-"""From loose DICOM images to regular stacks: which belong together, in which order, where they lie.
+"""From DICOM images that belong together to a regular stack: in which order, where they lie.
 
 Nothing is averaged and nothing is guessed: images that do not form one regular grid get a ``problem``.
 """
@@ -6,19 +6,28 @@ Nothing is averaged and nothing is guessed: images that do not form one regular 
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_resmed.geometry import Affine
-from napari_resmed.io.dicom.slice import Slice
+from napari_resmed.io.dicom.slice import TIMES, Slice
 
-__all__ = ["Stack", "by_place", "copies_among", "height_mm", "in_time", "make_stacks", "sideways", "stack_of", "uneven"]
+__all__ = [
+    "Stack",
+    "by_place",
+    "display_notes",
+    "height_mm",
+    "in_time",
+    "pixel_spacing",
+    "sideways",
+    "stack_of",
+    "uneven",
+]
 
 # Directions nearer than this are the same: 0.12 mm at 250 mm from the corner. Scanners print four digits or
 # more; different slabs of one localizer differ a hundred times as much.
@@ -45,8 +54,6 @@ HEADER_GAP_FRACTION = 0.01
 # Rows and columns farther from a right angle than printed digits can explain.
 SQUARE_COSINE = 1e-3
 
-Key = TypeVar("Key", bound=Hashable)
-
 
 @dataclass(frozen=True)
 class Stack:
@@ -65,101 +72,6 @@ class Stack:
     problem: str = ""
     ordered_by: str = ""
     irregular: bool = False  # the images have their places, which form no regular grid
-
-
-# What orders images of one place, in the order of Slice.times.
-TIMES = (
-    "temporal position",
-    "trigger time",
-    "b-value",
-    "acquisition number",
-    "instance number",
-    "acquisition time",
-    "content time",
-    "frame reference time",
-)
-
-
-def make_stacks(slices: Iterable[Slice]) -> list[Stack]:
-    """Group images by series, orientation, matrix and spacing; contrasts apart, times together."""
-    stacks: list[Stack] = []
-    for group in _split(slices, _exact_key):
-        if group[0].problem:
-            stacks.append(Stack(tuple(group), problem=group[0].problem))
-        elif group[0].film:
-            stacks.append(_film(group))
-        elif not (group[0].position and group[0].row):
-            stacks += [_alone(image) for image in group]
-        else:
-            for near in _near_groups(group):
-                stacks += _stack_or_split(near)
-    return stacks
-
-
-def _exact_key(image: Slice) -> tuple[Hashable, ...]:
-    placed = bool(image.position and image.row)
-    matrix = (image.rows, image.columns, image.samples, image.frame_of_reference, image.stack)
-    # Without a series, those of one folder belong together.
-    series = image.series_uid or image.path.parent
-    # An object that marks structures, or a film, is whole in its file.
-    file = image.path if image.kind == "labels" or image.film else None
-    return (series, image.problem, placed, file, *(() if image.problem else matrix))
-
-
-def _split(slices: Iterable[Slice], key: Callable[[Slice], Key]) -> list[list[Slice]]:
-    groups: defaultdict[Key, list[Slice]] = defaultdict(list)
-    for image in slices:
-        groups[key(image)].append(image)
-    return list(groups.values())
-
-
-def _near_groups(slices: Sequence[Slice]) -> list[list[Slice]]:
-    """Split by orientation and pixel spacing, which are printed numbers and equal only nearly."""
-    groups: list[list[Slice]] = []
-    for image in slices:
-        for group in groups:
-            first = group[0]
-            turned = max(abs(a - b) for a, b in zip(image.row + image.column, first.row + first.column, strict=True))
-            same_spacing = len(image.spacing_mm) == len(first.spacing_mm) and all(
-                abs(a - b) < SAME_SPACING_MM for a, b in zip(image.spacing_mm, first.spacing_mm, strict=True)
-            )
-            if turned < SAME_DIRECTION and same_spacing:
-                group.append(image)
-                break
-        else:
-            groups.append([image])
-    return groups
-
-
-def _stack_or_split(slices: Sequence[Slice]) -> list[Stack]:
-    """One stack, or several where copies or contrasts share their places."""
-    copies = copies_among(slices)
-    if copies:
-        folders = _split(slices, lambda image: image.path.parent)
-        # One series copied into several folders is several whole series, not a broken one.
-        if len(folders) > 1 and not any(copies_among(group) for group in folders):
-            return [stack for group in folders for stack in _stack_or_split(group)]
-        names = " and ".join(image.path.name for image in copies[:2])
-        return [
-            Stack(
-                tuple(sorted(slices, key=lambda image: height_mm(image, slices[0]))),
-                problem=f"found the same image twice ({names}), expected every image once; remove the copies",
-                irregular=True,
-            )
-        ]
-    places = by_place(slices)
-    if len(places) < len(slices):
-        contrasts = _split(slices, lambda image: image.contrast)
-        if len(contrasts) > 1:
-            return [stack for group in contrasts for stack in _stack_or_split(group)]
-    return [stack_of(places)]
-
-
-def copies_among(slices: Sequence[Slice]) -> list[Slice]:
-    """Find images with one identity, if there are such."""
-    counts = Counter((image.uid, image.frame, image.corner) for image in slices if image.uid)
-    twice = next((key for key, count in counts.items() if count > 1), None)
-    return [image for image in slices if (image.uid, image.frame, image.corner) == twice] if twice else []
 
 
 def _normal(image: Slice) -> NDArray[np.float64]:
@@ -212,14 +124,14 @@ def stack_of(places: Sequence[list[Slice]]) -> Stack:
         warnings.append(f"all {len(timed)} images lie at one place: a series in time of one slice, not a volume")
     bottom = [place[0] for place in places]
     step, notes = _step(bottom)
-    spacing, more = _pixel_spacing(first)
+    spacing, more = pixel_spacing(first)
     affine = np.eye(4)
     affine[:3, 0] = step
     affine[:3, 1] = np.multiply(first.column, spacing[0])
     affine[:3, 2] = np.multiply(first.row, spacing[1])
     affine[:3, 3] = bottom[0].position
     ordered = tuple(image for moment in timed for image in moment)
-    said = tuple(warnings + notes + more + _display(first))
+    said = tuple(warnings + notes + more + display_notes(first))
     return Stack(ordered, len(places), len(timed), affine, said, ordered_by=ordered_by)
 
 
@@ -341,7 +253,8 @@ def _step(slices: Sequence[Slice]) -> tuple[NDArray[np.float64], list[str]]:
     return np.asarray(step), notes
 
 
-def _pixel_spacing(image: Slice) -> tuple[tuple[float, ...], list[str]]:
+def pixel_spacing(image: Slice) -> tuple[tuple[float, ...], list[str]]:
+    """Between rows and between columns in mm, and what to tell a person of it."""
     if not image.spacing_mm:
         return (1.0, 1.0), ["the pixel spacing is not stated: 1 mm is assumed, so lengths and volumes mean nothing"]
     if image.spacing_at_detector:
@@ -349,32 +262,8 @@ def _pixel_spacing(image: Slice) -> tuple[tuple[float, ...], list[str]]:
     return image.spacing_mm, []
 
 
-def _display(image: Slice) -> list[str]:
+def display_notes(image: Slice) -> list[str]:
+    """What to tell a person of how values are shown."""
     if image.photometric == "MONOCHROME1":
         return ["low values are bright (MONOCHROME1): the values are kept, and shown that way"]
     return []
-
-
-def _film(images: Sequence[Slice]) -> Stack:
-    """Make a stack of frames of which nothing but the order is known."""
-    ordered = tuple(sorted(images, key=lambda image: image.frame or 0))
-    alone = _alone(ordered[0])
-    note = f"the file does not say where its {len(ordered)} frames lie: they are taken for times of one place"
-    return replace(
-        alone, slices=ordered, frames=len(ordered), warnings=(note, *alone.warnings[1:]), ordered_by="frame number"
-    )
-
-
-def _alone(image: Slice) -> Stack:
-    """Make a stack of an image without a place in the patient: a radiograph, a screen shot."""
-    spacing, notes = _pixel_spacing(image)
-    thickness = abs(image.thickness_mm or 0.0) or 1.0
-    notes.insert(0, "the file does not say where the image lies in the patient: the origin is its first voxel")
-    return Stack(
-        (image,),
-        affine=np.array(
-            [[0, 0, spacing[1], 0], [0, spacing[0], 0, 0], [thickness, 0, 0, 0], [0, 0, 0, 1]],
-            dtype=np.float64,
-        ),
-        warnings=tuple(notes + _display(image)),
-    )

@@ -1,11 +1,8 @@
-"""Writing a volume as a classic DICOM series: one file a slice, no patient in it."""
+"""Writing a volume as a classic DICOM series: one file a slice and time, no patient in it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,29 +17,33 @@ from pydicom.uid import (
 from pydicom.valuerep import format_number_as_ds
 
 from napari_resmed.errors import InputError
+from napari_resmed.io.dicom.encode import Encoding, encoding_for
+from napari_resmed.io.dicom.moments import Moment, moments_of
 from napari_resmed.io.whole_file import check_place, whole_folder
-from napari_resmed.labels import LabelMap
 from napari_resmed.volume import Volume
 
-__all__ = ["write_series"]
+__all__ = ["check_folder", "write_series"]
 
 # ImageOrientationPatient must be orthogonal (PS3.3 C.7.6.2.1.1); header noise is under this, any shear above.
 SQUARE_COSINE = 1e-4
-_STEPS = 2**16 - 1  # of 16 bits
 _LONG_STRING = 64  # letters that DICOM's LO holds (PS3.5 6.2)
 
 
 def write_series(volume: Volume, folder: Path | str) -> None:
-    """Write one file a slice into a new folder; the whole series or nothing.
+    """Write one file a slice and time into a new folder; the whole series or nothing.
 
-    CT and MR get their own storage class. Every other modality is written as Secondary Capture with the
+    CT and MR get their own storage class. Every other modality, and colour, is written as Secondary Capture with the
     geometry tags added: it is the class for images of unstated origin and asks for no acquisition facts that
     we would have to invent, and readers that go by tags place it rightly.
 
-    Whole numbers that fit 16 bits are stored as they are, whatever their type. Other values are stored in
-    65 536 even steps from the smallest to the largest, with RescaleSlope and RescaleIntercept: each is off by
-    at most half a step, 1/131 070 of the range. New identifiers throughout; the patient is ``ANONYMOUS``. A
-    stack that leans keeps it in its positions.
+    Whole numbers that fit 16 bits are stored as they are, whatever their type; red, green and blue in 8 or 16 bits.
+    Other values are stored in 65 536 even steps from the smallest to the largest, with RescaleSlope and
+    RescaleIntercept: each is off by at most half a step, 1/131 070 of the range. New identifiers throughout; the
+    patient is ``ANONYMOUS``. A stack that leans keeps it in its positions.
+
+    Times are numbered as temporal positions, with their step where ``meta["time_step_s"]`` says it; echo times,
+    b-values, trigger times, inversion times and flip angles by time are written where ``meta`` has them, and echoes
+    are then told apart by their echo time alone.
 
     DICOM readers put slices in order along the normal: a left-handed volume comes back with its slices in the
     opposite order, at the same places.
@@ -50,24 +51,39 @@ def write_series(volume: Volume, folder: Path | str) -> None:
     Raises
     ------
     InputError
-        If the volume is not ``zyx``, its rows and columns are not at a right angle, it has NaN or infinite
-        values or labels beyond 16 bits, the folder is there with something in it, or nothing can be written there.
+        If rows and columns are not at a right angle, channels are not red, green and blue in whole numbers of up to
+        16 bits, there are NaN or infinite values or labels beyond 16 bits, the folder is there with something in it,
+        or nothing can be written there.
     WorkError
         If the files cannot be written there, e.g. because the disk is full.
     """
     folder = Path(folder)
-    _check_place(folder)
+    check_folder(folder)
     _check_volume(volume)
-    stored = _store(volume)
-    header = _header(volume, stored)
+    encoding = encoding_for(volume)
+    header = _header(volume, encoding)
+    moments = moments_of(volume)
+    slices = volume.grid_shape[0]
     with whole_folder(folder) as part:
-        digits = len(str(volume.shape[0]))
-        for index in range(volume.shape[0]):
-            image = _image(header, volume, stored, index)
-            image.save_as(part / f"slice_{index + 1:0{digits}d}.dcm", enforce_file_format=True)
+        for time, moment in enumerate(moments):
+            name = f"time_{time + 1:0{len(str(len(moments)))}d}_" if len(moments) > 1 else ""
+            for index in range(slices):
+                image = _image(header, volume, encoding, moment, index)
+                image.InstanceNumber = time * slices + index + 1
+                image.save_as(
+                    part / f"{name}slice_{index + 1:0{len(str(slices))}d}.dcm",
+                    enforce_file_format=True,
+                )
 
 
-def _check_place(folder: Path) -> None:
+def check_folder(folder: Path) -> None:
+    """Refuse, before any work is done, a folder that a series cannot be written to.
+
+    Raises
+    ------
+    InputError
+        If there is something in it, it is a file, or nothing can be written there.
+    """
     if folder.is_dir() and any(folder.iterdir()):
         raise InputError(f"{folder.name} is not empty, expected a new or empty folder; choose another name")
     if folder.exists() and not folder.is_dir():
@@ -77,11 +93,6 @@ def _check_place(folder: Path) -> None:
 
 
 def _check_volume(volume: Volume) -> None:
-    if volume.axes != "zyx":
-        raise InputError(
-            f"found axes {volume.axes}, expected zyx: a DICOM series is written of one grey volume; choose "
-            "one time and channel, or write NIfTI"
-        )
     row, column = _directions(volume)
     if abs(float(row @ column)) > SQUARE_COSINE:
         raise InputError(
@@ -91,54 +102,21 @@ def _check_volume(volume: Volume) -> None:
         raise InputError("found NaN or infinite values, which DICOM cannot hold; replace them first")
 
 
-@dataclass(frozen=True)
-class _Stored:
-    """How values become 16 bits: ``value = slope * stored + intercept``, both as decimal strings."""
-
-    encode: Callable[[NDArray[Any]], NDArray[Any]]
-    signed: bool = False
-    slope: str = "1"
-    intercept: str = "0"
-
-
-def _store(volume: Volume) -> _Stored:
-    data = volume.data
-    low, high = data.min(), data.max()
-    # A plane at a time: a whole copy in float64 may not fit.
-    whole = data.dtype.kind in "biu" or all(bool((plane == np.rint(plane)).all()) for plane in data)
-    if whole:
-        for dtype in (np.uint16, np.int16):
-            info = np.iinfo(dtype)
-            if info.min <= int(low) and int(high) <= info.max:
-                return _Stored(lambda plane, dtype=dtype: plane.astype(dtype), dtype is np.int16)  # type: ignore[misc]
-    if isinstance(volume, LabelMap):
-        raise InputError(f"found the label {int(high)}, expected 65535 at most; write NIfTI instead")
-    bottom, top = float(low), float(high)
-    # Encoded with the numbers as printed, so that reading gives what was meant.
-    slope = format_number_as_ds((top - bottom) / _STEPS or 1.0)
-    intercept = format_number_as_ds(bottom)
-
-    def encode(plane: NDArray[Any]) -> NDArray[Any]:
-        steps = np.rint((plane.astype(np.float64) - float(intercept)) / float(slope))
-        return np.clip(steps, 0, _STEPS).astype(np.uint16)
-
-    return _Stored(encode, False, slope, intercept)
-
-
 def _directions(volume: Volume) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Give the unit directions in which the column index grows, and the row index."""
     _, y, x = volume.spacing_mm
     return volume.affine[:3, 2] / x, volume.affine[:3, 1] / y
 
 
-def _header(volume: Volume, stored: _Stored) -> Dataset:
-    """Make the part that all slices share."""
+def _header(volume: Volume, encoding: Encoding) -> Dataset:
+    """Make the part that all images share."""
     row, column = _directions(volume)
     _, y, x = volume.spacing_mm
     gap = abs(float(np.cross(row, column) @ volume.affine[:3, 0]))
     header = Dataset()
     header.SpecificCharacterSet = "ISO_IR 192"
-    header.SOPClassUID = {"CT": CTImageStorage, "MR": MRImageStorage}.get(volume.modality, SecondaryCaptureImageStorage)
+    own_class = {"CT": CTImageStorage, "MR": MRImageStorage}.get(volume.modality, SecondaryCaptureImageStorage)
+    header.SOPClassUID = SecondaryCaptureImageStorage if encoding.samples > 1 else own_class
     header.Modality = volume.modality or "OT"
     header.PatientName = "ANONYMOUS"
     header.PatientID = "ANONYMOUS"
@@ -153,35 +131,36 @@ def _header(volume: Volume, stored: _Stored) -> Dataset:
     header.SeriesInstanceUID = generate_uid()
     header.FrameOfReferenceUID = generate_uid()
     header.SeriesNumber = 1
-    header.AcquisitionNumber = 1
     header.SeriesDescription = " ".join(volume.name.replace("\\", " ").split())[:_LONG_STRING]
-    _add_modality_facts(header, volume)
+    _add_class_facts(header, volume)
 
     header.ImageOrientationPatient = [format_number_as_ds(float(c)) for c in (*row, *column)]
     header.PixelSpacing = [format_number_as_ds(y), format_number_as_ds(x)]
     header.SliceThickness = format_number_as_ds(gap)
     header.SpacingBetweenSlices = format_number_as_ds(gap)
 
-    header.SamplesPerPixel = 1
+    header.SamplesPerPixel = encoding.samples
     low_is_bright = volume.meta.get("photometric") == "MONOCHROME1"
     header.PhotometricInterpretation = "MONOCHROME1" if low_is_bright else "MONOCHROME2"
-    header.Rows, header.Columns = volume.shape[1:]
-    header.BitsAllocated = header.BitsStored = 16
-    header.HighBit = 15
-    header.PixelRepresentation = int(stored.signed)
+    if encoding.samples > 1:
+        header.PhotometricInterpretation, header.PlanarConfiguration = "RGB", 0
+    header.Rows, header.Columns = volume.grid_shape[1:]
+    header.BitsAllocated = header.BitsStored = encoding.bits
+    header.HighBit = encoding.bits - 1
+    header.PixelRepresentation = int(encoding.signed)
     # CT must have them; elsewhere "1" and "0" say nothing.
-    if volume.modality == "CT" or (stored.slope, stored.intercept) != ("1", "0"):
-        header.RescaleSlope, header.RescaleIntercept = stored.slope, stored.intercept
+    if header.SOPClassUID == CTImageStorage or (encoding.slope, encoding.intercept) != ("1", "0"):
+        header.RescaleSlope, header.RescaleIntercept = encoding.slope, encoding.intercept
         header.RescaleType = "HU" if volume.modality == "CT" else "US"
     return header
 
 
-def _add_modality_facts(header: Dataset, volume: Volume) -> None:
+def _add_class_facts(header: Dataset, volume: Volume) -> None:
     """Add what a storage class asks for; empty where the standard lets it and we do not know."""
-    if volume.modality == "CT":
+    if header.SOPClassUID == CTImageStorage:
         header.ImageType = ["DERIVED", "SECONDARY", "AXIAL"]
         header.KVP = _number(volume, "kvp")
-    elif volume.modality == "MR":
+    elif header.SOPClassUID == MRImageStorage:
         header.ImageType = ["DERIVED", "SECONDARY", "OTHER"]
         header.ScanningSequence = "RM"  # research mode: the one value that claims nothing
         header.SequenceVariant = "NONE"
@@ -200,15 +179,16 @@ def _number(volume: Volume, fact: str) -> str:
     return format_number_as_ds(float(value)) if isinstance(value, int | float) else ""
 
 
-def _image(header: Dataset, volume: Volume, stored: _Stored, index: int) -> Dataset:
-    """One slice's file."""
+def _image(header: Dataset, volume: Volume, encoding: Encoding, moment: Moment, index: int) -> Dataset:
+    """One file: a slice of one time."""
     image = Dataset()
     image.update(header)
     image.SOPInstanceUID = generate_uid()
-    image.InstanceNumber = index + 1
+    for tag, value in moment.tags.items():
+        setattr(image, tag, value)
     position = volume.affine[:3, 3] + index * volume.affine[:3, 0]
     image.ImagePositionPatient = [format_number_as_ds(float(c)) for c in position]
-    image.PixelData = stored.encode(volume.data[index]).astype("<u2" if not stored.signed else "<i2").tobytes()
+    image.PixelData = encoding.encode(moment.data[..., index, :, :])
     image.file_meta = FileMetaDataset()
     image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     return image

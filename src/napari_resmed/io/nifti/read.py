@@ -76,7 +76,7 @@ def peek_nifti(path: Path) -> Peek:
         affine, meta = _describe(header, path)
         shape, axes = arrange_shape(header, path.name)
         dtype = result_type(header, magnitude=True, name=path.name)
-        certain = header.stored.kind == "c" or axes != "zyx"
+        certain = header.stored.kind == "c" or "c" in axes or ("t" in axes and not says_labels(header))
         size = math.prod(header.shape) * header.stored.itemsize
         if not source.looks_whole(size, max(header.shape)):
             certain = False

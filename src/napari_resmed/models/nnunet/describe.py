@@ -7,6 +7,7 @@ from typing import Any
 
 from napari_resmed.errors import ModelError
 from napari_resmed.labels import LabelSet
+from napari_resmed.models.modality import dicom_word
 from napari_resmed.prepare.normalization import Normalization
 from napari_resmed.prepare.preparation import STORED, Preparation
 
@@ -23,8 +24,6 @@ _KINDS = {
     "RescaleTo01Normalization": "unit",
     "RGBTo01Normalization": "byte",
 }
-# DICOM's words for nnU-Net's.
-_MODALITIES = {"MRI": "MR", "MR": "MR", "CT": "CT", "PET": "PT", "PT": "PT", "US": "US"}
 _RESAMPLING = {
     "resampling_fn_data": ("resample_data_or_seg_to_shape", {"order": 3, "order_z": 0, "force_separate_z": None}),
     "resampling_fn_probabilities": (
@@ -70,7 +69,7 @@ def find_configuration(plans: Mapping[str, Any], name: str) -> dict[str, Any]:
 def describe_channels(dataset: Mapping[str, Any]) -> tuple[str, ...]:
     """What each input channel is; in DICOM's word where nnU-Net's is one of the usual."""
     names = dataset.get("channel_names") or dataset["modality"]
-    return tuple(_MODALITIES.get(str(names[key]).upper(), str(names[key])) for key in sorted(names, key=int))
+    return tuple(dicom_word(str(names[key])) for key in sorted(names, key=int))
 
 
 def describe_labels(dataset: Mapping[str, Any]) -> tuple[LabelSet, tuple[int, ...]]:

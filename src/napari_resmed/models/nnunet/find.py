@@ -62,7 +62,7 @@ def open_trained(source: Path) -> Iterator[Trained]:
             yield _only(Path(place), source.name)
     else:
         found = "is neither a folder nor a zip file" if source.exists() else "does not exist"
-        raise InputError(f"{source} {found}; expected a trained nnU-Net, with plans.json, dataset.json and fold_0")
+        raise InputError(f"{source} {found}; expected a trained nnU-Net or a MONAI bundle")
 
 
 def _only(folder: Path, called: str) -> Trained:
@@ -70,7 +70,7 @@ def _only(folder: Path, called: str) -> Trained:
     if not found:
         raise InputError(
             f"{called} holds no trained nnU-Net v2: expected a folder with plans.json, dataset.json and "
-            f"fold_0/{CHECKPOINTS[0]}"
+            f"fold_0/{CHECKPOINTS[0]}; of a MONAI bundle, configs/metadata.json"
         )
     if len(found) > 1:
         names = ", ".join(sorted(str(place.relative_to(folder)) for place in found))

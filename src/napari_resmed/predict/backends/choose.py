@@ -11,8 +11,8 @@ from napari_resmed.errors import InputError
 from napari_resmed.models.model import Model
 from napari_resmed.predict.backends import openvino
 from napari_resmed.predict.machine import Machine
-from napari_resmed.predict.sliding_window import Shape
 from napari_resmed.predict.warm import warm_network
+from napari_resmed.predict.windows import Shape
 
 __all__ = ["BACKENDS", "Backend", "choose_backend"]
 

@@ -26,7 +26,7 @@ from napari_resmed.io.whole_file import whole_file, whole_folder
 from napari_resmed.models.folder import weights_file
 from napari_resmed.models.model import Model
 from napari_resmed.predict.machine import Machine
-from napari_resmed.predict.sliding_window import Shape
+from napari_resmed.predict.windows import Shape
 
 __all__ = ["PRECISIONS", "Converted", "convert", "is_converted", "is_installed"]
 
@@ -76,15 +76,20 @@ class Converted:
         return bool(self._facts["seconds"] < self._facts["torch_seconds"])
 
     def __call__(self, windows: Tensor) -> Tensor:
-        """Scores ``(batch, class, z, y, x)`` of windows ``(batch, channels, z, y, x)``."""
+        """Scores ``(batch, class, z, y, x)`` of windows ``(batch, channels, z, y, x)``.
+
+        Those of one window lie in memory that is used again for the next.
+        """
         if tuple(windows.shape[2:]) != self._patch:
             answer: Tensor = self._network(windows)
             return answer
-        return torch.cat([self._one(window[None]) for window in windows])
+        if len(windows) == 1:
+            return self._one(windows)
+        return torch.cat([self._one(window[None]).clone() for window in windows])
 
     def _one(self, window: Tensor) -> Tensor:
-        found = self._request.infer([window.contiguous().numpy()], share_inputs=True)
-        return torch.from_numpy(found[0].copy())
+        found = self._request.infer([window.contiguous().numpy()], share_inputs=True, share_outputs=True)
+        return torch.from_numpy(found[0])
 
 
 def is_installed() -> bool:
@@ -158,7 +163,13 @@ def _compiled(openvino: Any, network: nn.Module, machine: Machine, patch: Shape,
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         "PERFORMANCE_HINT": "LATENCY",
     }
-    compiled = core.compile_model(core.read_model(place / "network.xml"), "CPU", hints)
+    network_there = core.read_model(place / "network.xml")
+    if machine.precision == "bf16":
+        # More digits than bf16 has, and half of what has to go through memory for every class.
+        ends = openvino.preprocess.PrePostProcessor(network_there)
+        ends.output().tensor().set_element_type(openvino.Type.f16)
+        network_there = ends.build()
+    compiled = core.compile_model(network_there, "CPU", hints)
     facts_file = place / _FACTS
     facts = json.loads(facts_file.read_text())
     if machine.precision not in facts:

@@ -165,7 +165,7 @@ class WorkPage(QWidget):
         return self.fold
 
     def _fill_models(self) -> None:
-        models, problems = list_models()
+        models, problems = list_models("segmentation")
         for model in models:
             self.model_choice.addItem(model.name, model)
             self.model_choice.setItemData(self.model_choice.count() - 1, model.description, Qt.ItemDataRole.ToolTipRole)

@@ -125,7 +125,8 @@ class _Rows(QAbstractListModel):
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
             return f"{title_of(series)}, {images_line(series)}, {size_line(series)}"
         if role == Qt.ItemDataRole.ToolTipRole:
-            return "\n".join([title_of(series), *notes_of(series)])
+            # The line may be cut off; here all of it is said.
+            return "\n".join([title_of(series), *([series.times] if series.times else []), *notes_of(series)])
         return None
 
 

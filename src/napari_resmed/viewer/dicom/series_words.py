@@ -42,7 +42,7 @@ def size_line(series: Series) -> str:
         deep = series.shape[-3] > 1
         words.append(f"{dx:.3g}×{dy:.3g}" + (f"×{dz:.3g} mm" if deep else " mm"))
     if "t" in series.axes:
-        words.append(f"{series.shape[0]} times")
+        words.append(series.times)
     if "c" in series.axes:
         words.append("colour")
     if not can_open(series):

@@ -9,6 +9,7 @@ from pathlib import Path
 from napari.utils.notifications import show_error, show_warning
 
 from napari_resmed.errors import ResMedError
+from napari_resmed.io.below import files_below
 from napari_resmed.io.dicom import Series, describe, find_series
 from napari_resmed.io.files import is_dicom, is_image_name, is_study, read_all
 from napari_resmed.io.image_file import SECOND_HALVES
@@ -50,7 +51,7 @@ def read_files(paths: Sequence[Path]) -> list[LayerData] | list[tuple[None]]:
 
 def _inside(folder: Path) -> tuple[list[Path], list[Path]]:
     """The image files in a folder and below it, no more than can be looked at as layers; and all others."""
-    files = sorted(file for file in folder.rglob("*") if file.is_file() and not file.name.startswith("."))
+    files = sorted(files_below(folder))
     images = [file for file in files if is_image_name(file) and not file.name.lower().endswith(SECOND_HALVES)]
     if len(images) > MOST_FILES:
         show_warning(

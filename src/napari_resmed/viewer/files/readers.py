@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
@@ -31,11 +31,12 @@ def get_reader(path: Paths) -> Reader | None:
 
 def get_folder_reader(path: Paths) -> Reader | None:
     """The reader for a folder that holds DICOM or other image files."""
+    from napari_resmed.io.below import files_below
     from napari_resmed.io.files import is_readable
 
     if not isinstance(path, str) or not Path(path).is_dir():
         return None
-    return read_layers if any(is_readable(file) for file in islice(_files(Path(path)), FILES_TRIED)) else None
+    return read_layers if any(is_readable(file) for file in islice(files_below(Path(path)), FILES_TRIED)) else None
 
 
 def read_layers(path: Paths) -> list[LayerData] | list[tuple[None]]:
@@ -46,10 +47,6 @@ def read_layers(path: Paths) -> list[LayerData] | list[tuple[None]]:
     from napari_resmed.viewer.files.read_files import read_files
 
     return read_files([Path(path)] if isinstance(path, str) else [Path(one) for one in path])
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return (file for file in folder.rglob("*") if file.is_file() and not file.name.startswith("."))
 
 
 def _is_archive(path: Path) -> bool:

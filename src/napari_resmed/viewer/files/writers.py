@@ -12,7 +12,7 @@ from napari.utils.notifications import show_warning
 
 from napari_resmed.errors import InputError
 from napari_resmed.io import write
-from napari_resmed.io.files import ITK_SUFFIXES
+from napari_resmed.io.files import ENDINGS, FILE_ENDINGS
 from napari_resmed.io.provenance import write_provenance
 from napari_resmed.labels import LabelMap, smallest_integer_type
 from napari_resmed.viewer.files.drawn_over import drawn_over
@@ -24,12 +24,16 @@ from napari_resmed.viewer.parts.shown_volume import Origin
 __all__ = ["write_dicom_segmentation", "write_dicom_series", "write_image", "write_labels", "write_segments"]
 
 Attributes = dict[str, Any]
-_FILES = (".nii.gz", ".nii", *ITK_SUFFIXES)
+# Endings that a person may ask for and that we do not write: what they name would be another format than they say.
+_OTHERS = (
+    *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".svg", ".pdf", ".npy", ".npz", ".zarr", ".h5"),
+    *(".hdf5", ".mat", ".mnc", ".vtk", ".vti", ".stl", ".obj", ".csv", ".txt", ".json", ".xml", ".zip", ".gz"),
+)
 
 
 def write_image(path: str, data: Any, attributes: Attributes) -> list[str]:
     """Write an Image layer; the file's ending chooses the format."""
-    target = _ending_in(path, _FILES)
+    target = _ending_in(path, FILE_ENDINGS)
     write(layer_to_volume(data, attributes), target)
     return [str(target)]
 
@@ -38,8 +42,8 @@ def write_dicom_series(path: str, data: Any, attributes: Attributes) -> list[str
     """Write an Image layer as a DICOM series in a new folder."""
     target = Path(path)
     if target.suffix:
-        # The name of a layer may hold a point; only what napari's other endings look like is a mistake.
-        if target.name.lower().endswith((*_FILES, ".dcm")):
+        # The name of a layer may hold a point; only what looks like another format is a mistake.
+        if target.name.lower().endswith((*ENDINGS, *_OTHERS)):
             raise InputError(f"found the ending {target.suffix!r}, expected a folder's name: a series is many files")
         target = target.with_name(target.name.replace(".", "_"))
     write(layer_to_volume(data, attributes), target)
@@ -51,7 +55,7 @@ def write_labels(path: str, data: Any, attributes: Attributes) -> list[str]:
 
     Labels drawn by hand over an image of ours get that image's geometry.
     """
-    return _write(_ending_in(path, _FILES), data, attributes)
+    return _write(_ending_in(path, FILE_ENDINGS), data, attributes)
 
 
 def write_segments(path: str, data: Any, attributes: Attributes) -> list[str]:
@@ -121,6 +125,19 @@ def _whole(series: Any) -> Any:
 
 
 def _ending_in(path: str, endings: tuple[str, ...]) -> Path:
-    """The path with the first of these endings, unless it has one of them: a layer's name may hold a point."""
+    """The path with the first of these endings, unless it has one of them: a layer's name may hold a point.
+
+    Raises
+    ------
+    InputError
+        If it has the ending of another format.
+    """
     target = Path(path)
-    return target if target.name.lower().endswith(endings) else target.with_name(target.name + endings[0])
+    name = target.name.lower()
+    if name.endswith(endings):
+        return target
+    if name.endswith((*ENDINGS, *_OTHERS)):
+        raise InputError(
+            f"cannot write {target.name}: found the ending {target.suffix!r}, expected {', '.join(endings)}"
+        )
+    return target.with_name(target.name + endings[0])

@@ -134,7 +134,7 @@ class SegmentWidget(QWidget):
     def _fill_models(self) -> None:
         """The list of models, read anew; the chosen one stays."""
         chosen = self.model_choice.currentText()
-        models, problems = list_models()
+        models, problems = list_models("segmentation")
         self.model_choice.clear()
         for model in models:
             self.model_choice.addItem(model.name, model)
@@ -148,9 +148,10 @@ class SegmentWidget(QWidget):
         model: Model | None = self.model_choice.currentData()
         if model is None:
             return
-        size = model.preparation.spacing_mm[0]
+        needs = model.preparation
+        at = "" if needs.own_spacing or needs.size else f" at {needs.spacing_mm[0]:g} mm"
         kind = ", ".join(model.channels)
-        self.model_note.setText(f"{kind}, {len(model.labels)} structures at {size:g} mm")
+        self.model_note.setText(f"{kind}, {len(model.labels)} structures{at}")
         self.model_note.setToolTip(model.description)
 
     def _on_images(self) -> None:

@@ -30,7 +30,7 @@ ROWS_SHOWN = 9
 
 
 class VolumeTable(QWidget):
-    """Structures with colour, name and volume in mL; a click on a row chooses that label.
+    """Structures with colour, name, volume in mL and how unsure the model is; a click on a row chooses that label.
 
     Signals
     -------
@@ -43,12 +43,14 @@ class VolumeTable(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._rows: list[Mapping[str, Any]] = []
-        self.table = QTableWidget(0, 2)
-        self.table.setHorizontalHeaderLabels(["Structure", "Volume (mL)"])
+        self.table = QTableWidget(0, 3)
+        self.table.setHorizontalHeaderLabels(["Structure", "Volume (mL)", "Unsure"])
+        self.table.horizontalHeaderItem(2).setToolTip("Mean uncertainty of the structure's voxels, 0 sure to 100 %")
         self.table.verticalHeader().hide()
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(2, QHeaderView.ResizeMode.ResizeToContents)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setAccessibleName("Volumes of the structures")
@@ -65,8 +67,9 @@ class VolumeTable(QWidget):
         layout.addLayout(buttons)
 
     def show_rows(self, rows: Sequence[Mapping[str, Any]], labels: LabelSet) -> None:
-        """Show rows of ``value, name, voxels, volume_ml``."""
+        """Show rows of ``value, name, voxels, volume_ml`` and, where it was asked for, ``uncertainty``."""
         self._rows = list(rows)
+        self.table.setColumnHidden(2, not any("uncertainty" in row for row in rows))
         self.table.blockSignals(True)
         self.table.setRowCount(len(rows))
         for number, row in enumerate(rows):
@@ -78,6 +81,9 @@ class VolumeTable(QWidget):
             volume.setToolTip(f"{row['voxels']} voxels")
             self.table.setItem(number, 0, name)
             self.table.setItem(number, 1, volume)
+            unsure = QTableWidgetItem(f"{row['uncertainty']:.1%}" if "uncertainty" in row else "")
+            unsure.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            self.table.setItem(number, 2, unsure)
         self.table.setCurrentCell(-1, -1)
         self.table.blockSignals(False)
         height = self.table.horizontalHeader().sizeHint().height() + 4

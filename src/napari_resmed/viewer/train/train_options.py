@@ -94,7 +94,7 @@ class TrainOptions(QWidget):
 
     def read_models(self) -> None:
         """The list of models, read anew; the chosen one stays."""
-        self._models = list_models()[0]
+        self._models = list_models("segmentation")[0]
         self._fill_bases()
         self._propose_name()
 

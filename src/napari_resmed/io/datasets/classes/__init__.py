@@ -1,0 +1,8 @@
+"""Data on disk in which each image has a class: one layout a file."""
+
+from __future__ import annotations
+
+from napari_resmed.io.datasets.classes.load import load_channels
+from napari_resmed.io.datasets.classes.recognise import read_classes
+
+__all__ = ["load_channels", "read_classes"]

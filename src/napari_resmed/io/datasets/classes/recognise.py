@@ -1,0 +1,101 @@
+"""Which layout a folder or a file has, and what is in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+from napari_resmed.case import Case, Dataset
+from napari_resmed.errors import InputError
+from napari_resmed.io.archives import SUFFIX
+from napari_resmed.io.datasets.classes import folders, medmnist, table
+from napari_resmed.io.datasets.classes.load import COLOURS, open_image
+from napari_resmed.io.datasets.found import Found
+
+__all__ = ["EXPECTED", "read_classes"]
+
+EXPECTED = "expected a CSV file with the columns path and class, a folder per class, or a MedMNIST .npz"
+# How many images are opened to see what they are.
+_OPENED = 8
+
+
+def read_classes(path: Path | str) -> tuple[Dataset, tuple[str, ...]]:
+    """The cases of a data set for classification; but for a few images, none is opened.
+
+    Parameters
+    ----------
+    path:
+        A CSV file, or a folder that holds a single one; a folder with a folder for each class; a MedMNIST ``.npz``.
+
+    Returns
+    -------
+    dataset
+        ``classes`` in natural order; every case has one of them.
+    notes
+        What a person should know, one sentence each.
+
+    Raises
+    ------
+    InputError
+        If there is nothing there, it is none of these, what it says cannot be understood, or there is one class only.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path} does not exist")
+    found = _find(path)
+    counts = Counter(case.class_name for case in found.cases)
+    if len(counts) < 2:
+        only = next(iter(counts), None)
+        said = f"one class only, {only!r}" if only else "no case"
+        raise InputError(f"{path.name} holds {said}; at least two classes are needed to tell them apart")
+    channels = found.channels or _channels(found.cases)
+    classes = tuple(sorted(counts, key=_natural))
+    name = path.stem if path.is_file() else path.resolve().name
+    return Dataset(_settled(found.cases), channels=channels, name=name, classes=classes), found.notes
+
+
+def _find(path: Path) -> Found:
+    if path.is_file():
+        if path.suffix.lower() == SUFFIX:
+            return medmnist.find(path.absolute())
+        if path.suffix.lower() == ".csv":
+            return table.find(path)
+        raise InputError(f"{path.name} is no data set for classification; {EXPECTED}")
+    tables = sorted(file for file in path.glob("*.csv") if not file.name.startswith("."))
+    if len(tables) == 1:
+        return table.find(tables[0])
+    found = folders.find(path)
+    if found is None:
+        raise InputError(f"{path.name} holds no folders of images for two classes or more; {EXPECTED}")
+    return found
+
+
+def _settled(cases: tuple[Case, ...]) -> tuple[Case, ...]:
+    """Where every case is to be learnt from nothing is decided: a part is held out then as always."""
+    if any(case.split != "train" for case in cases):
+        return cases
+    return tuple(replace(case, split="") for case in cases)
+
+
+def _channels(cases: tuple[Case, ...]) -> tuple[str, ...]:
+    """What a single file's channels are, by a few of them; colour only where all are in colour."""
+    step = max(1, len(cases) // _OPENED)
+    counts: Counter[int] = Counter()
+    modality = ""
+    for case in cases[::step]:
+        try:
+            volume = open_image(case.images[0])
+        except InputError:
+            continue  # left out later, with the reason
+        counts[volume.channels] += 1
+        modality = modality or volume.modality
+    if not counts or (1 in counts and set(counts) <= {1, len(COLOURS)}):
+        return (modality or "image",)
+    most = counts.most_common(1)[0][0]
+    return COLOURS if most == len(COLOURS) else tuple(f"channel {number + 1}" for number in range(most))
+
+
+def _natural(name: str) -> tuple[int, int, str]:
+    """Numbers by size, before words."""
+    return (0, int(name), "") if name.isdigit() else (1, 0, name.casefold())

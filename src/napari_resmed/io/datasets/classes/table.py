@@ -1,0 +1,123 @@
+"""A table with a row per case: image or images, class, and what is known of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from napari_resmed.case import Case
+from napari_resmed.errors import InputError
+from napari_resmed.io.datasets.found import Found, a_few
+from napari_resmed.io.datasets.naming import case_names
+from napari_resmed.io.datasets.rows import first_column, read_rows, several, split_of
+from napari_resmed.io.datasets.table import GROUP, NAME, as_path, image_columns
+
+__all__ = ["CLASS", "IMAGE", "find", "read_unlabelled"]
+
+CLASS = ("class", "class_name", "diagnosis", "category", "label", "target")
+IMAGE = ("path", "image", "images", "file", "filename")
+
+
+def find(path: Path) -> Found:
+    """The cases of a CSV file.
+
+    Columns, in any case of letters: ``path`` (or ``image``), or ``image_1``, ``image_2``, ..., or one column of files
+    per modality under its name, empty where a case has none of it; ``class``; and where wanted ``case``, ``split`` and
+    ``patient`` (or ``group``). Paths are relative to the file. Several files in one cell, separated by semicolons, are
+    modalities too.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, or a row has no image or no name.
+    """
+    rows = read_rows(path)
+    column = first_column(rows, *CLASS)
+    if not column or not _images(rows)[0]:
+        raise InputError(
+            f"{path.name} has the columns {', '.join(rows[0])}; expected path (or one column of files per modality) "
+            "and class"
+        )
+    unknown = [str(number) for number, row in enumerate(rows, 2) if not row[column]]
+    notes = [f"left out, as they have no class: the lines {a_few(unknown)}"] if unknown else []
+    cases, channels = _cases(path, [row for row in rows if row[column]], column)
+    return Found(tuple(cases), None, channels, tuple(notes))
+
+
+def read_unlabelled(path: Path, channels: Sequence[str]) -> list[Case]:
+    """The cases of a CSV file whose classes are not known, or are not asked for.
+
+    Parameters
+    ----------
+    path:
+        As of :func:`find`, without the class.
+    channels:
+        What a model takes. The table's columns are put in this order where they have these names.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, or a row has no image or no name.
+    """
+    rows = read_rows(path)
+    if not _images(rows)[0]:
+        raise InputError(
+            f"{path.name} has the columns {', '.join(rows[0])}; expected path, or one column of files per modality"
+        )
+    cases, named = _cases(path, rows, "")
+    places = {name.casefold(): number for number, name in enumerate(channels)}
+    order = [places.get(name.casefold(), -1) for name in named]
+    if not named or -1 in order:
+        return cases
+    return [
+        replace(case, channels=tuple(order[place] for place in case.channels or range(len(case.images))))
+        for case in cases
+    ]
+
+
+def _cases(path: Path, rows: list[dict[str, str]], column: str) -> tuple[list[Case], tuple[str, ...]]:
+    """Cases, and the names of their channels where there are any; ``column`` has the class."""
+    images, channels = _images(rows)
+    found = [_files(path, number, row, images) for number, row in enumerate(rows, 2)]
+    named = first_column(rows, *NAME)
+    names = [row[named] for row in rows] if named else case_names([files[0][1] for files in found], path.parent)
+    if not named:
+        # One file may stand in several rows, as another modality or of another case.
+        counts = Counter(names)
+        names = [f"{name} ({number})" if counts[name] > 1 else name for number, name in enumerate(names, 1)]
+    split, group = first_column(rows, "split"), first_column(rows, *GROUP)
+    most = max(len(files) for files in found)
+    cases = []
+    for name, row, files in zip(names, rows, found, strict=True):
+        if not name:
+            raise InputError(f"{path.name} has a row without a name in {named!r}; give every case one")
+        places = tuple(number for number, _ in files)
+        cases.append(
+            Case(
+                name,
+                tuple(file for _, file in files),
+                split=split_of(row[split]) if split else "",
+                group=row[group] if group else "",
+                class_name=row[column] if column else "",
+                channels=() if places == tuple(range(max(most, len(images)))) else places,
+            )
+        )
+    return cases, channels or (tuple(f"image {number + 1}" for number in range(most)) if most > 1 else ())
+
+
+def _images(rows: list[dict[str, str]]) -> tuple[list[str], tuple[str, ...]]:
+    column = first_column(rows, *IMAGE)
+    return ([column], ()) if column else image_columns(rows)
+
+
+def _files(path: Path, number: int, row: dict[str, str], images: list[str]) -> list[tuple[int, Path]]:
+    """Channel and file of what a row has."""
+    if len(images) == 1:
+        files = [(place, path.parent / as_path(part)) for place, part in enumerate(several(row[images[0]]))]
+    else:
+        files = [(place, path.parent / as_path(row[name])) for place, name in enumerate(images) if row[name]]
+    if not files:
+        raise InputError(f"{path.name} has no image in line {number}; expected a path in {images[0]!r}")
+    return files

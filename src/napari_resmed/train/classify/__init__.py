@@ -1,0 +1,1 @@
+"""Training a network that tells what an image as a whole is."""

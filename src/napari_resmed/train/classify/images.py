@@ -1,0 +1,142 @@
+"""Every case at the network's size, prepared once and kept in one file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_resmed.case import Case, Dataset
+from napari_resmed.errors import InputError, WorkError
+from napari_resmed.io.archives import forget_archives
+from napari_resmed.io.datasets.classes import load_channels
+from napari_resmed.io.whole_file import reason
+from napari_resmed.prepare.fixed_size import Shape, fixed_size
+from napari_resmed.prepare.preparation import Preparation
+
+__all__ = ["Images", "batch_of", "classes_of", "prepare_images", "prepared_image"]
+
+_FILE, _LIST = "images.npy", "images.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """The prepared cases; on disk, and in memory as far as the system finds room.
+
+    Parameters
+    ----------
+    names:
+        Of the cases that could be used, in order.
+    rows:
+        Where each of them lies in ``data``.
+    data:
+        float16 ``(row, c, z, y, x)`` in 0..1.
+    left_out:
+        Case and reason of the others.
+    """
+
+    names: tuple[str, ...]
+    rows: tuple[int, ...]
+    data: NDArray[np.float16]
+    left_out: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def load(cls, folder: Path) -> Images:
+        """What :func:`prepare_images` left there.
+
+        Raises
+        ------
+        InputError
+            If it is damaged.
+        """
+        try:
+            said = json.loads((folder / _LIST).read_text(encoding="utf-8"))
+            data = np.load(folder / _FILE, mmap_mode="r")
+            left_out = tuple((str(name), str(why)) for name, why in said["left_out"])
+            return cls(tuple(said["names"]), tuple(int(row) for row in said["rows"]), data, left_out)
+        except (OSError, ValueError, KeyError, TypeError, EOFError) as problem:
+            raise InputError(f"the unfinished training in {folder.parent} is damaged; start it anew") from problem
+
+
+def prepared_image(case: Case, dataset: Dataset, preparation: Preparation, shape: Shape, fit: str) -> Tensor:
+    """One case ``(c, *shape)``, float32; zeros for a channel it does not have.
+
+    Raises
+    ------
+    InputError
+        If it cannot be used.
+    """
+    channels = []
+    for number, volume in enumerate(load_channels(case, dataset)):
+        if volume is None:
+            channels.append(torch.zeros((1, *shape)))
+            continue
+        channels.append(fixed_size(volume, preparation.of_channel(number), shape, fit))
+    return torch.cat(channels)
+
+
+def prepare_images(
+    dataset: Dataset, preparation: Preparation, shape: Shape, fit: str, folder: Path
+) -> Generator[float, None, Images]:
+    """Prepare every case; yields the share that is done.
+
+    What cannot be used is left out with its reason, and so is an image that is there twice with different classes.
+
+    Raises
+    ------
+    WorkError
+        If the disk is full.
+    """
+    kept: dict[str, int] = {}
+    left_out: list[tuple[str, str]] = []
+    seen: dict[bytes, list[Case]] = {}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        size = (len(dataset.cases), len(dataset.channels), *shape)
+        data = np.lib.format.open_memmap(folder / _FILE, mode="w+", dtype=np.float16, shape=size)
+        for row, case in enumerate(dataset.cases):
+            yield row / len(dataset.cases)
+            try:
+                image = prepared_image(case, dataset, preparation, shape, fit).numpy().astype(np.float16)
+            except InputError as problem:
+                left_out.append((case.name, str(problem)))
+                continue
+            data[row] = image
+            kept[case.name] = row
+            seen.setdefault(hashlib.blake2b(image.tobytes(), digest_size=16).digest(), []).append(case)
+        data.flush()
+        for twins in seen.values():
+            if len({case.class_name for case in twins}) > 1:
+                told = " and ".join(f"{case.name} ({case.class_name})" for case in twins[:2])
+                left_out += [(case.name, f"the same image has two classes: {told}") for case in twins]
+                for case in twins:
+                    del kept[case.name]
+        said = {"names": list(kept), "rows": list(kept.values()), "left_out": left_out}
+        (folder / _LIST).write_text(json.dumps(said, ensure_ascii=False), encoding="utf-8")
+    except OSError as problem:
+        raise WorkError(f"could not write the prepared images to {folder}: {reason(problem)}") from problem
+    finally:
+        forget_archives()
+    return Images.load(folder)
+
+
+def classes_of(images: Images, dataset: Dataset) -> NDArray[np.int64]:
+    """Number of the class of every row; -1 for one that was left out."""
+    of = {case.name: dataset.classes.index(case.class_name) for case in dataset.cases if case.class_name}
+    found = np.full(len(images.data), -1, np.int64)
+    for name, row in zip(images.names, images.rows, strict=True):
+        found[row] = of[name]
+    return found
+
+
+def batch_of(images: Images, rows: Sequence[int], spatial_dims: int) -> Tensor:
+    """Some cases as the network takes them: float32 ``(batch, c, [z,] y, x)``."""
+    data = torch.from_numpy(np.ascontiguousarray(images.data[list(rows)]).astype(np.float32))
+    return data[:, :, 0] if spatial_dims == 2 else data

@@ -1,0 +1,224 @@
+"""From a data set, the machine and the time allowed to a plan; every decision with its reason."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from napari_resmed.case import Dataset
+from napari_resmed.errors import InputError
+from napari_resmed.nets import build_network
+from napari_resmed.train.augmentation import Augmentation
+from napari_resmed.train.classify.plan import ClassPlan
+from napari_resmed.train.classify.view import View
+from napari_resmed.train.deformation import Deformation
+from napari_resmed.train.make_plan import CARE, DEFAULT_MINUTES, Wishes
+from napari_resmed.train.split import folds, split_cases
+
+__all__ = ["Start", "Usable", "make_class_plan"]
+
+# How many times every image should be seen, more or less; the network is as large as that allows.
+LAPS = 25
+# Of a step, forward and backward, in operations a second: two cores of a present processor, a GPU. Only the network's
+# size hangs on it.
+OPERATIONS_A_SECOND = {"cpu": 6e10, "gpu": 2e13}
+# Backbone and features of the first stage, from the largest down.
+SIZES = (("resnet18", 64), ("resnet18", 32), ("resnet18", 16), ("resnet10", 16), ("resnet10", 8))
+# Below this many voxels along its shortest edge an image is too small for a first layer that halves it twice; a volume
+# only later, as it would take too long otherwise.
+SMALL_EDGE = {2: 80, 3: 32}
+BATCH = {2: 32, 3: 8}
+LEAST_STEPS_AN_EPOCH = 10
+MOST_STEPS_BETWEEN_LOOKS = 250
+# A class that is so many times as frequent as another would drown it.
+UNEVEN = 4.0
+# Adam's usual rate for such networks, in relation to what segmentation begins with.
+RATE_SHARE = 1 / 3
+# From a trained network: its stages learn slower the further from the head, and rest at first.
+LAYER_DECAY, FROZEN_SHARE = 0.8, 0.1
+SMOOTHING = 0.05
+# Areas under the ROC curve over few held-out cases jump about: one good look early on is no reason to stop soon.
+PATIENCE = 0.6
+DROPOUT = 0.2
+DROP_CHANNELS = 0.25
+
+
+@dataclass(frozen=True)
+class Usable:
+    """The prepared cases: names, and why the others were left out."""
+
+    names: tuple[str, ...]
+    left_out: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Start:
+    """What training starts from: its name, and the arguments of the network that its weights fit."""
+
+    name: str
+    arguments: Mapping[str, Any]
+
+
+def make_class_plan(
+    name: str,
+    dataset: Dataset,
+    usable: Usable,
+    view: View,
+    start: Start | None,
+    wishes: Wishes,
+    kind: str,
+    fold: tuple[int, int] | None = None,
+) -> ClassPlan:
+    """Decide everything.
+
+    Parameters
+    ----------
+    name:
+        Of the model.
+    dataset, usable, view:
+        The cases, which of them can be used, and how they are seen.
+    start:
+        What to start from, or None.
+    wishes:
+        What the person asked for.
+    kind:
+        ``"cpu"`` or ``"gpu"``.
+    fold:
+        Hold out this part of so many, ``(0, 5)`` the first of five; None: a share drawn by lot, or what the data say.
+
+    Raises
+    ------
+    InputError
+        If a class has fewer than two patients, or is all on one side of a split that was given.
+    """
+    reasons = dict(view.reasons)
+    cases = {case.name: case for case in dataset.cases}
+    kept = [cases[name] for name in usable.names]
+    _check_classes(dataset, kept)
+    names, patients = [case.name for case in kept], [case.patient for case in kept]
+    number = {label: place for place, label in enumerate(dataset.classes)}
+    if fold is not None:
+        split = folds(names, patients, fold[1], wishes.seed)[fold[0]]
+    else:
+        of = {case.name: [number[case.class_name]] for case in kept}
+        split = split_cases(names, patients, [case.split for case in kept], wishes.seed, structures=of)
+    for part, held in ((split.train, "learnt from"), (split.validation, "held out")):
+        missing = sorted(set(dataset.classes) - {cases[name].class_name for name in part})
+        if missing:
+            raise InputError(
+                f"no case of the class {missing[0]!r} is {held}; put patients of it on both sides of the split, or let "
+                "the program split them"
+            )
+    reasons["held_out"] = (
+        f"{len(split.validation)} of {len(names)} cases tell how good the model is and are not learnt from"
+    )
+    counts = Counter(cases[name].class_name for name in split.train)
+    uneven = max(counts.values()) / min(counts.values())
+    balance = "sampling" if uneven > UNEVEN else "none"
+    reasons["balance"] = f"the most frequent class has {uneven:.1f} times the cases of the rarest" + (
+        ", so each is drawn as often" if uneven > UNEVEN else ""
+    )
+    spatial = 2 if view.flat else 3
+    minutes = None if wishes.epochs is not None else wishes.minutes or DEFAULT_MINUTES
+    batch = min(BATCH[spatial], max(2, len(split.train) // 4))
+    an_epoch = max(LEAST_STEPS_AN_EPOCH, math.ceil(len(split.train) / batch))
+    given: dict[str, Any] = {
+        "spatial_dims": spatial,
+        "in_channels": len(dataset.channels),
+        "out_channels": len(dataset.classes),
+        "dropout": DROPOUT,
+    }
+    if any(case.channels for case in kept):
+        given["drop_channels"] = DROP_CHANNELS
+        reasons["network"] = "some cases lack an image, so whole images are left out in training too"
+    if start is not None:
+        arguments = {**given, **start.arguments}
+        reasons["network"] = f"that of {start.name}"
+    else:
+        arguments = _network(given, view, kind, minutes, len(split.train), reasons)
+    scratch, tuned = (RATE_SHARE * rate for rate in CARE[wishes.care])
+    return ClassPlan(
+        name=name,
+        classes=dataset.classes,
+        channels=dataset.channels,
+        network="ImageClassifier",
+        arguments=arguments,
+        preparation=view.preparation,
+        patch=view.patch,
+        fit=view.fit,
+        batch=batch,
+        training=split.train,
+        held_out=split.validation,
+        left_out=usable.left_out,
+        augmentation=_augmentation(view),
+        balance=balance,
+        label_smoothing=SMOOTHING,
+        layer_decay=1.0 if start is None else LAYER_DECAY,
+        frozen_share=0.0 if start is None else FROZEN_SHARE,
+        minutes=minutes,
+        steps=None if wishes.epochs is None else wishes.epochs * an_epoch,
+        learning_rate=scratch if start is None else tuned,
+        check_every=min(an_epoch, MOST_STEPS_BETWEEN_LOOKS),
+        patience=PATIENCE,
+        device=wishes.device,
+        precision=wishes.precision,
+        seed=wishes.seed,
+        base="" if start is None else start.name,
+        reasons=reasons,
+    )
+
+
+def _check_classes(dataset: Dataset, kept: Sequence[Any]) -> None:
+    for label in dataset.classes:
+        patients = {case.patient for case in kept if case.class_name == label}
+        if len(patients) < 2:
+            found = f"{len(patients)} patient" + "s" * (len(patients) != 1)
+            raise InputError(
+                f"the class {label!r} has {found} with a usable image, expected at least 2: one to learn from and one "
+                "to hold out"
+            )
+
+
+def _network(
+    given: Mapping[str, Any], view: View, kind: str, minutes: float | None, images: int, reasons: dict[str, str]
+) -> dict[str, Any]:
+    """The largest network with which every image is seen often enough."""
+    edges = view.patch[1:] if view.flat else view.patch
+    small = min(edges) < SMALL_EDGE[len(edges)]
+    arguments: dict[str, Any] = {}
+    for backbone, first in SIZES:
+        features = [first * 2**stage for stage in range(4)]
+        own = {"features": features, "small_images": small} if small else {"features": features}
+        arguments = {**given, "backbone": backbone, "backbone_arguments": own}
+        seconds = 3 * _operations(arguments, view) * images * LAPS / OPERATIONS_A_SECOND[kind]
+        if minutes is None or seconds < minutes * 60:
+            break
+    said = f"{arguments['backbone']} with {arguments['backbone_arguments']['features'][0]} features at first"
+    often = "" if minutes is None else f", with which every image can be seen about {LAPS} times in {minutes:g} minutes"
+    reasons["network"] = "; ".join(part for part in (said + often, reasons.get("network", "")) if part)
+    return arguments
+
+
+def _operations(arguments: Mapping[str, Any], view: View) -> float:
+    """Of a forward pass over one image."""
+    with torch.device("meta"):
+        network = build_network("ImageClassifier", arguments)
+        image = torch.empty((1, arguments["in_channels"], *(view.patch[1:] if view.flat else view.patch)))
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        network.eval()(image)
+    return float(counter.get_total_flops())
+
+
+def _augmentation(view: View) -> Augmentation:
+    shortest = min(view.patch[1:] if view.flat else view.patch)
+    ranges = Deformation(
+        rotation_deg=15, scale=0.1, shear=0.0, shift_mm=round(0.06 * shortest, 2), elastic=(), mirror=False
+    )
+    return Augmentation(ranges, undeformed=0.1, probability=0.2, noise=0.05, blur_voxels=0.7, coarser=1.5)

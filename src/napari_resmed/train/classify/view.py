@@ -1,0 +1,131 @@
+"""How a classifier sees an image: its size and spacing on the network's grid, decided from a few of the images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_resmed.case import Dataset
+from napari_resmed.errors import InputError
+from napari_resmed.geometry import canonical_order
+from napari_resmed.io.datasets.classes import load_channels
+from napari_resmed.prepare.fixed_size import Shape
+from napari_resmed.prepare.preparation import STORED, Preparation
+from napari_resmed.volume import Volume
+
+__all__ = ["View", "decide_view"]
+
+# How many cases are opened.
+OPENED = 16
+# The most voxels of an image on the network's grid: what two cores, and what a GPU get through in the time of a coffee.
+MOST_FLAT = {"cpu": 128**2, "gpu": 256**2}
+MOST_DEEP = {"cpu": 40**3, "gpu": 96**3}
+LEAST_EDGE = 8
+COARSER = 1.02
+# Hounsfield units: nothing but CT is so far below zero.
+CT_MINIMUM = -500.0
+# What of a CT's values is told apart.
+CT_PERCENTILES = (1.0, 99.5)
+
+
+@dataclass(frozen=True)
+class View:
+    """What :func:`decide_view` decides.
+
+    Parameters
+    ----------
+    preparation, patch, fit:
+        As in :class:`napari_resmed.models.model.Model`.
+    flat:
+        Whether images are single slices.
+    reasons:
+        Why.
+    """
+
+    preparation: Preparation
+    patch: Shape
+    fit: str
+    flat: bool
+    reasons: dict[str, str]
+
+
+def decide_view(dataset: Dataset, kind: str) -> View:
+    """Look at a few cases.
+
+    Parameters
+    ----------
+    dataset:
+        Cases of classes.
+    kind:
+        ``"cpu"`` or ``"gpu"``.
+
+    Raises
+    ------
+    InputError
+        If none can be read.
+    """
+    channels = _some(dataset)
+    opened = [next(volume for volume in case if volume is not None) for case in channels]
+    flat = sum(volume.grid_shape[0] == 1 for volume in opened) > len(opened) / 2
+    orientation = STORED if flat else Preparation.orientation
+    shapes, edges = zip(*(_turned(volume, flat) for volume in opened), strict=True)
+    size = np.median(np.array(shapes), 0)
+    spacing = np.median(np.array(edges), 0)
+    reasons = {"patch": "the images' size"}
+    most = MOST_FLAT[kind] if flat else MOST_DEEP[kind]
+    fine = np.array([False, True, True]) if flat else np.ones(3, bool)
+    even, shape = spacing.copy(), size.copy()
+    # The finest axes are made coarser first: thick slices are few as it is.
+    while np.prod(shape[fine]) > most:
+        target = even[fine].min() * COARSER
+        even[fine] = np.maximum(even[fine], target)
+        shape = size * spacing / even
+        reasons["patch"] = "coarser than the images, so that there is time to look at many of them"
+    z, y, x = (max(LEAST_EDGE, math.ceil(round(edge, 3))) for edge in shape)
+    a, b, c = (round(float(mm), 4) for mm in even)
+    windows = tuple(_window([volume for volume in of if volume is not None]) for of in zip(*channels, strict=True))
+    if any(windows):
+        reasons["intensities"] = "CT: a fixed window of Hounsfield units"
+    else:
+        windows = ()
+    preparation = Preparation((a, b, c), orientation=orientation, windows=windows)
+    return View(preparation, (1 if flat else z, y, x), "whole", flat, reasons)
+
+
+def _some(dataset: Dataset) -> list[list[Volume | None]]:
+    """A volume for every channel of a few cases."""
+    step = max(1, len(dataset.cases) // OPENED)
+    opened: list[list[Volume | None]] = []
+    problem: InputError | None = None
+    for case in [*dataset.cases[::step], *dataset.cases[:OPENED]]:
+        if len(opened) == OPENED:
+            break
+        try:
+            opened.append(load_channels(case, dataset))
+        except InputError as found:
+            problem = problem or found
+    if not opened:
+        raise InputError(f"none of the first images can be read: {problem}")
+    return opened
+
+
+def _turned(volume: Volume, flat: bool) -> tuple[Shape, tuple[float, float, float]]:
+    """Size and spacing along the network's axes."""
+    z, y, x = (0, 1, 2) if flat else canonical_order(volume.affine).axes
+    shape, spacing = volume.grid_shape, volume.spacing_mm
+    return (shape[z], shape[y], shape[x]), (spacing[z], spacing[y], spacing[x])
+
+
+def _window(volumes: Sequence[Volume]) -> tuple[float, float] | None:
+    """A fixed range for a channel that is CT; None for any other."""
+    modalities = {volume.modality for volume in volumes if volume.modality}
+    looks = not modalities and all(volume.data.min() <= CT_MINIMUM for volume in volumes)
+    if not volumes or not (modalities == {"CT"} or looks):
+        return None
+    # Sampled, for a percentile of all voxels would take longer than the rest.
+    values = np.concatenate([volume.data.reshape(-1)[:: max(1, volume.data.size // 10_000)] for volume in volumes])
+    low, high = np.percentile(values, CT_PERCENTILES)
+    return float(round(low)), float(round(high))

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from napari_resmed.case import Case, Dataset
+from napari_resmed.errors import InputError
+from napari_resmed.io.archives import forget_archives
+from napari_resmed.io.datasets.classes import load_channels, read_classes
+from napari_resmed.io.datasets.classes.load import open_image
+from napari_resmed.volume import Volume
+from tests.train.classify.small import picture, write_folders, write_medmnist, write_volumes
+
+
+class TestMedmnist:
+    def test_a_real_one(self, shared_data: Path) -> None:
+        dataset, _ = read_classes(shared_data / "classification/pneumoniamnist.npz")
+        splits = [case.split for case in dataset.cases]
+        assert (splits.count("train"), splits.count("validation")) == (3882, 524)
+        assert dataset.classes == ("0", "1")
+        assert dataset.channels == ("image",)
+        volume = open_image(dataset.cases[-1].images[0])
+        assert volume.shape == (1, 28, 28)
+        forget_archives()
+
+    def test_every_image_is_the_right_one(self, tmp_path: Path) -> None:
+        dataset, _ = read_classes(write_medmnist(tmp_path / "a.npz", shape=(4, 16, 16)))
+        case = dataset.cases[43]
+        assert (case.name, case.split, case.class_name) == ("val_3", "validation", "1")
+        assert np.array_equal(open_image(case.images[0]).data, picture(1, 1003, (4, 16, 16)))
+
+    def test_colour(self, tmp_path: Path) -> None:
+        images = np.random.default_rng(0).integers(0, 255, (4, 8, 9, 3), np.uint8)
+        np.savez(tmp_path / "a.npz", train_images=images, train_labels=np.arange(4)[:, None] % 2)
+        dataset, _ = read_classes(tmp_path / "a.npz")
+        assert dataset.channels == ("red", "green", "blue")
+        red = load_channels(dataset.cases[2], dataset)[0]
+        assert red is not None
+        assert np.array_equal(red.data[0], images[2, ..., 0])
+
+    @pytest.mark.parametrize(
+        ("arrays", "said"),
+        [
+            ({"images": np.zeros((2, 4, 4))}, "expected train_labels"),
+            ({"train_images": np.zeros((2, 4, 4)), "train_labels": np.zeros((2, 14), int)}, "14 labels"),
+            ({"train_images": np.zeros((2, 4, 4)), "train_labels": np.zeros((2, 1), int)}, "one class only"),
+        ],
+    )
+    def test_others_are_refused(self, tmp_path: Path, arrays: dict[str, np.ndarray], said: str) -> None:
+        np.savez(tmp_path / "a.npz", **arrays)  # type: ignore[arg-type]
+        with pytest.raises(InputError, match=said):
+            read_classes(tmp_path / "a.npz")
+
+    def test_damaged_ones_and_code_are_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "damaged.npz").write_bytes(b"PK\x03\x04nothing")
+        np.savez(tmp_path / "code.npz", train_labels=np.array([{"a": 1}], object))
+        for name in ("damaged", "code"):
+            with pytest.raises(InputError, match="damaged"):
+                read_classes(tmp_path / f"{name}.npz")
+
+
+class TestFolders:
+    def test_a_folder_per_class(self, tmp_path: Path) -> None:
+        folder = write_folders(tmp_path / "data", 3)
+        (folder / "wide" / "notes.txt").write_text("hello")
+        dataset, notes = read_classes(folder)
+        assert dataset.classes == ("tall", "wide")
+        assert [case.name for case in dataset.cases][:2] == ["tall/0.png", "tall/1.png"]
+        assert any("notes.txt" in note for note in notes)
+        assert np.array_equal(open_image(dataset.cases[0].images[0]).data[0], picture(1, 0))
+
+    def test_folders_of_a_split_around_them(self, tmp_path: Path) -> None:
+        dataset, _ = read_classes(write_folders(tmp_path / "data", 2, ("train", "val")))
+        assert [case.split for case in dataset.cases] == ["train"] * 4 + ["validation"] * 4
+        assert dataset.classes == ("tall", "wide")
+
+    def test_one_class_is_none(self, tmp_path: Path) -> None:
+        (tmp_path / "only").mkdir()
+        sitk.WriteImage(sitk.GetImageFromArray(picture(0, 0)), str(tmp_path / "only" / "a.png"))
+        with pytest.raises(InputError, match="two classes"):
+            read_classes(tmp_path)
+
+
+class TestTable:
+    def test_patients_and_classes(self, tmp_path: Path) -> None:
+        dataset, _ = read_classes(write_volumes(tmp_path / "data", 3))
+        assert dataset.classes == ("ill", "well")
+        assert [case.patient for case in dataset.cases] == ["p0", "p0", "p1", "p1", "p2", "p2"]
+
+    def test_modalities_of_which_some_are_missing(self, tmp_path: Path) -> None:
+        folder = write_volumes(tmp_path / "data", 2)
+        (folder / "cases.csv").write_text(
+            "T1;FLAIR;class\nscan0.nii.gz;scan1.nii.gz;a\n;scan2.nii.gz;b\nscan3.nii.gz;;b"
+        )
+        dataset, _ = read_classes(folder / "cases.csv")
+        assert dataset.channels == ("T1", "FLAIR")
+        there = [[volume is not None for volume in load_channels(case, dataset)] for case in dataset.cases]
+        assert there == [[True, True], [False, True], [True, False]]
+
+    def test_rows_without_a_class_are_left_out_and_told(self, tmp_path: Path) -> None:
+        folder = write_volumes(tmp_path / "data", 2)
+        (folder / "cases.csv").write_text(
+            "path,diagnosis\nscan0.nii.gz,1\nscan1.nii.gz,\nscan2.nii.gz,10\nscan3.nii.gz,2"
+        )
+        dataset, notes = read_classes(folder)
+        assert len(dataset.cases) == 3
+        assert dataset.classes == ("1", "2", "10")
+        assert "lines 3" in notes[0]
+
+    def test_a_table_of_something_else(self, tmp_path: Path) -> None:
+        (tmp_path / "a.csv").write_text("name,age\nx,3")
+        with pytest.raises(InputError, match="path .* and class"):
+            read_classes(tmp_path / "a.csv")
+
+
+class TestLoading:
+    def test_grey_and_colour_pictures_come_together(self, tmp_path: Path) -> None:
+        colour = np.zeros((6, 7, 3), np.uint8)
+        colour[..., 1] = 200
+        sitk.WriteImage(sitk.GetImageFromArray(colour, isVector=True), str(tmp_path / "a.png"))
+        case = Case("a", (tmp_path / "a.png",), class_name="x")
+        grey = load_channels(case, Dataset((case,), classes=("x", "y")))[0]
+        assert grey is not None
+        assert np.allclose(grey.data, 0.587 * 200)
+        three = load_channels(case, Dataset((case,), channels=("red", "green", "blue"), classes=("x", "y")))
+        assert [int(volume.data.max()) for volume in three if volume is not None] == [0, 200, 0]
+
+    def test_frames_of_a_cine_loop_are_slices(self) -> None:
+        data = np.arange(5 * 3 * 4).reshape(5, 1, 3, 4)
+        volume = open_image(Volume(data, np.eye(4), "tzyx"))
+        assert volume.axes == "zyx"
+        assert np.array_equal(volume.data, data[:, 0])
+
+    def test_a_class_that_is_none(self) -> None:
+        with pytest.raises(InputError, match="expected x, y"):
+            Dataset((Case("a", (Path("a.png"),), class_name="z"),), classes=("x", "y"))

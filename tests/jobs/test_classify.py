@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+from monai.visualize.class_activation_maps import GradCAM
+
+from napari_resmed.case import Case
+from napari_resmed.errors import InputError, ModelError
+from napari_resmed.io.images_in import images_in
+from napari_resmed.jobs import find_job
+from napari_resmed.jobs.classify import Classification, classify
+from napari_resmed.models.folder import load_model
+from napari_resmed.models.save import save_model
+from napari_resmed.nets import build_network
+from napari_resmed.predict.machine import Machine
+from napari_resmed.predict.warm import warm_network
+from napari_resmed.prepare.preparation import STORED, Preparation
+from napari_resmed.train.classify.plan import ClassPlan
+from napari_resmed.volume import Volume
+from tests.affines import make_affine
+from tests.train.classify.small import network, picture, write_folders
+from tests.train.small import finish
+
+CPU = Machine(torch.device("cpu"), "fp32")
+
+
+@pytest.fixture(scope="module")
+def bright(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network of random weights: what it says is as good as any."""
+    plan = ClassPlan(
+        name="bright", classes=("dark", "bright"), channels=("image",), network="ImageClassifier",
+        arguments=network(dropout=0.0), preparation=Preparation((1.0, 1.0, 1.0), orientation=STORED, percentiles=(0, 100)),
+        patch=(1, 16, 16), fit="whole", batch=2, training=("a",), held_out=("b",), steps=1, mirror_axes=(2,),
+    )  # fmt: skip
+    torch.manual_seed(0)
+    made = build_network(plan.network, plan.arguments).eval()
+    ranges = {"brightness": (0.1, 0.6), "overexposed": (-0.1, 0.3)}
+    model = plan.model(temperature=2.0, training={"quality": ranges})
+    folder = tmp_path_factory.mktemp("models") / "bright"
+    save_model(model, made.state_dict(), folder, card="", licence="")
+    return folder
+
+
+def run(images: list[Any], model: Path, **more: bool) -> Classification:
+    return finish(classify(images, str(model), device="cpu", precision="fp32", **more))  # type: ignore[arg-type]
+
+
+class TestAnswers:
+    def test_probabilities_are_the_networks_softened_by_the_temperature(self, bright: Path, tmp_path: Path) -> None:
+        data = write_folders(tmp_path / "data", 2)
+        done = run(images_in([data]), bright)
+        assert [Path(image.path).name for image in done.images] == ["0.png", "1.png"] * 2
+        model = load_model(bright)
+        made = warm_network(model, CPU)
+        pixels = picture(1, 0).astype(np.float32)
+        image = torch.from_numpy((pixels - pixels.min()) / (pixels.max() - pixels.min()))
+        with torch.inference_mode():
+            expected = torch.softmax(made(image[None, None]).double() / 2.0, 1)[0]
+        assert list(done.images[0].probabilities.values()) == pytest.approx(expected.tolist(), abs=1e-5)
+        assert done.images[0].predicted == ("dark", "bright")[int(expected.argmax())]
+
+    def test_the_table(self, bright: Path, tmp_path: Path) -> None:
+        rows = run(images_in([write_folders(tmp_path / "data", 1)]), bright).rows()
+        assert list(rows[0]) == ["path", "predicted", "p_dark", "p_bright", "quality"]
+        assert rows[0]["p_dark"] + rows[0]["p_bright"] == pytest.approx(1, abs=1e-5)
+
+    def test_mirrored_passes_are_averaged(self, bright: Path) -> None:
+        image = Volume(picture(0, 5)[None], np.eye(4), name="one")
+        flipped = Volume(image.data[:, :, ::-1], np.eye(4), name="two")
+        done = run([image, flipped], bright, tta=True)
+        assert done.images[0].probabilities == pytest.approx(done.images[1].probabilities, abs=1e-5)
+
+    def test_what_looks_unusual_is_said(self, bright: Path) -> None:
+        data = np.full((1, 16, 16), 250, np.uint8)
+        data[:, :2] = 0
+        good, odd = run([Volume(picture(0, 0)[None], np.eye(4)), Volume(data, np.eye(4))], bright).images
+        assert good.quality == "good"
+        assert odd.quality == "brighter than the training images; overexposed or clipped"
+
+    def test_what_cannot_be_used_is_told_and_the_rest_goes_on(self, bright: Path, tmp_path: Path) -> None:
+        (tmp_path / "broken.png").write_bytes(b"nothing")
+        sitk.WriteImage(sitk.GetImageFromArray(np.zeros((9, 9), np.uint8)), str(tmp_path / "empty.png"))
+        sitk.WriteImage(sitk.GetImageFromArray(picture(0, 0)), str(tmp_path / "good.png"))
+        broken, empty, good = run(images_in([tmp_path]), bright).images
+        assert "damaged" in broken.quality
+        assert "everywhere" in empty.quality
+        assert broken.failed
+        assert not good.failed
+
+    def test_models_that_segment_are_refused(self, models_folder: Path) -> None:
+        with pytest.raises(ModelError, match="segment with it"):
+            run([], models_folder / "bands")
+
+    def test_the_engine_knows_it(self) -> None:
+        assert find_job("classify") is classify
+
+
+class TestHeat:
+    def test_it_is_monais_in_the_images_geometry(self, bright: Path) -> None:
+        volume = Volume(picture(0, 3)[None], np.diag([0.5, 0.5, 2.0, 1.0]) @ make_affine(), name="one")
+        done = run([volume], bright, explain=True).images[0]
+        assert done.heat is not None
+        assert done.heat.same_grid(volume)
+        made = warm_network(load_model(bright), CPU)
+        pixels = picture(0, 3).astype(np.float32)
+        image = torch.from_numpy((pixels - pixels.min()) / (pixels.max() - pixels.min()))[None, None]
+        number = ("dark", "bright").index(done.predicted)
+        found = GradCAM(made.requires_grad_(True), "backbone", postprocessing=lambda heat: heat)(
+            image, class_idx=number
+        )
+        made.requires_grad_(False)
+        expected = (found / found.max().clamp_min(1e-12))[0].detach().numpy()
+        assert np.allclose(done.heat.data, expected, atol=1e-4)
+
+    def test_the_network_is_left_as_it_was(self, bright: Path) -> None:
+        run([Volume(picture(0, 3)[None], np.eye(4))], bright, explain=True)
+        assert not any(weight.requires_grad for weight in warm_network(load_model(bright), CPU).parameters())
+
+
+class TestAttention:
+    @staticmethod
+    def saved(folder: Path, name: str, channels: tuple[str, ...], patch: tuple[int, int, int]) -> Path:
+        plan = ClassPlan(
+            name="m", classes=("a", "b"), channels=channels, network=name,
+            arguments=network(3, in_channels=len(channels)), preparation=Preparation((1.0, 1.0, 1.0)), patch=patch,
+            fit="whole", batch=2, training=("x",), held_out=("y",), steps=1,
+        )  # fmt: skip
+        torch.manual_seed(0)
+        made = build_network(name, plan.arguments)
+        save_model(plan.model(), made.state_dict(), folder / "m", card="", licence="")
+        return folder / "m"
+
+    def test_every_slice_has_its_share_and_the_map_follows_it(self, tmp_path: Path) -> None:
+        model = self.saved(tmp_path, "SequenceClassifier", ("MR",), (8, 16, 16))
+        affine = np.array([[0.0, 0, 1, 0], [0, 1, 0, 0], [-2, 0, 0, 0], [0, 0, 0, 1]])  # the first slice lies on top
+        volume = Volume(picture(0, 1, (8, 16, 16)), affine)
+        done = run([volume], model, explain=True).images[0]
+        shares = list(done.counted.values())
+        assert len(shares) == 8
+        assert sum(shares) == pytest.approx(1, abs=1e-4)
+        assert done.heat is not None
+        assert int(done.heat.data[:, 8, 8].argmax()) == 7 - int(np.argmax(shares))
+
+    def test_a_modality_that_is_missing_counts_for_nothing(self, tmp_path: Path) -> None:
+        model = self.saved(tmp_path, "BranchClassifier", ("T1", "FLAIR"), (8, 16, 16))
+        volume = Volume(picture(0, 1, (8, 16, 16)), make_affine())
+        one, both = run(
+            [Case("one", (volume,), channels=(1,)), Case("both", (volume, volume))], model, explain=True
+        ).images  # type: ignore[list-item]
+        assert one.counted == {"T1": 0, "FLAIR": 1}
+        assert 0 < both.counted["T1"] < 1
+        assert one.heat is not None
+        assert one.heat.same_grid(volume)
+
+
+class TestImagesIn:
+    def test_files_folders_and_archives(self, tmp_path: Path) -> None:
+        data = write_folders(tmp_path / "data", 2)
+        (data / "wide" / "notes.txt").write_text("hello")
+        np.savez(tmp_path / "a.npz", test_images=np.zeros((3, 4, 4)))
+        found = images_in([data, data / "wide" / "0.png", tmp_path / "a.npz"])
+        assert [path.name for path in found] == ["0.png", "1.png", "0.png", "1.png", "0", "1", "2"]
+
+    def test_nothing(self, tmp_path: Path) -> None:
+        (tmp_path / "empty").mkdir()
+        for path, said in ((tmp_path / "empty", "no image"), (tmp_path / "absent", "does not exist")):
+            with pytest.raises(InputError, match=said):
+                images_in([path])

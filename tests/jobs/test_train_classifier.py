@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from napari_resmed.errors import InputError, ModelError
+from napari_resmed.events import Event, Metric, Started, Warning
+from napari_resmed.jobs.segment import segment
+from napari_resmed.jobs.train import STOP, Training, train
+from napari_resmed.models.folder import WEIGHTS, load_model
+from napari_resmed.nets.resnet import ResNet
+from napari_resmed.train.classify.loss import ClassBatch
+from napari_resmed.train.classify.session import ClassSession
+from napari_resmed.train.run_folder import RunFolder
+from napari_resmed.volume import Volume
+from tests.train.classify.small import QUICK, network, write_folders, write_medmnist, write_volumes
+from tests.train.small import finish
+
+pytestmark = pytest.mark.usefixtures("own_models")
+
+
+def little(data: Path, target: Path, changes: dict[str, Any] | None = None, **more: Any) -> Any:
+    plan = {**QUICK, "arguments": network(), **(changes or {})}
+    return train(data, target, task="classify", plan=plan, device="cpu", **more)
+
+
+def run(data: Path, target: Path, changes: dict[str, Any] | None = None, **more: Any) -> tuple[list[Event], Training]:
+    said: list[Event] = []
+    return said, finish(little(data, target, changes, **more), said)
+
+
+@pytest.fixture(scope="module")
+def numbers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_medmnist(tmp_path_factory.mktemp("numbers") / "numbers.npz")
+
+
+@pytest.fixture(scope="module")
+def trained(numbers: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Event], Training, Path]:
+    target = tmp_path_factory.mktemp("trained") / "wide-or-tall"
+    return (*run(numbers, target), target)
+
+
+def weights_of(model: Path) -> dict[str, torch.Tensor]:
+    return dict(torch.load(model / WEIGHTS, weights_only=True))
+
+
+class TestWhole:
+    def test_it_learns(self, trained: tuple[list[Event], Training, Path]) -> None:
+        said, done, _ = trained
+        assert done.best_metric is not None
+        assert done.best_metric > 0.9
+        means = [event.value for event in said if isinstance(event, Metric) and event.name == "mean AUC"]
+        assert means == [look["mean_auc"] for look in done.history]
+        assert set(done.after) == {"0", "1"}
+
+    def test_the_model_says_what_it_is(self, trained: tuple[list[Event], Training, Path]) -> None:
+        model = load_model(trained[2])
+        assert model.classifies
+        assert model.classes == ("0", "1")
+        assert model.patch == (1, 16, 16)
+        assert 0.1 <= model.temperature <= 10
+        assert "held-out AUC" in model.measured
+        metadata = json.loads((trained[2] / "configs/metadata.json").read_text())
+        assert metadata["task"] == "classification"
+        assert metadata["network_data_format"]["outputs"]["pred"]["channel_def"] == {"0": "0", "1": "1"}
+        # A patient's name may be a file's.
+        assert "train_0" not in json.dumps(metadata)
+
+    def test_nothing_stays_behind(self, trained: tuple[list[Event], Training, Path]) -> None:
+        assert [path.name for path in trained[2].parent.iterdir()] == ["wide-or-tall"]
+
+    def test_it_does_not_segment(self, trained: tuple[list[Event], Training, Path], numbers: Path) -> None:
+        with pytest.raises(ModelError, match="classify with it"):
+            finish(segment(Volume(np.zeros((4, 4, 4)), np.eye(4)), str(trained[2])))
+        with pytest.raises(InputError, match="tells what an image is"):
+            finish(train(numbers.parent, numbers.parent / "x", base=str(trained[2])))
+
+    @pytest.mark.parametrize("balance", ["sampling", "weights", "focal"])
+    def test_every_balance_trains(self, balance: str, numbers: Path, tmp_path: Path) -> None:
+        changes = {"balance": balance, "steps": 3, "optimiser": "sgd", "curve": "plateau", "label_smoothing": 0.1}
+        assert run(numbers, tmp_path / "model", changes)[1].history
+
+
+class TestOtherData:
+    def test_volumes_of_patients(self, tmp_path: Path) -> None:
+        data = write_volumes(tmp_path / "data")
+        _, done = run(data, tmp_path / "model", {"arguments": network(3), "batch": 4, "steps": 3})
+        learnt, held = (
+            {int(name.removeprefix("scan")) // 2 for name in done.plan[k]} for k in ("training", "held_out")
+        )
+        assert learnt
+        assert held
+        assert not learnt & held
+
+    def test_dirty_cases_are_left_out_with_their_reason(self, tmp_path: Path) -> None:
+        data = write_folders(tmp_path / "data")
+        (data / "wide" / "broken.png").write_bytes(b"\x89PNG nothing")
+        twin = (data / "wide" / "0.png").read_bytes()
+        (data / "tall" / "twin.png").write_bytes(twin)
+        said, done = run(data, tmp_path / "model", {"steps": 3})
+        left = {event.message.split(" ")[0]: event.message for event in said if isinstance(event, Warning)}
+        assert "damaged" in left["wide/broken.png"]
+        # Which of the two is wrong nobody knows.
+        assert "two classes: tall/twin.png (tall) and wide/0.png (wide)" in left["wide/0.png"]
+        assert dict(done.plan["left_out"]).keys() == {"wide/broken.png", "tall/twin.png", "wide/0.png"}
+
+    def test_a_class_of_one_patient(self, tmp_path: Path) -> None:
+        data = write_volumes(tmp_path / "data", 3)
+        with pytest.raises(InputError, match="'ill' has 1 patient"):
+            run(data, tmp_path / "model", {"arguments": network(3)})
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["data"]
+
+    def test_a_fold(self, tmp_path: Path) -> None:
+        data = write_folders(tmp_path / "data", 5)
+        held = [run(data, tmp_path / "model", {"steps": 2}, fold=(k, 2), seed=1)[1].plan["held_out"] for k in (0, 1)]
+        assert sorted([*held[0], *held[1]]) == sorted(f"{name}/{n}.png" for name in ("wide", "tall") for n in range(5))
+
+
+class TestGoingOn:
+    def test_stopped_and_resumed_it_makes_the_same_steps(
+        self, numbers: Path, tmp_path: Path, trained: tuple[list[Event], Training, Path]
+    ) -> None:
+        job: Generator[Event, str | None, Training] = little(numbers, tmp_path / "model")
+        for event in job:
+            if isinstance(event, Metric) and event.name == "mean AUC":
+                break
+        job.close()
+        assert RunFolder.beside(tmp_path / "model").is_unfinished
+        # Which task it is the run folder knows.
+        done = finish(train("", tmp_path / "model", resume=True))
+        whole = weights_of(trained[2])
+        assert all(torch.equal(tensor, whole[name]) for name, tensor in weights_of(tmp_path / "model").items())
+        assert [look["auc"] for look in done.history] == [look["auc"] for look in trained[1].history]
+
+    def test_asked_to_stop_it_keeps_the_best(self, numbers: Path, tmp_path: Path) -> None:
+        job = little(numbers, tmp_path / "model", {"steps": 10_000})
+        done = None
+        try:
+            event = next(job)
+            while True:
+                looked = isinstance(event, Metric) and event.name == "mean AUC"
+                event = job.send(STOP if looked else None)
+        except StopIteration as end:
+            done = end.value
+        assert done.stopped
+        assert load_model(tmp_path / "model").classes == ("0", "1")
+        assert RunFolder.beside(tmp_path / "model").is_unfinished
+
+    def test_gone_astray_it_keeps_the_best(
+        self, numbers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        usual = ClassSession.batch
+
+        def spoilt(session: ClassSession, step: int) -> ClassBatch:
+            batch = usual(session, step)
+            return ClassBatch(batch.image * float("nan"), batch.target) if step > 12 else batch
+
+        monkeypatch.setattr(ClassSession, "batch", spoilt)
+        said, done = run(numbers, tmp_path / "model")
+        assert done.stopped
+        assert any("astray" in event.message for event in said if isinstance(event, Warning))
+        assert all(bool(torch.isfinite(tensor).all()) for tensor in weights_of(tmp_path / "model").values())
+
+    def test_there_is_nothing_to_resume(self, numbers: Path, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="nothing to resume"):
+            run(numbers, tmp_path / "model", resume=True)
+
+
+class TestStart:
+    def test_from_a_file_of_weights(self, numbers: Path, tmp_path: Path) -> None:
+        torch.manual_seed(0)
+        weights = ResNet(10, 2, 3, (8, 8, 16, 16), small_images=True).state_dict()
+        torch.save({"state_dict": weights}, tmp_path / "colour.pth")
+        changes = {**QUICK, "steps": 4, "frozen_share": 1.0}
+        said: list[Event] = []
+        job = train(numbers, tmp_path / "model", task="classify", base=str(tmp_path / "colour.pth"), plan=changes)
+        finish(job, said)
+        assert any("1 fitted to other channels" in event.what for event in said if isinstance(event, Started))
+        # Frozen all along, they are as they came.
+        name = "layer2.0.conv1.weight"
+        assert torch.equal(weights_of(tmp_path / "model")[f"backbone.{name}"], weights[name])
+
+    def test_from_a_model(self, numbers: Path, tmp_path: Path, trained: tuple[list[Event], Training, Path]) -> None:
+        changes = {**QUICK, "steps": 2}
+        done = finish(train(numbers, tmp_path / "m", task="classify", base=str(trained[2]), plan=changes))
+        assert done.before["0"] is not None
+        assert done.before["0"] > 0.9
+
+    def test_from_a_segmentation_model(self, tmp_path: Path) -> None:
+        data = write_volumes(tmp_path / "data")
+        changes = {**QUICK, "steps": 2, "batch": 2, "patch": [16, 16, 16]}
+        said: list[Event] = []
+        done = finish(train(data, tmp_path / "m", task="classify", base="bands", plan=changes), said)
+        assert done.plan["arguments"]["backbone"] == "encoder"
+        with pytest.raises(InputError, match="takes volumes, the images are single slices"):
+            run(write_folders(tmp_path / "flat"), tmp_path / "n", base="bands")

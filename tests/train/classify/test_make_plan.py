@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_resmed.case import Case, Dataset
+from napari_resmed.errors import InputError
+from napari_resmed.io.archives import forget_archives
+from napari_resmed.io.datasets.classes import read_classes
+from napari_resmed.prepare.preparation import STORED, Preparation
+from napari_resmed.train.classify.make_plan import Usable, make_class_plan
+from napari_resmed.train.classify.plan import ClassPlan
+from napari_resmed.train.classify.view import MOST_DEEP, View, decide_view
+from napari_resmed.train.make_plan import Wishes
+from napari_resmed.volume import Volume
+
+FLAT = View(Preparation((1.0, 1.0, 1.0), orientation=STORED), (1, 28, 28), "whole", True, {})
+
+
+def cases(counts: dict[str, int], per_patient: int = 1, **more: Any) -> Dataset:
+    made = tuple(
+        Case(f"{name}{n}", (Path(f"{name}{n}.png"),), group=f"{name}-{n // per_patient}", class_name=name, **more)
+        for name, count in counts.items()
+        for n in range(count)
+    )
+    return Dataset(made, classes=tuple(counts))
+
+
+def plan(dataset: Dataset, view: View = FLAT, fold: tuple[int, int] | None = None, **wishes: Any) -> ClassPlan:
+    usable = Usable(tuple(case.name for case in dataset.cases), ())
+    return make_class_plan("m", dataset, usable, view, None, Wishes(**wishes), "cpu", fold)
+
+
+class TestPlan:
+    def test_more_time_a_larger_network(self) -> None:
+        dataset = cases({"a": 1500, "b": 1500})
+        sizes = [
+            plan(dataset, minutes=minutes).arguments["backbone_arguments"]["features"][0] for minutes in (1, 10, 600)
+        ]
+        assert sizes == sorted(sizes)
+        assert sizes[0] < sizes[2] == 64
+
+    def test_patients_are_on_one_side(self) -> None:
+        made = plan(cases({"a": 30, "b": 30}, per_patient=3))
+        of = {case.name: case.patient for case in cases({"a": 30, "b": 30}, per_patient=3).cases}
+        assert not {of[name] for name in made.training} & {of[name] for name in made.held_out}
+        assert {name[0] for name in made.held_out} == {"a", "b"}
+
+    def test_a_rare_class_is_drawn_more_often(self) -> None:
+        assert plan(cases({"a": 20, "b": 20})).balance == "none"
+        made = plan(cases({"a": 60, "b": 6}))
+        assert made.balance == "sampling"
+        assert "10" in made.reasons["balance"] or "9" in made.reasons["balance"]
+
+    def test_a_split_without_a_class_on_one_side(self) -> None:
+        learnt = cases({"a": 4, "b": 4}, split="train").cases
+        held = tuple(Case(f"h{n}", (Path("h.png"),), split="validation", class_name="a") for n in range(3))
+        with pytest.raises(InputError, match="'b' is held out"):
+            plan(Dataset((*learnt, *held), classes=("a", "b")))
+
+    def test_folds_hold_everything_out_once(self) -> None:
+        dataset = cases({"a": 12, "b": 12})
+        held = [name for number in range(3) for name in plan(dataset, fold=(number, 3)).held_out]
+        assert sorted(held) == sorted(case.name for case in dataset.cases)
+
+    def test_it_is_the_same_through_json(self) -> None:
+        made = plan(cases({"a": 20, "b": 20}))
+        assert ClassPlan.from_json(made.to_json()) == made
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"balance": "luck"}, {"optimiser": "lion"}, {"curve": "up"}, {"label_smoothing": 2.0}, {"held_out": []},
+            {"classes": ["a", "b", "c"]}, {"mirror_axes": [3]}, {"colour": "red"}, {"minutes": None}, {"fit": "tight"},
+        ],
+    )  # fmt: skip
+    def test_what_makes_no_sense_is_refused(self, change: dict[str, Any]) -> None:
+        with pytest.raises(InputError):
+            ClassPlan.from_json({**plan(cases({"a": 20, "b": 20})).to_json(), **change})
+
+
+class TestView:
+    def test_real_files(self, shared_data: Path) -> None:
+        flat = decide_view(read_classes(shared_data / "classification/pneumoniamnist.npz")[0], "cpu")
+        assert flat.flat
+        assert flat.patch == (1, 28, 28)
+        forget_archives()
+
+    def test_thick_slices_stay_as_they_are_and_fine_ones_become_coarser(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        thick = np.array([[0.0, 0, 1, 0], [0, 1, 0, 0], [4, 0, 0, 0], [0, 0, 0, 1]])
+        made = tuple(
+            Case(
+                f"c{n}",
+                (Volume(np.random.default_rng(n).random((10, 80, 80), np.float32), thick),),
+                class_name="ab"[n % 2],
+            )
+            for n in range(4)
+        )
+        view = decide_view(Dataset(made, classes=("a", "b")), "cpu")
+        assert not view.flat
+        assert view.patch == (10, 80, 80)
+        assert view.preparation.spacing_mm == (4, 1, 1)
+        monkeypatch.setitem(MOST_DEEP, "cpu", 30_000)
+        z, y, x = decide_view(Dataset(made, classes=("a", "b")), "cpu").patch
+        assert z == 10
+        assert y == x
+        assert 28_000 < z * y * x <= 31_000
+
+    def test_large_pictures_are_made_smaller(self) -> None:
+        picture = Volume(np.random.default_rng(0).random((1, 512, 1024), np.float32), np.eye(4))
+        made = tuple(Case(f"c{n}", (picture,), class_name="ab"[n]) for n in range(2))
+        view = decide_view(Dataset(made, classes=("a", "b")), "cpu")
+        z, y, x = view.patch
+        assert z == 1
+        assert y * x <= 1.05 * 128**2
+        assert x == pytest.approx(2 * y, abs=2)
+
+    def test_ct_gets_a_fixed_window(self) -> None:
+        rng = np.random.default_rng(0)
+        made = tuple(
+            Case(f"c{n}", (Volume(rng.integers(-1000, 500, (8, 16, 16)), np.eye(4)),), class_name="ab"[n])
+            for n in range(2)
+        )
+        view = decide_view(Dataset(made, classes=("a", "b")), "cpu")
+        window = view.preparation.window(0)
+        assert window is not None
+        assert -1000 <= window[0] < window[1] <= 500
+
+    def test_each_modality_has_its_own(self) -> None:
+        rng = np.random.default_rng(0)
+        ct = Volume(rng.integers(-1000, 500, (8, 16, 16)), np.eye(4))
+        pet = Volume(rng.random((8, 16, 16)), np.eye(4))
+        made = tuple(Case(f"c{n}", (pet, ct), class_name="ab"[n]) for n in range(2))
+        view = decide_view(Dataset(made, channels=("PET", "CT"), classes=("a", "b")), "cpu")
+        assert view.preparation.window(0) is None
+        assert view.preparation.window(1) is not None
