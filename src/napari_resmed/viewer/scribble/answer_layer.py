@@ -102,6 +102,17 @@ class AnswerLayer:
             )
             self._insert(self.unsure)
 
+    def become(self, data: NDArray[Any], attributes: Mapping[str, Any]) -> Labels:
+        """Turn into an ordinary layer; for napari, taking one out and adding another is a matter of half a second."""
+        self.show_doubt(None, {})
+        self.layer.data = data
+        for name in ("name", "metadata", "features", "colormap", "axis_labels"):
+            if name in attributes:
+                setattr(self.layer, name, attributes[name])
+        self.layer.opacity = 0.5
+        self.layer.editable = True
+        return self.layer
+
     def remove(self) -> None:
         """Take it out of the window."""
         self.show_doubt(None, {})

@@ -8,7 +8,6 @@ from html import escape
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Labels
 from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QEvent, QSize, QTimer
 from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
@@ -318,17 +317,16 @@ class ScribbleWidget(QWidget):
         )
 
     def _show_accepted(self, session: Session, layer: LayerData) -> Iterator[None]:
-        """Put the accepted answer in place of the one that followed the strokes."""
+        """Make the layer that followed the strokes an ordinary one."""
+        if session is not self.session:
+            return  # ended meanwhile
         data, attributes, _ = layer
-        made = Labels(data, opacity=0.5, **attributes)
+        self._end(keep_answer=True)
         yield
-        strokes = session.strokes
-        if session is self.session:
-            self._end()
+        made = session.answer.become(data, attributes)
         yield
-        self._viewer.add_layer(made)
-        yield
-        strokes.visible = False
+        session.strokes.visible = False
+        self._viewer.layers.selection.active = made
         self.result = made
         self.status.setText(
             f"Made <b>{escape(made.name)}</b>. Correct it with the brush, save it with File › Save selected layers, or "
@@ -412,11 +410,11 @@ class ScribbleWidget(QWidget):
             "Paint a stroke of each class, within the structure and around it. By convention class 1 is the background."
         )
 
-    def _end(self) -> None:
+    def _end(self, *, keep_answer: bool = False) -> None:
         session, self.session = self.session, None
         self._accept_wanted = False
         if session is not None:
-            session.let_go()
+            session.let_go(keep_answer=keep_answer)
             session.deleteLater()
             self.status.setText("")
             self._arrange()

@@ -186,8 +186,8 @@ class Session(QObject):
         """Names or colours are others."""
         self._show_look(self._seen_background)
 
-    def let_go(self) -> None:
-        """Stop everything and take the answer out of the window; the strokes stay."""
+    def let_go(self, *, keep_answer: bool = False) -> None:
+        """Stop everything and take the answer out of the window, or leave it there; the strokes stay."""
         if not self._listening:
             return
         self._listening = False
@@ -196,7 +196,8 @@ class Session(QObject):
         self.cancel()
         self._under_way.clear()
         self._aside.close()
-        self.answer.remove()
+        if not keep_answer:
+            self.answer.remove()
 
     def _insert_answer(self) -> None:
         if self._listening:
