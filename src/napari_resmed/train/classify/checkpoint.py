@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from napari_resmed.errors import ModelError
 from napari_resmed.models.folder import METADATA, WEIGHTS
+from napari_resmed.models.tensors_only import read_tensors
 from napari_resmed.nets.resnet import DEPTHS, SMALL_KERNEL
 
 __all__ = ["Taken", "read_checkpoint", "recognise_resnet", "take_weights"]
@@ -59,15 +59,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     file = path / WEIGHTS if (path / METADATA).is_file() else path
     if not file.is_file():
         raise ModelError(f"{path} is no file of weights; expected a checkpoint (.pt, .pth) or a model folder")
-    try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
-    except MemoryError:
-        raise
-    except Exception as problem:  # damaged bytes make the unpickler raise anything
-        raise ModelError(
-            f"{file.name} is damaged, or holds more than weights, which is not loaded from anyone's file; save its "
-            "state dict alone"
-        ) from problem
+    content = read_tensors(file)
     weights = _weights(content)
     if not weights:
         raise ModelError(f"{file.name} holds no weights, expected a state dict of tensors by name")
