@@ -70,6 +70,7 @@ class TestInTheWindow:
         for menu in ("submenu", "plugins", "palette"):
             assert "Segment (ResMed)" in found[menu], menu
             assert "Train (ResMed)" in found[menu], menu
+            assert "Scribble (ResMed)" in found[menu], menu
             assert "Cases (ResMed)" in found[menu], menu
 
     def test_sample_opens_in_its_true_place(self, viewer: napari.Viewer) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QColor
+from qtpy.QtGui import QColor, QShowEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QColorDialog,
@@ -132,6 +132,14 @@ class LabelTable(QWidget):
             for column, item in ((_VALUE, value), (_COLOUR, colour), (_NAME, QTableWidgetItem(label.name))):
                 self.table.setItem(row, column, item)
         self.table.blockSignals(False)
+        self._fit()
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
+        """Fit the height anew: only now is the window's style known."""
+        super().showEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
         rows = min(max(len(self.labels), 1), ROWS_SHOWN)
         height = self.table.horizontalHeader().sizeHint().height() + 4
         self.table.setFixedHeight(height + self.table.verticalHeader().defaultSectionSize() * rows)

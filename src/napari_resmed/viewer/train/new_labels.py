@@ -1,29 +1,19 @@
-"""Labels layers that are made for a training: empty ones over an image, and others brought onto its grid."""
+"""Labels layers that are made for a training: those on another grid, brought onto their image's."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from napari.layers import Image, Labels
 
 from napari_resmed.errors import ResMedError
-from napari_resmed.viewer.label_look import label_colours
 from napari_resmed.viewer.layer_place import attributes_of
-from napari_resmed.viewer.parts.grids import place_of, spatial_shape
-from napari_resmed.viewer.train.resample_labels import attributes_on, resample_labels
+from napari_resmed.viewer.parts.grids import place_of
+from napari_resmed.viewer.parts.over_image import attributes_on
+from napari_resmed.viewer.train.resample_labels import resample_labels
 
-__all__ = ["empty_labels", "resampled_labels"]
-
-# Values that have colours of their own; nobody paints more by hand.
-COLOURS = 60
-
-
-def empty_labels(image: Image) -> Labels:
-    """An empty Labels layer exactly over an image."""
-    place = attributes_on(attributes_of(image), f"{image.name} labels")
-    return Labels(np.zeros(spatial_shape(image), np.uint8), colormap=label_colours(up_to=COLOURS), **place)
+__all__ = ["resampled_labels"]
 
 
 def resampled_labels(labels: Labels, image: Image) -> tuple[Callable[[], Any], dict[str, Any]] | None:

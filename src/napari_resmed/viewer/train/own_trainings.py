@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from pathlib import Path
 
 from napari_resmed.models.catalogue import own_models_folder
 from napari_resmed.train.run_folder import RunFolder
+from napari_resmed.viewer.parts.model_names import name_trouble
 
-__all__ = ["free_name", "is_unfinished", "last_unfinished", "name_trouble", "run_of", "slug"]
+__all__ = ["free_name", "is_unfinished", "last_unfinished", "run_of"]
 
 
 def run_of(name: str) -> RunFolder:
@@ -36,15 +35,6 @@ def _segments(run: RunFolder) -> bool:
     return run.is_unfinished and not run.classifies
 
 
-def name_trouble(name: str) -> str:
-    """Why a model cannot be called so, in one sentence; empty where it can."""
-    if not name:
-        return "The new model has no name; give it one."
-    if name != Path(name).name or name.startswith((".", "_")):
-        return f"A model cannot be called {name!r}; choose a name without / that begins with a letter."
-    return ""
-
-
 def free_name(stem: str, taken: Iterable[str]) -> str:
     """The name, with a number where a model or an unfinished training has it already."""
     taken = set(taken)
@@ -53,8 +43,3 @@ def free_name(stem: str, taken: Iterable[str]) -> str:
         number += 1
         name = f"{stem}-{number}"
     return name
-
-
-def slug(text: str) -> str:
-    """A text as the name of a folder: small letters, digits and hyphens."""
-    return re.sub(r"[^a-z0-9]+", "-", text.casefold()).strip("-")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from scipy.ndimage import affine_transform
 from napari_resmed.errors import InputError
 from napari_resmed.volume import Volume
 
-__all__ = ["attributes_on", "resample_labels"]
+__all__ = ["resample_labels"]
 
 
 def resample_labels(labels: Any, place: Volume, onto: Volume) -> NDArray[Any]:
@@ -44,17 +43,3 @@ def resample_labels(labels: Any, place: Volume, onto: Volume) -> NDArray[Any]:
     if old.any() and not new.any():
         raise InputError("nothing of what is painted lies on the image; move the labels where they belong first")
     return new
-
-
-def attributes_on(image: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """What napari needs to show labels exactly over an image layer; ``image`` as ``attributes_of`` gives it."""
-    ndim = len(image["scale"])
-    return {
-        "name": name,
-        "scale": tuple(image["scale"])[-3:],
-        "translate": tuple(image["translate"])[-3:],
-        "rotate": np.asarray(image["rotate"])[-3:, -3:],
-        "shear": image["shear"] if ndim == 3 else None,
-        "affine": np.asarray(image["affine"])[-4:, -4:],
-        "units": tuple(image["units"])[-3:],
-    }

@@ -21,9 +21,10 @@ from qtpy.QtWidgets import (
 
 from napari_resmed.models.catalogue import list_models, own_models_folder
 from napari_resmed.models.model import Model
+from napari_resmed.viewer.parts.model_names import name_trouble, slug
 from napari_resmed.viewer.parts.models_changed import models_changed
 from napari_resmed.viewer.parts.words import words
-from napari_resmed.viewer.train.own_trainings import free_name, name_trouble, slug
+from napari_resmed.viewer.train.own_trainings import free_name
 from napari_resmed.viewer.train.plan_editor import PlanEditor
 
 __all__ = ["MoreTrainOptions", "TrainOptions"]

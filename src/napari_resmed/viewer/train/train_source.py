@@ -18,10 +18,11 @@ from napari_resmed.viewer.layers import KEY
 from napari_resmed.viewer.parts.background import Background
 from napari_resmed.viewer.parts.label_meanings import labels_in, rename
 from napari_resmed.viewer.parts.label_table import LabelTable
+from napari_resmed.viewer.parts.over_image import empty_labels
 from napari_resmed.viewer.parts.words import words
 from napari_resmed.viewer.train.cases_on_disk import CasesOnDisk
 from napari_resmed.viewer.train.collect_cases import collect_cases
-from napari_resmed.viewer.train.new_labels import empty_labels, resampled_labels
+from napari_resmed.viewer.train.new_labels import resampled_labels
 from napari_resmed.viewer.train.only_painted import OnlyPainted
 from napari_resmed.viewer.train.painted import BACKGROUND, Painted
 from napari_resmed.viewer.train.painted_layers import PaintedLayers
