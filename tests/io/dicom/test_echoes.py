@@ -93,6 +93,17 @@ class TestEchoes:
         found = times_of(tmp_path / "s", edits)
         assert [series.shape for series in found] == [(6, 5, 4)] * len(edits)
         assert all(apart in " ".join(series.warnings) for series in found)
+        assert not any("another type" in note for series in found for note in series.warnings)
+
+    def test_an_odd_one_out_is_told(self, tmp_path: Path) -> None:
+        """A damaged type makes one image of a series in time an image of its own: not without a word."""
+        times_of(tmp_path / "s", [say(TemporalPositionIdentifier=time) for time in (1, 2)])
+        change(tmp_path / "s" / "1_slice_6.dcm", say(ImageType=["DERIVED", "SECONDARY", "REF_SURV"]))
+        found = find_series(tmp_path / "s")
+        assert len(found) > 1
+        notes = [" ".join(series.warnings) + series.problem for series in found]
+        assert any("1 more image of its series" in note for note in notes)
+        assert any("11 more images of its series" in note for note in notes)
 
     def test_of_a_slice_that_one_echo_lacks(self, tmp_path: Path) -> None:
         times_of(tmp_path / "s", [say(EchoTime=5), say(EchoTime=10)])

@@ -98,11 +98,22 @@ def _stack_or_split(slices: Sequence[Slice]) -> list[Stack]:
     if len(places) < len(slices):
         contrasts = _split(slices, lambda image: image.contrast)
         if len(contrasts) > 1:
-            return [stack for group in contrasts for stack in _stack_or_split(group)]
+            return [stack for group in contrasts for stack in _apart(group, len(slices), contrasts)]
         echoes = _split(slices, lambda image: (image.echo_number, image.echo_time_ms))
         if len(echoes) > 1:
             return join_echoes([stack for group in echoes for stack in _stack_or_split(group)])
     return [stack_of(places)]
+
+
+def _apart(group: Sequence[Slice], count: int, contrasts: Sequence[Sequence[Slice]]) -> list[Stack]:
+    """The stacks of one contrast; where the others have more or fewer images, one may be misnamed, and it is told."""
+    stacks = _stack_or_split(group)
+    if len({len(other) for other in contrasts}) == 1:
+        return stacks
+    more = count - len(group)
+    images = f"{more} more image{'s' if more > 1 else ''} of its series"
+    note = f"there {'are' if more > 1 else 'is'} {images} at the same places, said to be of another type"
+    return [replace(stack, warnings=(*stack.warnings, note)) for stack in stacks]
 
 
 def _copies_among(slices: Sequence[Slice]) -> list[Slice]:
