@@ -177,7 +177,7 @@ class TestInterrupted:
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
-        assert process.returncode == 1
+        assert process.returncode == 1, err
         assert err.splitlines()[-1] == "napari-resmed: stopped; nothing was left behind"
         assert names(tmp_path) == ["data", "quick.json"]
 

@@ -139,7 +139,7 @@ class TestTable:
         assert rows == [
             {"value": 1, "name": "a", "uncertainty": 0.3},
             {"value": 300, "uncertainty": 0.5},
-            {"value": 7, "uncertainty": 0.0},
+            {"value": 7, "uncertainty": None},
         ]
 
     def test_labels_beyond_those_listed(self) -> None:

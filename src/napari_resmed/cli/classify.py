@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from napari_resmed.case import Case
+from napari_resmed.cli import loading
 from napari_resmed.cli.output import Json, messages, print_json, print_table, run
 from napari_resmed.errors import InputError
 from napari_resmed.models.catalogue import find_model
@@ -38,7 +39,9 @@ def classify(
     from napari_resmed.io.images_in import images_in
     from napari_resmed.io.tables import write_table
     from napari_resmed.io.whole_file import check_place
-    from napari_resmed.jobs.classify import classify as job  # brings torch, which other commands do without
+
+    with loading.whole():
+        from napari_resmed.jobs.classify import classify as job  # brings torch, which other commands do without
 
     tables = [path for path in images if path.suffix.lower() == ".csv"]
     others = images_in([path for path in images if path not in tables])

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from napari_resmed.cli import loading
 from napari_resmed.cli.output import Json, messages, print_json, print_table, run
 from napari_resmed.errors import InputError
 
@@ -52,7 +53,8 @@ def evaluate(
     if is_class_table(predictions):
         _evaluate_classes(predictions, truth, out, as_json)
         return
-    from napari_resmed.jobs.evaluate import evaluate as job  # brings scipy, which other commands do without
+    with loading.whole():
+        from napari_resmed.jobs.evaluate import evaluate as job  # brings scipy, which other commands do without
 
     found = run(
         job(

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from napari_resmed.cli import loading
 from napari_resmed.cli.output import Json, messages, print_json, print_table, run
 from napari_resmed.errors import InputError
 from napari_resmed.io.files import check_not_input
@@ -44,7 +45,8 @@ def measure(
             raise InputError(f"{path} does not exist; expected {'labels' if path is labels else 'an image'}")
     check_place(out)
     check_not_input(out, [labels, *([image] if image else [])])
-    from napari_resmed.jobs.measure_file import measure_file  # brings scipy, which other commands do without
+    with loading.whole():
+        from napari_resmed.jobs.measure_file import measure_file  # brings scipy, which other commands do without
 
     rows = run(measure_file(labels, image, out, series=series))
     if as_json:

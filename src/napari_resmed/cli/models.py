@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.markdown import Markdown
 
+from napari_resmed.cli import loading
 from napari_resmed.cli.output import Json, messages, print_json, print_table
 from napari_resmed.models.catalogue import find_model, list_models, remove_model
 from napari_resmed.models.folder import read_card
@@ -63,7 +64,8 @@ def import_(
     as_json: Annotated[bool, Json] = False,
 ) -> None:
     """Make another program's trained model one that can be used here."""
-    from napari_resmed.models.bring_in import import_model  # brings torch, which other commands do without
+    with loading.whole():
+        from napari_resmed.models.bring_in import import_model  # brings torch, which other commands do without
 
     made = import_model(source, out)
     if as_json:
@@ -80,7 +82,8 @@ def export(
     as_json: Annotated[bool, Json] = False,
 ) -> None:
     """Write a model for other programs: a plain MONAI bundle, TorchScript or ONNX."""
-    from napari_resmed.models.export import export_model  # brings torch, which other commands do without
+    with loading.whole():
+        from napari_resmed.models.export import export_model  # brings torch, which other commands do without
 
     model = find_model(name)
     note = export_model(model, out, kind)

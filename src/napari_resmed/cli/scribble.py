@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from napari_resmed.cli import loading
 from napari_resmed.cli.output import Json, messages, print_json, print_table, run
 from napari_resmed.errors import InputError
 from napari_resmed.io.files import check_not_input, check_target
@@ -37,7 +38,8 @@ def scribble(
         check_target(uncertainty)
     for target in targets:
         check_not_input(target, [image, scribbles])
-    from napari_resmed.jobs.scribble_file import scribble_file  # brings torch, which other commands do without
+    with loading.whole():
+        from napari_resmed.jobs.scribble_file import scribble_file  # brings torch, which other commands do without
 
     result = run(scribble_file(image, scribbles, out, background=background, unsure=uncertainty, series=series))
     if as_json:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from napari_resmed.cli import loading
 from napari_resmed.cli.output import Json, messages, print_json, print_table, run
 from napari_resmed.errors import InputError, ResMedError, WorkError
 from napari_resmed.io.files import ENDINGS, check_not_input, check_target
@@ -91,7 +92,8 @@ def segment(
 def _here(
     pairs: list[tuple[Path, Path]], model: str, options: dict[str, Any]
 ) -> Iterator[tuple[int, dict[str, Any] | ResMedError]]:
-    from napari_resmed.jobs.segment_file import segment_file  # brings torch, which other commands do without
+    with loading.whole():
+        from napari_resmed.jobs.segment_file import segment_file  # brings torch, which other commands do without
 
     for number, (path, target) in enumerate(pairs):
         try:

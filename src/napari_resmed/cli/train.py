@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from napari_resmed.cli import loading
 from napari_resmed.cli.output import Json, messages, print_json, print_table, run
 from napari_resmed.errors import CancelledError, InputError
 
@@ -46,7 +47,8 @@ def train(
     Ctrl-C leaves what was reached beside MODEL; --resume goes on with it.
     """
     changes = _changes(plan)
-    from napari_resmed.jobs.train import train as job  # brings torch, which other commands do without
+    with loading.whole():
+        from napari_resmed.jobs.train import train as job  # brings torch, which other commands do without
 
     steps = job(
         data,

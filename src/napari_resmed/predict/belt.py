@@ -15,7 +15,7 @@ from torch import Tensor
 from napari_resmed.errors import WorkError
 from napari_resmed.predict.windows import Place, Shape, Windows
 
-__all__ = ["Belt", "Rows"]
+__all__ = ["Belt", "NotFiniteError", "Rows"]
 
 # Of the Gaussian by which windows are weighted, in windows.
 SIGMA = 0.125
@@ -24,6 +24,10 @@ SIGMA = 0.125
 HIGHEST = 10.0
 # Rows that leave at a time: whoever takes them copies them.
 ROWS = 8
+
+
+class NotFiniteError(WorkError):
+    """A network answered with what is no number."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +132,7 @@ class Belt:
 
         Raises
         ------
-        WorkError
+        NotFiniteError
             If scores are not finite, or were larger than half precision holds.
         """
         while self._gone < row:
@@ -172,7 +176,7 @@ def _check_numbers(scores: Tensor) -> None:
     """No labels are made of what is no number; where the least and the greatest are finite, all are."""
     if not torch.stack(torch.aminmax(scores)).isfinite().all():
         beyond = ", or beyond what half precision holds (65 504)" if scores.dtype == torch.float16 else ""
-        raise WorkError(
+        raise NotFiniteError(
             f"the network answered with scores that are not finite{beyond}: no labels can be made of them; choose the "
             "precision fp32, or get the model anew"
         )

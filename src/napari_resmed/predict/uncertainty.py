@@ -107,7 +107,7 @@ def _entropy(shares: Tensor, overlapping: bool, axis: int) -> Tensor:
 def with_uncertainty(
     table: Sequence[Mapping[str, Any]], labels: NDArray[Any], doubt: NDArray[np.float32]
 ) -> list[dict[str, Any]]:
-    """The rows of a table of structures, with the mean ``uncertainty`` of the voxels of each ``value``.
+    """The rows of a table of structures, with the mean ``uncertainty`` of each one's voxels; None without any.
 
     Parameters
     ----------
@@ -124,5 +124,5 @@ def with_uncertainty(
         flat = slice_.reshape(-1)
         sums += np.bincount(flat, unsure.reshape(-1), most + 1)[: most + 1]
         counts += np.bincount(flat, minlength=most + 1)[: most + 1]
-    means = sums / np.maximum(counts, 1)
-    return [{**row, "uncertainty": round(float(means[int(row["value"])]), 4)} for row in table]
+    means = {int(value): round(float(sums[value] / counts[value]), 4) for value in np.flatnonzero(counts)}
+    return [{**row, "uncertainty": means.get(int(row["value"]))} for row in table]

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from napari_resmed.errors import InputError, WorkError
 from napari_resmed.io.whole_file import reason
+from napari_resmed.predict.belt import NotFiniteError
 from napari_resmed.predict.machine import Machine, is_out_of_memory
 from napari_resmed.train.loss import Batch, Loss, segmentation_loss
 from napari_resmed.train.patches import ahead
@@ -44,7 +45,7 @@ LEFT_OUT_IN_A_ROW = 10
 
 
 class AstrayError(WorkError):
-    """Gradient after gradient is no number."""
+    """Gradient after gradient is no number, or the answers are none."""
 
 
 @dataclass(frozen=True)
@@ -319,7 +320,12 @@ class Trainer:
 
     def _look(self) -> Generator[Any, None, Checked]:
         begin = time.perf_counter()
-        figures = tuple((yield from self._check(self.average)))
+        try:
+            figures = tuple((yield from self._check(self.average)))
+        except NotFiniteError as problem:
+            raise AstrayError(
+                "training went astray (its answers are no numbers); try again more carefully"
+            ) from problem
         state = self.state
         state.check_seconds = time.perf_counter() - begin
         state.looked_progress = state.progress

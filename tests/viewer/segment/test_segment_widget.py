@@ -150,7 +150,12 @@ class TestClick:
         assert 0 <= unsure.data.min() < unsure.data.max() <= 1
         table = segment.table.table
         assert not table.isColumnHidden(2)
-        assert all(0 < float(table.item(row, 2).text().rstrip("%")) <= 100 for row in range(table.rowCount()))
+        told = [table.item(row, 2).text() for row in range(table.rowCount())]
+        there = [float(table.item(row, 1).text()) > 0 for row in range(table.rowCount())]
+        assert any(there)
+        assert all(bool(words) for words, some in zip(told, there, strict=True) if some)
+        assert all(0 <= float(words.rstrip("%")) <= 100 for words in told if words)
+        assert any(float(words.rstrip("%")) > 0 for words in told if words)
         assert [segment.image_choice.itemData(k) for k in range(segment.image_choice.count())] == [image]
 
     def test_table_saves_and_chooses_labels(
