@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -14,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from napari_resmed.errors import InputError, WorkError
-from napari_resmed.io.whole_file import reason
+from napari_resmed.errors import InputError
+from napari_resmed.models.unpack import unpack_some
 
 __all__ = ["Bundle", "is_bundle", "open_bundle"]
 
@@ -80,7 +79,7 @@ def open_bundle(source: Path) -> Iterator[Bundle]:
         yield _read(source, source.resolve().name)
     elif zipfile.is_zipfile(source):
         with tempfile.TemporaryDirectory(prefix="bundle-") as place:
-            _unpack(source, Path(place))
+            unpack_some(source, Path(place), lambda path: path.suffix in KEPT)
             yield _read(Path(place), source.name)
     else:
         found = "is neither a folder nor a zip file" if source.exists() else "does not exist"
@@ -113,21 +112,3 @@ def _entries(path: Path) -> Mapping[str, Any]:
     if not isinstance(values, Mapping):
         raise InputError(f"{path.name} holds no entries by name")
     return values
-
-
-def _unpack(source: Path, place: Path) -> None:
-    """Take out the files that count, whatever else is in it; never out of ``place``."""
-    try:
-        with zipfile.ZipFile(source) as packed:
-            for entry in packed.infolist():
-                path = PurePosixPath(entry.filename)
-                if entry.is_dir() or path.suffix not in KEPT or path.is_absolute() or ".." in path.parts:
-                    continue
-                target = place.joinpath(*path.parts)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with packed.open(entry) as inner, target.open("wb") as out:
-                    shutil.copyfileobj(inner, out)
-    except OSError as problem:
-        raise WorkError(f"could not unpack {source.name}: {reason(problem)}") from problem
-    except (zipfile.BadZipFile, RuntimeError, EOFError, NotImplementedError) as problem:
-        raise InputError(f"{source.name} cannot be unpacked: {problem}; get the file anew") from problem

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from napari_resmed.errors import InputError, WorkError
-from napari_resmed.io.whole_file import reason
+from napari_resmed.errors import InputError
+from napari_resmed.models.unpack import unpack_some
 
 __all__ = ["Trained", "open_trained"]
 
@@ -58,7 +57,7 @@ def open_trained(source: Path) -> Iterator[Trained]:
         yield _only(source, source.name)
     elif zipfile.is_zipfile(source):
         with tempfile.TemporaryDirectory(prefix="nnunet-") as place:
-            _unpack(source, Path(place))
+            unpack_some(source, Path(place), lambda path: path.name in ("plans.json", "dataset.json", *CHECKPOINTS))
             yield _only(Path(place), source.name)
     else:
         found = "is neither a folder nor a zip file" if source.exists() else "does not exist"
@@ -113,22 +112,3 @@ def _json(path: Path) -> Mapping[str, Any]:
     if not isinstance(values, Mapping):
         raise InputError(f"{path.name} holds no JSON object")
     return values
-
-
-def _unpack(source: Path, place: Path) -> None:
-    """Take out the files that count, whatever else is in it; never out of ``place``."""
-    try:
-        with zipfile.ZipFile(source) as packed:
-            for entry in packed.infolist():
-                path = PurePosixPath(entry.filename)
-                counts = path.name in ("plans.json", "dataset.json", *CHECKPOINTS)
-                if entry.is_dir() or not counts or path.is_absolute() or ".." in path.parts:
-                    continue
-                target = place.joinpath(*path.parts)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with packed.open(entry) as inner, target.open("wb") as out:
-                    shutil.copyfileobj(inner, out)
-    except OSError as problem:
-        raise WorkError(f"could not unpack {source.name}: {reason(problem)}") from problem
-    except (zipfile.BadZipFile, RuntimeError, EOFError, NotImplementedError) as problem:
-        raise InputError(f"{source.name} cannot be unpacked: {problem}; get the file anew") from problem
