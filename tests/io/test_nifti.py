@@ -69,6 +69,15 @@ class TestRoundTrip:
         assert_same(back, volume)
         assert back.meta["warnings"] == []
 
+    @pytest.mark.parametrize("case", AXIS_ORDERS, ids=axis_order_name)
+    @pytest.mark.parametrize("spacing_mm", [(1.0, 1.0, 3.0), (3.0, 0.7, 1.3)])
+    def test_a_half_turn_is_one_for_both_forms(self, case: tuple, spacing_mm: tuple, tmp_path: Path) -> None:
+        """What float32 leaves of a quaternion's zero must not turn a long volume."""
+        volume = Volume(np.broadcast_to(np.float32(0.5), (400, 2, 400)), make_affine(*case, spacing_mm=spacing_mm))
+        write_nifti(volume, tmp_path / "a.nii")
+        assert nib.load(tmp_path / "a.nii").header["qform_code"] > 0
+        assert read_nifti(tmp_path / "a.nii").meta["warnings"] == []
+
     @settings(max_examples=60)
     @given(affine=affines())
     def test_other_readers_see_the_same_world(self, affine: geometry.Affine, tmp_path_factory) -> None:

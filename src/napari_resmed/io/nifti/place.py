@@ -20,6 +20,9 @@ _MM_PER_UNIT = {1: 1000.0, 2: 1.0, 3: 0.001}  # metre, millimetre, micron; other
 _SECONDS_PER_UNIT = {8: 1.0, 16: 1e-3, 24: 1e-6}
 # sform and qform that move a corner of the volume apart by more than this contradict each other.
 FORMS_DIFFER_MM = 0.1
+# Squares of a quaternion's first part below this are zero: float32 cannot tell them from it (nibabel's limit too,
+# so that a half turn is the same half turn for both).
+_HALF_TURN = 3 * float(np.finfo(np.float32).eps)
 # Stated voxel sizes that differ from the sform's by more than this share: beyond what printing loses.
 _SIZES_DIFFER = 0.01
 
@@ -86,7 +89,7 @@ def _qform(fields: Any, shape: tuple[int, ...]) -> geometry.Affine:
     # Rounding takes three numbers of float32 a little over length 1; anything further is no rotation.
     if not length <= 1 + 1e-5:
         return affine
-    a = math.sqrt(max(0.0, 1 - length))
+    a = math.sqrt(1 - length) if 1 - length > _HALF_TURN else 0.0
     norm = math.sqrt(a * a + length)
     a, b, c, d = a / norm, b / norm, c / norm, d / norm
     rotation = np.array(
