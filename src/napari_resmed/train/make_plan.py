@@ -38,10 +38,12 @@ LEAST_STEPS_AN_EPOCH = 50
 MOST_STEPS_BETWEEN_LOOKS = 250
 # Voxels of a patch, both patches of a step together: what takes about a second on two cores, and what fills a GPU.
 MOST_VOXELS = {"cpu": 2 * 96**3, "gpu": 2 * 160**3}
-# Fewer steps than this teach too little: patches shrink until the minutes allow so many.
-LEAST_STEPS = 700
-# From a trained network fewer are needed, and more of the surroundings in a patch keep what it knows.
-LEAST_STEPS_TUNING = 250
+# Time is split between the size of a step and their number: both grow with its square root, so many voxels a step for
+# each root of a voxel. In an hour on two cores that is 6 000 steps of two patches of 68 cubed; small patches teach as
+# much a step about small structures and cost less, large ones tell left from right and organs from their likes.
+VOXELS_A_ROOT = {"cpu": 10.0, "gpu": 40.0}
+# From a trained network fewer steps are needed, and more of the surroundings in a patch keep what it knows.
+VOXELS_A_ROOT_TUNING = {"cpu": 40.0, "gpu": 160.0}
 # What two cores of a present processor get through, in voxels of the patch a second; only the plan's size hangs on it.
 VOXELS_A_SECOND = {"cpu": 1.2e6, "gpu": 4e7}
 # An image of more patches than this is looked at coarser: the network would never see most of it.
@@ -108,7 +110,7 @@ def make_plan(name: str, dataset: Dataset, facts: Fingerprint, base: Model | Non
     kind = "cpu" if machine.device.type == "cpu" else "gpu"
     reasons: dict[str, str] = {}
     minutes = None if wishes.epochs is not None else wishes.minutes or DEFAULT_MINUTES
-    most = _most_voxels(kind, minutes, LEAST_STEPS if base is None else LEAST_STEPS_TUNING, reasons)
+    most = _most_voxels(kind, minutes, (VOXELS_A_ROOT if base is None else VOXELS_A_ROOT_TUNING)[kind], reasons)
     if base is None:
         preparation = _preparation(facts, kind, most, reasons)
         sizes = _network_sizes(facts, preparation.spacing_mm)
@@ -198,13 +200,15 @@ def step_multiple(network: str, arguments: Mapping[str, Any]) -> int:
     return max(edge_multiples(network, arguments))
 
 
-def _most_voxels(kind: str, minutes: float | None, steps: int, reasons: dict[str, str]) -> int:
+def _most_voxels(kind: str, minutes: float | None, a_root: float, reasons: dict[str, str]) -> int:
+    """Of the patches of a step together."""
     most = MOST_VOXELS[kind]
     if minutes is None:
         return most
-    allowed = int(minutes * 60 * 0.8 / steps * VOXELS_A_SECOND[kind])
+    all_together = minutes * 60 * 0.8 * VOXELS_A_SECOND[kind]
+    allowed = int(a_root * math.sqrt(all_together))
     if allowed < most:
-        reasons["patch"] = f"small enough for about {steps} steps in {minutes:g} minutes"
+        reasons["patch"] = f"small enough for about {all_together / allowed:,.0f} steps in {minutes:g} minutes"
     return max(2 * LEAST_PATCH**3, min(most, allowed))
 
 
