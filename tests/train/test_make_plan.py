@@ -137,7 +137,7 @@ class TestNetworkAndPatch:
             spacing = spacing * stride
 
     def test_cubes_are_halved_alike(self) -> None:
-        plan = plan_of(shape=(96, 96, 96), wishes=Wishes(minutes=60, device="cpu"))
+        plan = plan_of(shape=(96, 96, 96), wishes=Wishes(minutes=600, device="cpu"))
         assert plan.patch == (96, 96, 96)
         assert plan.arguments["strides"] == [2, 2, 2, 2]
         assert plan.arguments["channels"] == [32, 64, 128, 256, 320]
