@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +37,7 @@ from napari_resmed.train.classify.make_plan import Start, Usable, make_class_pla
 from napari_resmed.train.classify.plan import ClassPlan
 from napari_resmed.train.classify.session import ClassSession, areas
 from napari_resmed.train.classify.view import View, decide_view
+from napari_resmed.train.from_viewer import join_classes
 from napari_resmed.train.loop import AstrayError, Trainer
 from napari_resmed.train.make_plan import Wishes
 from napari_resmed.train.run_folder import RunFolder
@@ -58,7 +59,7 @@ class _Base:
 
 
 def train_classifier(
-    data: str | Path,
+    data: str | Path | Sequence[Mapping[str, Any]],
     folder: Path,
     name: str,
     base: str,
@@ -72,7 +73,8 @@ def train_classifier(
     Parameters
     ----------
     data:
-        What :func:`napari_resmed.io.datasets.classes.read_classes` reads.
+        What :func:`napari_resmed.io.datasets.classes.read_classes` reads; or what
+        :func:`napari_resmed.train.from_viewer.join_classes` takes.
     folder, name:
         Of the model.
     base:
@@ -133,7 +135,7 @@ def _base(name: str) -> _Base:
 
 
 def _decide(
-    data: str | Path,
+    data: str | Path | Sequence[Mapping[str, Any]],
     folder: Path,
     name: str,
     run: RunFolder,
@@ -144,7 +146,7 @@ def _decide(
 ) -> Generator[Event, str | None, tuple[ClassPlan, Dataset]]:
     """Look at the data, prepare them, decide everything, write it down."""
     yield Progress("Finding the cases", 0.0)
-    dataset, notes = read_classes(data)
+    dataset, notes = read_classes(data) if isinstance(data, str | Path) else (join_classes(data), ())
     for note in notes:
         yield Warning(note)
     machine = choose_machine(wishes.device, wishes.precision)
