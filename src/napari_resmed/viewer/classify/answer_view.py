@@ -150,7 +150,7 @@ class AnswerView(QWidget):
             stands_out = share * count > STANDS_OUT
             told = f"No {what} stands out at this layer."
             if stands_out:
-                told = f"{what.capitalize()} {index + 1} of {count} counted most ({share:.0%} of all)"
+                told = f"{what.capitalize()} {index + 1} of {count} counted most: {share * count:.1f} times the mean"
         self.slice_line.setText(told)
         self.slice_line.setVisible(bool(told))
         self.slice_button.setVisible(stands_out)
