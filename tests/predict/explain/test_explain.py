@@ -128,5 +128,10 @@ class TestStrongest:
         heat[2, 2, 0] = 1
         assert strongest_slices(heat) == [(1, 0.75), (2, 1.0), (3, 0.75)]
 
+    def test_the_middle_of_those_that_hold_as_much(self) -> None:
+        heat = np.ones((6, 1, 1), np.float32)
+        heat[0] = 0
+        assert strongest_slices(heat)[0] == (3, pytest.approx(0.2))
+
     def test_no_heat(self) -> None:
         assert strongest_slices(np.zeros((2, 2, 2), np.float32)) == []

@@ -108,7 +108,8 @@ class TestClick:
         # Go there.
         axis, index = classify.answer.strongest or (9, 9)
         others = tuple(other for other in range(3) if other != axis)
-        assert index == int(heat.data.sum(others).argmax())
+        line = heat.data.sum(others)
+        assert line[index] == pytest.approx(line.max(), rel=1e-4)
         viewer.dims.set_current_step(axis, (index + 3) % heat.data.shape[axis])
         classify.answer.slice_button.click()
         assert viewer.dims.current_step[axis] == index
