@@ -122,6 +122,10 @@ class TestClick:
         finish(qtbot, classify)
         assert classify.heat.name == f"scan {rows[1][0]} Grad-CAM"
         assert len([layer for layer in viewer.layers if "Grad-CAM" in layer.name]) == 2
+        # The same again takes the place of the former.
+        classify.answer.why_button.click()
+        finish(qtbot, classify)
+        assert len([layer for layer in viewer.layers if "Grad-CAM" in layer.name]) == 2
         made_by = classify.heat.metadata["resmed"]["meta"]["made_by"]
         assert made_by["parameters"] == {"method": "grad-cam", "layer": "layer2"}
         classify.answer.save(tmp_path / "answers.csv")

@@ -223,9 +223,13 @@ class ClassifyWidget(QWidget):
             yield
             layer = Image(data, **attributes)
             yield
-            if self.heat is not None and self.heat in self._viewer.layers and self.heat.name == name:
-                self._viewer.layers.remove(self.heat)
-            self._add(layer, source[0])
+            former = self.heat
+            if former in self._viewer.layers and _lies_as(former, layer):
+                # napari takes long to remove a large layer.
+                former.data, former.metadata = layer.data, layer.metadata
+                layer = former
+            else:
+                self._add(layer, source[0])
             yield
         self.heat, self.result = layer, said
         self._end()
@@ -323,3 +327,9 @@ class ClassifyWidget(QWidget):
         self.status.setText(escape(message))
         show_error(message)
         _log.debug("%s", event.detail)  # only where a person asks for it: it may name files
+
+
+def _lies_as(former: Image, layer: Image) -> bool:
+    """Whether it is the same map made anew, in the same place."""
+    same = former.name == layer.name and former.data.shape == layer.data.shape
+    return same and bool(np.allclose(former.extent.world, layer.extent.world))
