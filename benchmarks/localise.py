@@ -89,10 +89,11 @@ def _compare(
     each = 1000 * (time.perf_counter() - begin) / len(volumes)
     others = [one.heat.data for one in finish(classify(volumes, str(shuffled), **options)).images]
     inside, by_chance = _share_inside(maps, lesions), _share_inside(others, lesions)
-    alike = np.nanmean([spearmanr(a.ravel(), b.ravel())[0] for a, b in zip(maps, others, strict=True) if b.any()])
+    pairs = [(a.ravel(), b.ravel()) for a, b in zip(maps, others, strict=True) if a.any() and b.any()]
+    alike = f"rank correlation {np.mean([spearmanr(*pair)[0] for pair in pairs]):+.2f}" if pairs else "no heat"
     print(
         f"  {method:10s} {layer or 'the last':9s} peak inside {inside:.2f}   of the goal {inside / GOAL:.2f}   "
-        f"shuffled weights: inside {by_chance:.2f}, rank correlation {alike:+.2f}   {each:.0f} ms an image",
+        f"shuffled weights: inside {by_chance:.2f}, {alike}   {each:.0f} ms an image",
         flush=True,
     )
 
