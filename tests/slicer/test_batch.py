@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
+
 from napari_resmed.errors import InputError
 from napari_resmed.events import Finished
 from ResMedLib.batch import Batch
 from ResMedLib.segment import segment
 from ResMedLib.undo import undo
-
 from tests.slicer import nodes
 
 
@@ -23,9 +23,7 @@ def test_every_volume_below_a_folder_and_why_one_was_left_out(worker: Path) -> N
     hierarchy = slicer.mrmlScene.GetSubjectHierarchyNode()
     hierarchy.SetItemParent(inner, outer)
     said: list[Any] = []
-    batch = Batch(
-        outer, lambda node, hear: segment([node], "bands", hear, new_step=False, device="cpu"), said.append
-    )
+    batch = Batch(outer, lambda node, hear: segment([node], "bands", hear, new_step=False, device="cpu"), said.append)
     batch.wait()
     assert isinstance(said[-1], Finished)
     result = said[-1].result

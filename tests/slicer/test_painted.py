@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
+
 from napari_resmed.errors import InputError
 from ResMedLib.painted import labels_of, reference_of, values_of
 from ResMedLib.volumes import source_of
-
 from tests.slicer import nodes
 
 
@@ -72,7 +72,9 @@ class TestVoxels:
         volume = nodes.volume(nodes.bands())
         node = segmentation(volume, tumour=ONE)
         key = node.GetSegmentation().AddEmptySegment("core", "core")
-        slicer.util.updateSegmentBinaryLabelmapFromArray(box((2, 4), (3, 5), (4, 8)).astype(np.uint8), node, key, volume)
+        slicer.util.updateSegmentBinaryLabelmapFromArray(
+            box((2, 4), (3, 5), (4, 8)).astype(np.uint8), node, key, volume
+        )
         labels, notes = labels_of(node, source_of(volume), values_of([node]))
         if node.GetSegmentation().GetNumberOfLayers() > 1:
             assert notes == ["segments overlap in 16 voxels, where the later one counts"]

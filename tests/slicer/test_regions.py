@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
+
 from napari_resmed.errors import InputError
 from ResMedLib.regions import cropped, inside
 from ResMedLib.volumes import source_of
-
 from tests.slicer import nodes
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
+
 from napari_resmed import geometry, io
 from napari_resmed.errors import InputError
 from napari_resmed.events import Failed, Finished, Progress
@@ -17,7 +18,6 @@ from napari_resmed.volume import Volume
 from ResMedLib.engines import shared_engine
 from ResMedLib.segment import segment
 from ResMedLib.undo import can_undo, undo
-
 from tests.slicer import nodes
 from tests.slicer.test_segmentations import exported
 

@@ -8,19 +8,21 @@ import numpy as np
 import pytest
 import slicer
 import vtk
+
 from napari_resmed import geometry
 from napari_resmed.io.seg_nrrd import read_seg_nrrd
 from napari_resmed.labels import Code, Label, LabelMap, LabelSet
 from ResMedLib.segmentations import add_segmentation, made_by
 from ResMedLib.volumes import Source, source_of
-
 from tests.slicer import nodes
 
 LABELS = LabelSet(
     (
         Label(1, "dark", (230, 159, 0)),
         Label(2, "Liver", (86, 180, 233), Code("SCT", "10200004", "Liver")),
-        Label(300, "left kidney", (0, 158, 115), Code("SCT", "64033007", "Kidney"), None, Code("SCT", "7771000", "Left")),
+        Label(
+            300, "left kidney", (0, 158, 115), Code("SCT", "64033007", "Kidney"), None, Code("SCT", "7771000", "Left")
+        ),
     )
 )
 

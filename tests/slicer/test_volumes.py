@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
+
 from napari_resmed import geometry
 from napari_resmed.errors import InputError
 from ResMedLib.volumes import SHOWN, frames_of, joined, source_of
-
 from tests.slicer import nodes
 
 FLIPPED = np.array([[-1.0, 0, 0, 50], [0, 2.0, 0, -60], [0, 0, -3.0, 70], [0, 0, 0, 1]])

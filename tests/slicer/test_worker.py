@@ -13,11 +13,11 @@ import numpy as np
 import psutil
 import pytest
 import slicer
+
 from napari_resmed.events import Failed, Finished
 from ResMedLib import engines
 from ResMedLib.batch import Batch
 from ResMedLib.segment import segment
-
 from tests.slicer import nodes
 from tests.slicer.shim.qt import fire_timers
 
@@ -49,7 +49,7 @@ class TestCancel:
         begin = time.perf_counter()
         job.cancel()
         last = job.wait()
-        gone, alive = psutil.wait_procs(family, timeout=max(0, CANCEL_SECONDS - (time.perf_counter() - begin)))
+        _, alive = psutil.wait_procs(family, timeout=max(0, CANCEL_SECONDS - (time.perf_counter() - begin)))
         assert isinstance(last, Failed)
         assert last.kind == "cancelled"
         assert not alive

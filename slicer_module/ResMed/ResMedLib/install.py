@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import slicer
 
@@ -24,7 +25,7 @@ CORE = "napari-resmed>=0.1.0"
 # MONAI 1.6 needs torch from 2.6.
 TORCH = ">=2.6"
 # Never moved: other modules were built against them (Slicer issue 7661).
-KEPT = ("numpy", "SimpleITK", "torch", "torchvision", "scipy", "vtk", "requests", "pydicom")
+KEPT = ("numpy", "SimpleITK", "torch", "torchvision", "vtk")
 REQUIREMENTS = Path(__file__).parent.parent / "Resources" / "requirements.txt"
 # Slicer's own name for who asks, in its dialogs.
 REQUESTER = "ResMed"
@@ -94,9 +95,7 @@ def _lines() -> list[str]:
 
 def _has(requirement: str) -> bool:
     """Whether a distribution is installed in a version that will do; one that does not apply here is."""
-    from packaging.requirements import Requirement  # Slicer ships it
-
-    wanted = Requirement(requirement)
+    wanted = _parsed(requirement)
     if wanted.marker is not None and not wanted.marker.evaluate():
         return True
     try:
@@ -106,9 +105,15 @@ def _has(requirement: str) -> bool:
 
 
 def _name(requirement: str) -> str:
-    from packaging.requirements import Requirement
+    return _parsed(requirement).name
 
-    return Requirement(requirement).name
+
+def _parsed(requirement: str) -> Any:
+    try:
+        from packaging.requirements import Requirement
+    except ImportError:  # pip carries it along
+        from pip._vendor.packaging.requirements import Requirement
+    return Requirement(requirement)
 
 
 def _source() -> str:
