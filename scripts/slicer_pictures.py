@@ -67,9 +67,7 @@ def draw_slice(name: str, orientation: str, volume: Any, overlay: Any = None) ->
     if overlay is not None:
         composite.SetForegroundVolumeID(overlay.GetID())
         composite.SetForegroundOpacity(0.5)
-    logic.FitSliceToBackground(EDGE, EDGE) if hasattr(logic, "FitSliceToBackground") else logic.FitSliceToAll(
-        EDGE, EDGE
-    )
+    logic.FitSliceToBackground(EDGE, EDGE)
     window, renderer = _window()
     mapper = vtk.vtkImageMapper()
     mapper.SetColorWindow(255)
@@ -105,7 +103,7 @@ def draw_3d(segmentation: Any) -> np.ndarray:
     segmentation.GetRASBounds(bounds)
     middle = np.array([(bounds[k] + bounds[k + 1]) / 2 for k in (0, 2, 4)])
     camera.SetFocalPoint(*middle)
-    camera.SetPosition(*(middle + [-300, 400, 150]))
+    camera.SetPosition(middle[0] - 300, middle[1] + 400, middle[2] + 150)
     camera.SetViewUp(0, 0, 1)
     renderer.ResetCamera(bounds)
     camera.Zoom(1.5)

@@ -21,6 +21,7 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 from ResMedLib import install
+from ResMedLib.undo import can_undo, undo
 
 
 class ResMed(ScriptedLoadableModule):
@@ -82,11 +83,10 @@ class ResMedWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ui = self.ui
         self.progress = ProgressArea(ui.progressBar, ui.statusLabel, ui.cancelButton, self.refresh)
         self.training = ProgressArea(ui.trainProgressBar, ui.trainStatusLabel, ui.trainCancelButton, self.refresh)
-        self._panels = [
-            SegmentPanel(self, self.progress),
-            TrainPanel(self, self.training),
-            ClassifyPanel(self, self.progress),
-        ]
+        self.segment_panel = SegmentPanel(self, self.progress)
+        self.train_panel = TrainPanel(self, self.training)
+        self.classify_panel = ClassifyPanel(self, self.progress)
+        self._panels = [self.segment_panel, self.train_panel, self.classify_panel]
         ui.undoButton.connect("clicked()", self.undo)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self._on_scene_start_close)
@@ -137,8 +137,7 @@ class ResMedWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def fill_models(self) -> None:
         """Read the lists of models anew."""
-        segment, train, classify = self._panels
-        lists = (segment.models, train.bases, classify.models)
+        lists = (self.segment_panel.models, self.train_panel.bases, self.classify_panel.models)
         problems = {problem for one in lists for problem in one.fill()}
         if self.parameters is not None:
             names = (self.parameters.model, self.parameters.base, self.parameters.classModel)
@@ -150,32 +149,32 @@ class ResMedWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def refresh(self, *_: Any) -> None:
         """Fit what can be clicked to what is chosen and what is under way."""
+        if not self._panels:
+            return
         for panel in self._panels:
             panel.refresh()
-        from ResMedLib.undo import can_undo
-
         self.ui.undoButton.enabled = can_undo() and not self.progress.is_running
 
     def undo(self) -> None:
         """Take away what the last click added."""
-        from ResMedLib.undo import undo
-
         undo()
         self.refresh()
 
     def _with_core(self) -> None:
         self.has_core = True
         self.fill_models()
-        self.logic.warm_up(self._panels[0].models.chosen)
+        self.logic.warm_up(self.segment_panel.models.chosen)
 
     def _take_parameters(self) -> None:
         if self.parameters is not None:
             return
         self.parameters = self.logic.getParameterNode()
+        self.train_panel.take(self.parameters)
         self._connection = self.parameters.connectGui(self.ui)
         self.addObserver(self.parameter_node, vtk.vtkCommand.ModifiedEvent, self.refresh)
         if self.parameters.volume is None:
-            self.parameters.volume = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+            volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+            self.parameters.volume = next((one for one in volumes if not one.IsA("vtkMRMLLabelMapVolumeNode")), None)
 
     def _let_parameters_go(self) -> None:
         if self.parameters is None:

@@ -23,6 +23,7 @@ class ProgressArea:
         self._bar, self._words, self._cancel, self._changed = bar, words, cancel, changed
         self.job: Any = None
         self._done: Callable[[Any, float], str] = lambda result, seconds: ""
+        self._notes: list[str] = []
         bar.maximum = 100
         cancel.connect("clicked()", self.cancel)
         self._show(False)
@@ -51,6 +52,7 @@ class ProgressArea:
         if self.job is not None:
             return
         self._done = done
+        self._notes.clear()
         self._bar.value = 0
         self.say("Starting…")
         try:
@@ -79,10 +81,12 @@ class ProgressArea:
         elif isinstance(event, Started):
             self.say(event.what)
         elif isinstance(event, Warning):
-            self._words.toolTip = event.message
-            self.say(f"{event.message}.")
+            if event.message not in self._notes:
+                self._notes.append(event.message)
         elif isinstance(event, Finished):
-            self._end(self._done(event.result, event.seconds))
+            # Under way they would be gone before anyone could read them.
+            notes = "".join(f" {note[:1].upper()}{note[1:]}." for note in self._notes)
+            self._end(self._done(event.result, event.seconds) + notes)
         elif isinstance(event, Failed):
             cancelled = event.kind == "cancelled"
             self._end("Cancelled; nothing was changed." if cancelled else f"{event.message}.")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import queue
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ __all__ = ["RunningJob"]
 
 # How often the queue is emptied: twenty times a second looks alive, and costs nothing.
 POLL_MS = 50
+LET_GO_SECONDS = 0.002
 
 OnEvent = Callable[[Event], None]
 
@@ -83,8 +85,8 @@ class RunningJob:
 
     def poll(self) -> None:
         """Tell what arrived since; the timer calls it."""
-        # Python in an application runs its other threads only while this one lets go of the interpreter.
-        time.sleep(0)
+        # Where the application holds on to the interpreter between its calls, the engine's threads run only now.
+        time.sleep(LET_GO_SECONDS)
         while not self.ended:
             try:
                 event = self._events.get_nowait()
@@ -98,6 +100,9 @@ class RunningJob:
                 event = Finished(self._finish(event.result), event.seconds)
             except ResMedError as problem:
                 event = Failed(str(problem), "input" if problem.exit_code == 2 else "work")
+            except Exception as problem:  # an error of ours: told like any other, and the next click works
+                what = f"something unexpected went wrong ({type(problem).__name__}); please report it"
+                event = Failed(what, "work", traceback.format_exc())
         if isinstance(event, Finished | Failed):
             self.ended, self.last = True, event
             self._timer.stop()

@@ -27,6 +27,7 @@ class TrainPanel:
         self._host, self._progress = host, progress
         self.ui = host.ui
         self._rows: list[str] = []
+        self._seen = ""  # the segmentation that was last proposed for
         self.bases = ModelList(self.ui.baseComboBox, None, "segmentation", self._keep_base, scratch=True)
         self.ui.trainButton.connect("clicked()", self.train)
         self.ui.stopButton.connect("clicked()", self.stop)
@@ -56,6 +57,10 @@ class TrainPanel:
                 self.ui.casesList.addItem(row)
         self.ui.removeCaseButton.enabled = bool(kept)
         self.ui.trainButton.enabled = bool(kept) or self.ui.addCaseButton.enabled
+
+    def take(self, parameters: Any) -> None:
+        """Other choices are about to be shown, of a scene that was opened: they stay as they were saved."""
+        self._seen = parameters.segmentation.GetID() if parameters.segmentation is not None else ""
 
     def add(self) -> None:
         """Keep the chosen segmentation and volumes as a case."""
@@ -99,16 +104,17 @@ class TrainPanel:
 
     def _propose(self, _: Any = None) -> None:
         """The volume a segmentation was drawn over, and the model that made it, if one did."""
-        parameters = self._host.parameters
-        if parameters is None or parameters.segmentation is None or not self._host.has_core:
+        node, parameters = self.ui.segmentationSelector.currentNode(), self._host.parameters
+        if node is None or parameters is None or node.GetID() == self._seen or not self._host.has_core:
             return
+        self._seen = node.GetID()
         from ResMedLib.painted import reference_of
         from ResMedLib.segmentations import made_by
 
-        reference = reference_of(parameters.segmentation)
+        reference = reference_of(node)
         if reference is not None:
             parameters.trainVolume = reference
-        model = made_by(parameters.segmentation).get("model", "")
+        model = made_by(node).get("model", "")
         if model:
             self.bases.choose(model)
             self._keep_base(model)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -52,6 +55,15 @@ def start() -> None:
     slicer.app = App()
     slicer.mrmlScene = slicer.vtkMRMLScene()
     slicer.selfTests = {}
+    # Where bundled scenes are unpacked to; the application has such a folder in its settings.
+    folder = tempfile.mkdtemp(prefix="resmed-slicer-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    cache, data = slicer.vtkCacheManager(), slicer.vtkDataIOManager()
+    cache.SetRemoteCacheDirectory(folder)
+    cache.SetMRMLScene(slicer.mrmlScene)
+    data.SetCacheManager(cache)
+    slicer.mrmlScene.SetCacheManager(cache)
+    slicer.mrmlScene.SetDataIOManager(data)
     application = slicer.vtkSlicerApplicationLogic()
     application.SetMRMLScene(slicer.mrmlScene)
     slicer.modules = SimpleNamespace(application=application)
