@@ -191,6 +191,8 @@ class ResMedWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _on_scene_end_close(self, *_: Any) -> None:
         if self.parent.isEntered:
             self._take_parameters()
+            if self.has_core:
+                self.fill_models()
             self.refresh()
 
 

@@ -29,6 +29,7 @@ def scene() -> Iterator[Any]:
     import slicer
 
     slicer.mrmlScene.Clear(True)
+    assert slicer.mrmlScene.GetSubjectHierarchyNode() is not None
     yield slicer.mrmlScene
     slicer.mrmlScene.Clear(True)
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import json
 import re
+import sys
 import tomllib
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -35,6 +39,44 @@ def bound() -> dict[str, ElementTree.Element]:
                 assert one[0].text not in found, f"two widgets are bound to {one[0].text}"
                 found[one[0].text or ""] = widget
     return found
+
+
+def qt_stand_ins() -> dict[str, ModuleType]:
+    """Modules that hold the classes of the ``.ui`` file which Qt does not know."""
+    from PyQt6.QtCore import pyqtSignal
+    from PyQt6.QtWidgets import QComboBox, QGroupBox, QWidget
+
+    class Selector(QComboBox):
+        def setNodeTypes(self, kinds: list[str]) -> None:
+            assert kinds
+
+        def _switch(self, on: bool) -> None:
+            assert isinstance(on, bool)
+
+        setShowChildNodeTypes = setNoneEnabled = setAddEnabled = setRemoveEnabled = setRenameEnabled = _switch
+        setMRMLScene = _switch
+
+    class Fold(QGroupBox):
+        setText = QGroupBox.setTitle
+
+        def setCollapsed(self, collapsed: bool) -> None:
+            assert isinstance(collapsed, bool)
+
+    class Top(QWidget):
+        mrmlSceneChanged = pyqtSignal(object)
+
+    kinds = {
+        "qMRMLNodeComboBox": Selector,
+        "qMRMLSubjectHierarchyComboBox": Selector,
+        "ctkComboBox": QComboBox,
+        "ctkCollapsibleButton": Fold,
+        "qMRMLWidget": Top,
+    }
+    modules = {}
+    for name, kind in kinds.items():
+        modules[name] = ModuleType(name)
+        setattr(modules[name], name, kind)
+    return modules
 
 
 class TestPanel:
@@ -93,6 +135,29 @@ class TestPanel:
             texts = {one.attrib["name"]: one[0].text for one in widget.findall("property") if len(one)}
             if widget.attrib["class"] == "QLabel" and "&" in (texts.get("text") or ""):
                 assert texts["buddy"] in WIDGETS
+
+
+@pytest.mark.skipif(importlib.util.find_spec("PyQt6") is None, reason="looked at where Qt is: by make test")
+class TestQt:
+    """The file as Qt reads it; Slicer's own widgets are stood for by Qt's next of kin."""
+
+    @pytest.fixture
+    def panel(self, qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+        from PyQt6 import uic
+
+        for name, module in qt_stand_ins().items():
+            monkeypatch.setitem(sys.modules, name, module)
+        widget = uic.loadUi(str(MODULE / "Resources" / "UI" / "ResMed.ui"))
+        qtbot.addWidget(widget)
+        return widget
+
+    def test_it_fits_a_narrow_panel(self, panel: Any) -> None:
+        for name in ("progressBar", "trainProgressBar", "cancelButton", "stopButton"):
+            assert getattr(panel, name) is not None
+        assert panel.minimumSizeHint().width() <= 320
+
+    def test_three_tabs(self, panel: Any) -> None:
+        assert [panel.tabs.tabText(n) for n in range(panel.tabs.count())] == ["Segment", "Train", "Classify"]
 
 
 class TestCMake:

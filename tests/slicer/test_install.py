@@ -24,32 +24,28 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def pip(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """Calls of slicer.util.pip_install, with what their constraints say."""
+def absent(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Names of distributions that look as if they were not installed."""
+    names: set[str] = set()
+    real = install._has
+    monkeypatch.setattr(install, "_has", lambda line: install._name(line) not in names and real(line))
+    return names
+
+
+@pytest.fixture
+def pip(absent: set[str], monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Calls of slicer.util.pip_install, with what their constraints say; what they name is there then."""
     calls: list[list[str]] = []
 
     def record(arguments: list[str]) -> None:
         pins = [Path(one).read_text(encoding="utf-8") for one in arguments if one.endswith("constraints.txt")]
         calls.append([*arguments, *pins])
+        absent.difference_update(["napari-resmed"] if "--no-deps" in arguments else list(absent))
 
     monkeypatch.setattr(slicer.util, "pip_install", record)
     monkeypatch.delattr(slicer, "packaging", raising=False)
     monkeypatch.setitem(sys.modules, "slicer.packaging", None)
     return calls
-
-
-def lacking(monkeypatch: pytest.MonkeyPatch, *names: str, for_ever: bool = False) -> None:
-    """As if these were not installed until they are asked about twice."""
-    real, seen = install._has, set()
-
-    def has(requirement: str) -> bool:
-        name = install._name(requirement)
-        if name in names and (for_ever or len([one for one in seen if one[0] == name]) < 3):
-            seen.add((name, len(seen)))
-            return False
-        return real(requirement)
-
-    monkeypatch.setattr(install, "_has", has)
 
 
 class TestWhatIsMissing:
@@ -69,9 +65,9 @@ class TestWhatIsMissing:
 
 class TestInstalling:
     def test_the_core_alone_and_slicers_packages_stay(
-        self, asked: list[str], pip: list[list[str]], monkeypatch: pytest.MonkeyPatch
+        self, asked: list[str], pip: list[list[str]], absent: set[str]
     ) -> None:
-        lacking(monkeypatch, "napari-resmed", "einops")
+        absent |= {"napari-resmed", "einops"}
         install.ensure_core()
         assert "napari-resmed" in asked[0]
         core, rest = pip
@@ -83,21 +79,26 @@ class TestInstalling:
             assert f"{kept}=={importlib.metadata.version(kept)}" in rest[-1]
 
     def test_of_a_source_tree_this_tree_is_installed(
-        self, asked: list[str], pip: list[list[str]], monkeypatch: pytest.MonkeyPatch
+        self, asked: list[str], pip: list[list[str]], absent: set[str]
     ) -> None:
-        lacking(monkeypatch, "napari-resmed")
+        absent |= {"napari-resmed"}
         install.ensure_core()
         assert pip[0] == ["--no-deps", str(Path(__file__).parents[2])]
 
     def test_slicers_packaging_is_used_where_it_exists(
-        self, asked: list[str], pip: list[list[str]], monkeypatch: pytest.MonkeyPatch
+        self, asked: list[str], pip: list[list[str]], absent: set[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         calls: list[Any] = []
+
+        def record(arguments: list[str], **options: Any) -> None:
+            calls.append((arguments, sorted(options)))
+            absent.difference_update(["napari-resmed"] if "--no-deps" in arguments else list(absent))
+
         packaging = ModuleType("slicer.packaging")
-        packaging.pip_install = lambda *arguments, **options: calls.append((*arguments, sorted(options)))
+        packaging.pip_install = record
         monkeypatch.setitem(sys.modules, "slicer.packaging", packaging)
         monkeypatch.setattr(slicer, "packaging", packaging, raising=False)
-        lacking(monkeypatch, "napari-resmed", "einops")
+        absent |= {"napari-resmed", "einops"}
         install.ensure_core()
         assert pip == []
         assert calls[0][0][0] == "--no-deps"
@@ -123,8 +124,8 @@ class TestInstalling:
 
 
 class TestRefused:
-    def test_the_person_declines(self, pip: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
-        lacking(monkeypatch, "einops", for_ever=True)
+    def test_the_person_declines(self, pip: list[list[str]], absent: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        absent |= {"einops"}
         monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda *_, **__: False)
         with pytest.raises(install.InstallError, match="nothing was installed"):
             install.ensure_core()
@@ -138,7 +139,6 @@ class TestRefused:
             index = ["--isolated", "--index-url", "http://127.0.0.1:9/simple"]
             subprocess.run([*line, *index, *arguments], check=True, capture_output=True)
 
-        lacking(monkeypatch, "no-such-distribution-of-resmed", for_ever=True)
         monkeypatch.setattr(install, "_lines", lambda: ["no-such-distribution-of-resmed>=1"])
         monkeypatch.setitem(sys.modules, "slicer.packaging", None)
         monkeypatch.delattr(slicer, "packaging", raising=False)
@@ -149,8 +149,9 @@ class TestRefused:
         assert "click again" in str(caught.value)
 
     def test_what_is_still_missing_is_named(
-        self, asked: list[str], pip: list[list[str]], monkeypatch: pytest.MonkeyPatch
+        self, asked: list[str], pip: list[list[str]], absent: set[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        lacking(monkeypatch, "einops", for_ever=True)
+        absent |= {"einops"}
+        monkeypatch.setattr(slicer.util, "pip_install", lambda arguments: None)
         with pytest.raises(install.InstallError, match="einops is still missing"):
             install.ensure_core()

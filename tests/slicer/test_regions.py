@@ -37,7 +37,8 @@ def test_exactly_the_voxels_in_the_box(scene: Any, turn: np.ndarray | None, unde
     volume = nodes.volume(nodes.bands())
     if under is not None:
         nodes.transform(under, volume)
-    middle = nodes.world_positions(volume, np.array([[7, 7, 8]]))[0]
+    # Beside a voxel, so that none lies on a face.
+    middle = nodes.world_positions(volume, np.array([[7.1, 7.2, 8.3]]))[0]
     if turn is not None:
         middle = (np.linalg.inv(turn) @ [*middle, 1])[:3]
     box = region(tuple(middle), (9.0, 7.0, 11.0), turn)

@@ -108,9 +108,10 @@ def _export(node: Any, ids: list[str], source: Source) -> np.ndarray:
         whole = np.array(slicer.util.arrayFromVolume(label_node))
     finally:
         display = label_node.GetDisplayNode()
-        if display is not None and display.GetColorNode() is not None:
-            slicer.mrmlScene.RemoveNode(display.GetColorNode())
-        slicer.mrmlScene.RemoveNode(label_node)
+        colours = display.GetColorNode() if display is not None else None
+        for node in (label_node, display, colours):
+            if node is not None:
+                slicer.mrmlScene.RemoveNode(node)
     return whole[tuple(slice(a, a + n) for a, n in zip(source.start, source.volume.grid_shape, strict=True))]
 
 

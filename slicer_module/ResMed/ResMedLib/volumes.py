@@ -70,7 +70,10 @@ def source_of(node: Any, frame: int = SHOWN) -> Source:
     matrix = vtk.vtkMatrix4x4()
     shown.GetIJKToRASMatrix(matrix)
     ijk_to_ras = slicer.util.arrayFromVTKMatrix(matrix)
-    array = slicer.util.arrayFromVolume(shown)
+    try:
+        array = slicer.util.arrayFromVolume(shown)
+    except RuntimeError as problem:
+        raise InputError("the volume is of a kind that is no image; choose a scalar or a vector volume") from problem
     if array.ndim not in (3, 4):
         raise InputError(f"the volume has {array.ndim - 3} axes of components, expected one at most; choose an image")
     if array.ndim == 4:
