@@ -19,15 +19,21 @@ from tests.slicer.test_painted import ONE, segmentation
 
 
 @pytest.fixture
-def panel(worker: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The panel over an empty scene; the worker is ended by the session, not by the panel."""
+def closed(worker: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The panel before it is opened; the worker is ended by the session, not by the panel."""
     monkeypatch.setattr("ResMed.ResMedLogic.close", lambda self: None)
     monkeypatch.setattr("ResMed.ResMedLogic.warm_up", lambda self, model: None)
     widget = ResMedWidget()
-    widget.setup()
     yield widget
     widget.exit()
     widget.cleanup()
+
+
+@pytest.fixture
+def panel(closed: Any) -> Any:
+    """The panel over an empty scene."""
+    closed.setup()
+    return closed
 
 
 def run(area: Any) -> str:
@@ -164,33 +170,29 @@ class TestScene:
 
 
 class TestFirstClick:
-    def test_it_installs_and_says_so(self, worker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_it_installs_and_says_so(self, closed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         there = [["napari-resmed"]]
         monkeypatch.setattr(install, "missing", lambda: there[0])
         monkeypatch.setattr(install, "ensure_core", lambda: there.__setitem__(0, []))
-        monkeypatch.setattr("ResMed.ResMedLogic.warm_up", lambda self, model: None)
-        widget = ResMedWidget()
-        widget.setup()
-        assert "installs what ResMed needs" in widget.ui.statusLabel.text
-        assert widget.ui.modelComboBox.texts == []
-        widget.ui.volumeSelector.setCurrentNode(nodes.volume(nodes.bands()))
-        widget.ui.applyButton.click()
-        assert widget.ui.statusLabel.text == "Installed. Choose a model and click again."
-        assert "bands" in widget.ui.modelComboBox.texts
-        widget.exit()
+        closed.setup()
+        ui = closed.ui
+        assert "installs what ResMed needs" in ui.statusLabel.text
+        assert ui.modelComboBox.texts == []
+        ui.volumeSelector.setCurrentNode(nodes.volume(nodes.bands()))
+        ui.applyButton.click()
+        assert ui.statusLabel.text == "Installed. Choose a model and click again."
+        assert "bands" in ui.modelComboBox.texts
 
-    def test_a_refusal_is_told(self, worker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_refusal_is_told(self, closed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         def refuse() -> None:
             raise install.InstallError("nothing was installed")
 
         monkeypatch.setattr(install, "missing", lambda: ["napari-resmed"])
         monkeypatch.setattr(install, "ensure_core", refuse)
-        widget = ResMedWidget()
-        widget.setup()
-        widget.ui.volumeSelector.setCurrentNode(nodes.volume(nodes.bands()))
-        widget.ui.applyButton.click()
-        assert widget.ui.statusLabel.text == "Nothing was installed."
-        widget.exit()
+        closed.setup()
+        closed.ui.volumeSelector.setCurrentNode(nodes.volume(nodes.bands()))
+        closed.ui.applyButton.click()
+        assert closed.ui.statusLabel.text == "Nothing was installed."
 
 
 class TestModule:

@@ -108,6 +108,8 @@ class TrainPanel:
         if node is None or parameters is None or node.GetID() == self._seen or not self._host.has_core:
             return
         self._seen = node.GetID()
+        # Before anything else is kept: every change shows all that is kept, and would take the choice back.
+        parameters.segmentation = node
         from ResMedLib.painted import reference_of
         from ResMedLib.segmentations import made_by
 
