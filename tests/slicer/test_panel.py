@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import numpy as np
 import pytest
 import slicer
 
-from ResMed import ResMed, ResMedTest, ResMedWidget
+import ResMed
 from ResMedLib import install
 from tests.slicer import nodes
 from tests.slicer.shim.qt import fire_timers
 from tests.slicer.test_painted import ONE, segmentation
+from tests.slicer.test_train import PLAN
 
 
 @pytest.fixture
@@ -23,7 +25,7 @@ def closed(worker: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The panel before it is opened; the worker is ended by the session, not by the panel."""
     monkeypatch.setattr("ResMed.ResMedLogic.close", lambda self: None)
     monkeypatch.setattr("ResMed.ResMedLogic.warm_up", lambda self, model: None)
-    widget = ResMedWidget()
+    widget = ResMed.ResMedWidget()
     yield widget
     widget.exit()
     widget.cleanup()
@@ -117,7 +119,11 @@ class TestTrain:
         panel.ui.removeCaseButton.click()
         assert panel.ui.casesList.texts == []
 
-    def test_train_and_stop(self, panel: Any) -> None:
+    def test_train_and_stop(self, panel: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        from ResMedLib import train
+
+        # With a tiny network: the plan is not what is looked at here.
+        monkeypatch.setattr(train, "train", partial(train.train, plan={**PLAN, "steps": 100_000}, precision="fp32"))
         ui = panel.ui
         noise = np.random.default_rng(0).normal(20, 3, ONE.shape)
         volume = nodes.volume((noise + 60 * ONE).astype(np.float32), np.eye(4))
@@ -200,7 +206,7 @@ class TestModule:
         from types import SimpleNamespace
 
         parent = SimpleNamespace()
-        ResMed(parent)
+        ResMed.ResMed(parent)
         assert parent.categories == ["Segmentation"]
         assert "Not for diagnosis" in parent.helpText
         slicer.app.connected["startupCompleted()"][-1]()
@@ -209,4 +215,4 @@ class TestModule:
 
     def test_its_own_test_runs(self, worker: Path) -> None:
         """With the built-in model, as in the application."""
-        ResMedTest().runTest()
+        ResMed.ResMedTest().runTest()

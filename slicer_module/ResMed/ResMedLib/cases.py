@@ -13,6 +13,7 @@ __all__ = ["TrainCase", "add_case", "cases_of", "remove_case"]
 _SEGMENTATION = "ResMedCase{}Segmentation"
 _VOLUMES = "ResMedCase{}Volumes"
 _COUNT = "ResMedCases"
+_CHANNELS = "ResMedCase{}Channels"
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,9 @@ def cases_of(parameter_node: Any) -> list[TrainCase]:
         role = _VOLUMES.format(number)
         places = range(parameter_node.GetNumberOfNodeReferences(role))
         volumes = [parameter_node.GetNthNodeReference(role, place) for place in places]
-        if segmentation is not None and volumes and all(volume is not None for volume in volumes):
+        # A case that lost a channel is another case, so it is none.
+        whole = len(volumes) == int(parameter_node.GetParameter(_CHANNELS.format(number)) or 0)
+        if segmentation is not None and volumes and whole and None not in volumes:
             found.append(TrainCase(segmentation, tuple(volumes)))
     return found
 
@@ -71,6 +74,7 @@ def _write(node: Any, cases: list[TrainCase]) -> None:
         node.RemoveNodeReferenceIDs(_VOLUMES.format(number))
     for number, case in enumerate(cases):
         node.SetNodeReferenceID(_SEGMENTATION.format(number), case.segmentation.GetID())
+        node.SetParameter(_CHANNELS.format(number), str(len(case.volumes)))
         for volume in case.volumes:
             node.AddNodeReferenceID(_VOLUMES.format(number), volume.GetID())
     node.SetParameter(_COUNT, str(len(cases)))

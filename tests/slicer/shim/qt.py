@@ -1,12 +1,19 @@
-"""The one class of Qt that the module uses itself: a timer, fired by :func:`fire_timers` and no clock."""
+"""The one class of Qt that the module uses itself: a timer, fired by :func:`fire_timers` and no clock.
+
+And the names of buttons, which Slicer's dialogs ask for before they answer themselves.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["QTimer", "fire_timers"]
+__all__ = ["QMessageBox", "QTimer", "fire_timers"]
 
 _RUNNING: list[QTimer] = []
+
+
+class QMessageBox:
+    Ok, Cancel, Yes, No = range(4)
 
 
 class QTimer:
