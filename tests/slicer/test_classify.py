@@ -86,8 +86,8 @@ def test_the_heat_map_lies_over_the_volume_and_is_shown(worker: Path, bright: Pa
 
 
 def test_one_that_cannot_be_used_is_told_in_its_row(worker: Path, bright: Path) -> None:
-    colour = nodes.volume(np.stack([nodes.bands()] * 3, axis=-1), name="colour")
-    made = done([colour, nodes.volume(nodes.bands(), name="grey")], bright)
+    two = nodes.volume(np.stack([nodes.bands()] * 2, axis=-1), name="two channels")
+    made = done([two, nodes.volume(nodes.bands(), name="grey")], bright)
     assert made.predicted[0] == ""
     assert made.predicted[1] in ("dark", "bright")
     assert cells(made.table)[0][-1].startswith("not usable")

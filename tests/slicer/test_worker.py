@@ -27,7 +27,7 @@ CANCEL_SECONDS = 1.0
 OPTIONS = {"device": "cpu", "precision": "fp32"}
 
 
-def until(what: Any, seconds: float = 120.0) -> None:
+def until(what: Any, seconds: float = 300.0) -> None:
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end, "it never came"
@@ -69,7 +69,7 @@ class TestCrash:
     def test_a_killed_worker_is_a_message_and_the_next_click_works(self, worker: Path) -> None:
         said: list[Any] = []
         job = segment([large()], "heavy", said.append, **OPTIONS)
-        until(lambda: any(getattr(event, "what", "") == "Segmenting" for event in said))
+        until(lambda: said)  # it was begun
         os.kill(engines.shared_engine().worker_pid, signal.SIGKILL)
         last = job.wait()
         assert isinstance(last, Failed)
