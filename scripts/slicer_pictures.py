@@ -29,6 +29,7 @@ from ResMedLib.segment import segment
 
 IMAGES = ROOT / "docs" / "images"
 EDGE = 420
+AROUND = {"cerebral cortex", "cerebral white matter", "extra-cerebral CSF"}
 # Orientation of each slice view, in the order in which Slicer shows them.
 VIEWS = {"Red": "Axial", "Yellow": "Sagittal", "Green": "Coronal"}
 
@@ -42,7 +43,12 @@ def main(image: str, model: str, classifier: str = "") -> None:
     node.CreateDefaultDisplayNodes()
     made = segment([node], model, lambda event: None, device="cpu").wait().result
     made.segmentation.CreateClosedSurfaceRepresentation()
-    made.segmentation.GetDisplayNode().SetOpacity3D(0.9)
+    display = made.segmentation.GetDisplayNode()
+    for number in range(made.segmentation.GetSegmentation().GetNumberOfSegments()):
+        key = made.segmentation.GetSegmentation().GetNthSegmentID(number)
+        # What lies around everything else hides it; on the slices it is seen.
+        if made.segmentation.GetSegmentation().GetSegment(key).GetName() in AROUND:
+            display.SetSegmentVisibility3D(key, False)
     slices = [draw_slice(name, way, node) for name, way in VIEWS.items()]
     joined([slices[0], draw_3d(made.segmentation), *slices[1:]]).save(IMAGES / "slicer_segment.png", optimize=True)
     if classifier:

@@ -13,7 +13,7 @@ _RUNNING: list[QTimer] = []
 
 
 class QMessageBox:
-    Ok, Cancel, Yes, No = range(4)
+    Ok, Cancel, Yes, No, Retry, Close, Information, Warning, Critical, Question = range(10)
 
 
 class QTimer:
