@@ -56,7 +56,8 @@ def qt_stand_ins() -> dict[str, ModuleType]:
         setShowChildNodeTypes = setNoneEnabled = setAddEnabled = setRemoveEnabled = setRenameEnabled = _switch
 
     class Fold(QGroupBox):
-        setText = QGroupBox.setTitle
+        def setText(self, text: str) -> None:
+            self.setTitle(text)
 
         def setCollapsed(self, collapsed: bool) -> None:
             assert isinstance(collapsed, bool)
