@@ -15,8 +15,8 @@ QUESTIONS = (
     *("dicom_agreement", "dicom_speed", "nifti_speed", "event_loop_dicom"),
 )
 # Asked by name only: hostile, bundles (some minutes), few_slices, predict_large (ten minutes each), classification (a
-# quarter of an hour), predict_overhead (twenty minutes), nnunet_same (half an hour), hippocampus (an hour, two with
-# nnU-Net), head_neck (two hours), scribble (an hour).
+# quarter of an hour), cine, modalities (some minutes each), predict_overhead (twenty minutes), nnunet_same (half an
+# hour), hippocampus (an hour, two with nnU-Net), head_neck (two hours), scribble (an hour).
 
 
 def main() -> int:

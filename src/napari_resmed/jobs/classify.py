@@ -20,8 +20,9 @@ from napari_resmed.models.model import Model
 from napari_resmed.predict.classes import class_attention, class_heat, class_probabilities
 from napari_resmed.predict.machine import Machine, choose_machine, is_out_of_memory
 from napari_resmed.predict.warm import warm_network
-from napari_resmed.prepare.fixed_size import fixed_size, restore_fixed
-from napari_resmed.review.quality import image_figures, judge_image
+from napari_resmed.prepare.fixed_size import restore_fixed
+from napari_resmed.review.quality import Usual, look_at_image
+from napari_resmed.train.classify.images import prepared_image
 from napari_resmed.volume import Volume
 
 __all__ = ["Classification", "Classified", "classify"]
@@ -162,16 +163,9 @@ def _one(
     name = str(case.images[0]) if isinstance(case.images[0], Path) else case.name
     try:
         channels = load_channels(case, Dataset((case,), channels=model.channels))
-        # What is not there is zero everywhere, as in training.
-        prepared = [
-            torch.zeros((1, *model.patch))
-            if channel is None
-            else fixed_size(channel, model.preparation.of_channel(place), model.patch, model.fit)
-            for place, channel in enumerate(channels)
-        ]
+        image = prepared_image(channels, model.preparation, model.patch, model.fit)
     except InputError as problem:
         return Classified(name, "", {}, f"not usable: {problem}")
-    image = torch.cat(prepared)
     shares = class_probabilities(network, image, model, machine, tta)
     best = int(shares.argmax())
     attention = class_attention(network, image, model, machine)
@@ -185,7 +179,7 @@ def _one(
         name,
         model.classes[best],
         dict(zip(model.classes, shares.tolist(), strict=True)),
-        judge_image(image_figures(image.numpy()), _ranges(model)),
+        Usual.from_json(model.training.get("quality")).judge(look_at_image(image.numpy(), channels)),
         heat,
         {} if attention is None else _counted(model, attention.tolist()),
     )
@@ -200,11 +194,6 @@ def _alone(source: Path | str | Volume, number: int) -> Case:
     if isinstance(source, Volume):
         return Case(source.name or f"image {number + 1}", (source,))
     return Case(str(source), (Path(source),))
-
-
-def _ranges(model: Model) -> dict[str, Sequence[float]]:
-    ranges = model.training.get("quality", {})
-    return {str(name): pair for name, pair in ranges.items()} if isinstance(ranges, dict) else {}
 
 
 def _rounded(share: float | None) -> float | str:
