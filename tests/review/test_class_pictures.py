@@ -20,8 +20,8 @@ def drawn(*images: Volume | Path, channels: tuple[str, ...] = ("image",)) -> np.
 def test_the_middle_slice_of_a_volume_lying_as_a_patient_does() -> None:
     # Stored from front to back: slices run from anterior to posterior, rows from head to feet.
     data = np.zeros((8, 10, 6), np.float32)
-    data[:, 5, :3] = 1
-    data[:4, 5, 3:] = 0.5
+    data[:, 4:6, :3] = 1
+    data[:4, 4:6, 3:] = 0.5
     affine = np.array([[0.0, 0, 2, 0], [2, 0, 0, 0], [0, -2, 0, 0], [0, 0, 0, 1]])
     shown = drawn(Volume(data, affine))
     assert shown is not None

@@ -77,6 +77,8 @@ def search_classifier(plan: ClassPlan, dataset: Dataset, run: RunFolder) -> Gene
         if not stopped:
             searched.tried.append(Tried(values, looks, max(looks.values(), default=0.0), whole))
             searched.save(run.search)
+    if stopped:
+        yield Warning("stopped while searching: what is written has hardly learnt; resume trains with the best found")
     found = _with_the_best(plan, searched)
     found.save(run.plan)
     yield Started(found.reasons["search"])
@@ -91,14 +93,16 @@ def _try(
     trainer = session.trainer(None if plan.minutes is None else plan.minutes * 60)
     trainer.checkpoint = run.trial
     steps = trainer.run()
-    said = time.perf_counter()
+    said, compared = time.perf_counter(), -1
     try:
         for step in steps:
             if isinstance(step, Checked):
                 # Steps differ in what they take: trials are compared where as much of their time is over.
                 share = round(PARTS * trainer.state.progress)
                 yield share, step.mean
-                trial.report(step.mean, share)
+                if share > compared:  # Optuna takes one figure for each
+                    trial.report(step.mean, share)
+                    compared = share
                 if trial.should_prune():
                     return False
             elif time.perf_counter() - said > TELL_SECONDS:

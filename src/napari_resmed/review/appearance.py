@@ -52,6 +52,12 @@ class Appearance:
         off = np.asarray(vector, np.float64) - self.mean
         return float(np.sqrt(off @ np.linalg.solve(self.covariance, off) / len(off)))
 
+    def agreement(self, vector: Sequence[float]) -> float:
+        """Correlation of where an image is bright with where images of the kind are: -1 to 1."""
+        here, there = (values[: -len(_QUANTILES)] for values in (np.asarray(vector, np.float64), self.mean))
+        spread = here.std() * there.std()
+        return float(((here - here.mean()) * (there - there.mean())).mean() / spread) if spread > 0 else 0.0
+
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return {"mean": self.mean.round(_DIGITS).tolist(), "covariance": self.covariance.round(_DIGITS + 2).tolist()}

@@ -41,7 +41,7 @@ def case_picture(case: Case, dataset: Dataset) -> bytes | None:
     height = max(len(rows) for rows in slices)
     shown = np.concatenate([np.pad(rows, ((0, height - len(rows)), (0, 0))) for rows in slices], 1)
     buffer = io.BytesIO()
-    imsave(buffer, shown, cmap="gray", vmin=0, vmax=1, format="png", metadata={"Software": None})
+    imsave(buffer, shown, cmap="gray", vmin=0, vmax=1, format="png", metadata={"Software": ""})
     return buffer.getvalue()
 
 
@@ -60,4 +60,5 @@ def _middle(volume: Volume) -> NDArray[np.float32]:
         (np.arange(max(1, round(size * edge * scale))) / (edge * scale)).astype(int).clip(0, size - 1)
         for size, edge in zip(image.shape, edges, strict=True)
     )
-    return image[rows][:, columns]
+    shown: NDArray[np.float32] = image[rows][:, columns]
+    return shown

@@ -103,7 +103,7 @@ class Usual:
         strange = {name: words for name in figures if (words := self._words(name, figures[name]))}
         if _DISTANCE in strange and self._is_inverted(look):
             return "; ".join([_INVERTED, *(words for name, words in strange.items() if name not in _OF_POLARITY)])
-        return "; ".join(words for name in _WORDS if (words := strange.get(name))) or GOOD
+        return "; ".join(strange[name] for name in _WORDS if name in strange) or GOOD
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as a model carries them."""
@@ -117,7 +117,9 @@ class Usual:
         """Read what :meth:`to_json` wrote; of a model that says nothing, everything is usual."""
         if not isinstance(values, Mapping):
             return cls()
-        ranges = {str(name): (float(low), float(high)) for name, (low, high) in values.get("ranges", {}).items()}
+        # Models from before there was more than ranges have them here.
+        pairs = values.get("ranges", values)
+        ranges = {str(name): (float(low), float(high)) for name, (low, high) in pairs.items() if name in _WORDS}
         known = tuple(None if of is None else Appearance.from_json(of) for of in values.get("appearance", ()))
         return cls(ranges, known)
 
@@ -128,10 +130,17 @@ class Usual:
         return _WORDS[name][0] if value < low else _WORDS[name][1] if value > high else ""
 
     def _is_inverted(self, look: Look) -> bool:
-        """Whether it would look as usual with bright and dark exchanged."""
-        turned = Look({}, tuple(None if values is None else inverted(values) for values in look.channels))
-        distance = _distance(turned, self.appearance).get(_DISTANCE)
-        return distance is not None and distance <= self.ranges[_DISTANCE][1]
+        """Whether it is bright where others are dark, and would look as usual with the two exchanged."""
+        known = [
+            (values, of)
+            for values, of in zip(look.channels, self.appearance, strict=False)
+            if values is not None and of
+        ]
+        most = self.ranges[_DISTANCE][1]
+        strange = [(values, of) for values, of in known if of.distance(values) > most]
+        return bool(strange) and all(
+            of.agreement(values) < 0 and of.distance(inverted(values)) <= most for values, of in strange
+        )
 
 
 def look_at_image(image: NDArray[np.floating[Any]], volumes: Sequence[Volume | None] = ()) -> Look:
@@ -219,7 +228,7 @@ def _distance(look: Look, appearances: Sequence[Appearance | None]) -> dict[str,
 def _usual_ranges(figures: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, float]]:
     """The range of every figure over the training images, widened by a margin."""
     ranges = {}
-    for name in figures[0] if figures else ():
+    for name in dict.fromkeys(name for of in figures for name in of):
         low, high = np.percentile([of[name] for of in figures if name in of], PERCENTILES)
         wide = MARGIN * max(float(high - low), LEAST_WIDTH)
         ranges[name] = (round(float(low) - wide, 5), round(float(high) + wide, 5))

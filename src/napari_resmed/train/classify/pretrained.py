@@ -81,7 +81,8 @@ def _makers() -> dict[str, Callable[[], nn.Module]]:
         return made
 
     def efficientnet(name: str) -> nn.Module:
-        return nets.EfficientNetBN(name, pretrained=True, progress=False, spatial_dims=2, in_channels=3)
+        made: nn.Module = nets.EfficientNetBN(name, pretrained=True, progress=False, spatial_dims=2, in_channels=3)
+        return made
 
     return {
         **{name: lambda name=name: resnet(name) for name in _MEDICALNET},  # type: ignore[misc]

@@ -43,6 +43,8 @@ TRIALS, LEAST_TRIAL_SECONDS = 12, 20.0
 STEPS_SHARE = 0.25
 # So many are drawn by chance before what was learnt from them is followed.
 BY_CHANCE = 4
+# Parts of its time, of those that looks are counted in, in which no trial is given up.
+SETTLED = 2
 _DIGITS = 5
 
 
@@ -174,7 +176,7 @@ def ask(plan: ClassPlan, searched: Searched) -> tuple[dict[str, float], optuna.T
         direction="maximize",
         # Going on after a pause, it must not draw again what it has drawn.
         sampler=optuna.samplers.TPESampler(n_startup_trials=BY_CHANCE, seed=plan.seed * 1000 + count),
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=BY_CHANCE),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=BY_CHANCE, n_warmup_steps=SETTLED),
     )
     space = {**SPACE, **(SPACE_TUNING if plan.base else {})}
     kinds = {
