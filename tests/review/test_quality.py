@@ -91,7 +91,7 @@ def test_a_ghost_is_seen_in_a_volume(shared_data: Path) -> None:
 
 def test_a_model_keeps_too_little_to_see_an_image_in(images: np.ndarray) -> None:
     few = [look_at_image(image) for image in images[: LEAST_IMAGES - 1]]
-    assert Usual.of(few).appearance == (None,)
+    assert Usual.of(few).appearance == ()
     kept = Usual.of([look_at_image(image) for image in images[:20]]).to_json()
     assert len(kept["appearance"][0]["mean"]) < 30
 

@@ -79,7 +79,7 @@ class Usual:
     ranges:
         Of every figure.
     appearance:
-        Of every channel; None where too few images have it.
+        Of every channel, None where too few images have it; empty where there are too few images.
     """
 
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
@@ -95,7 +95,9 @@ class Usual:
             others = _appearances([look for number, look in enumerate(looks) if number % PARTS != part])
             for number in range(part, len(looks), PARTS):
                 figures[number] |= _distance(looks[number], others)
-        return cls(_usual_ranges(figures), known)
+        ranges = _usual_ranges(figures)
+        # Without a range nothing could be said of a distance, and nothing need be kept.
+        return cls(ranges, known if _DISTANCE in ranges else ())
 
     def judge(self, look: Look) -> str:
         """What is unusual about an image, in words; :data:`GOOD` where nothing is."""
