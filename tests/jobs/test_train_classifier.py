@@ -28,12 +28,12 @@ from tests.train.small import finish
 pytestmark = pytest.mark.usefixtures("own_models")
 
 
-def little(data: Path, target: Path, changes: dict[str, Any] | None = None, **more: Any) -> Any:
+def little(data: Any, target: Path, changes: dict[str, Any] | None = None, **more: Any) -> Any:
     plan = {**QUICK, "arguments": network(), **(changes or {})}
     return train(data, target, task="classify", plan=plan, device="cpu", **more)
 
 
-def run(data: Path, target: Path, changes: dict[str, Any] | None = None, **more: Any) -> tuple[list[Event], Training]:
+def run(data: Any, target: Path, changes: dict[str, Any] | None = None, **more: Any) -> tuple[list[Event], Training]:
     said: list[Event] = []
     return said, finish(little(data, target, changes, **more), said)
 
@@ -100,6 +100,29 @@ class TestOtherData:
         assert learnt
         assert held
         assert not learnt & held
+
+    def test_images_of_a_viewer(self, tmp_path: Path) -> None:
+        cases = [
+            {
+                "name": f"layer {number}",
+                "images": [Volume(picture(number % 2, number)[None], np.eye(4))],
+                "class_name": ("wide", "tall")[number % 2],
+                "group": f"p{number // 4}",
+            }
+            for number in range(16)
+        ]
+        job = little(cases, tmp_path / "model", {"steps": 4, "check_every": 2, "batch": 2})
+        while not (isinstance(event := next(job), Metric) and event.name == "mean AUC"):
+            pass
+        job.close()
+        done = finish(train("", tmp_path / "model", resume=True))
+        assert list(done.plan["classes"]) == ["tall", "wide"]
+        sides = [{int(name.split()[1]) // 4 for name in done.plan[key]} for key in ("training", "held_out")]
+        assert all(sides)
+        assert not sides[0] & sides[1]
+        for wrong, said in (({"class_name": " "}, "layer 0 has no class"), ({"images": []}, "layer 0 has no image")):
+            with pytest.raises(InputError, match=said):
+                run([{**cases[0], **wrong}, *cases[1:]], tmp_path / "other")
 
     def test_dirty_cases_are_left_out_with_their_reason(self, tmp_path: Path) -> None:
         data = write_folders(tmp_path / "data")

@@ -77,7 +77,7 @@ def train(
     ----------
     data:
         A folder or CSV of :func:`napari_resmed.io.datasets.read_dataset`; or cases from a viewer, each with the
-        fields of :class:`napari_resmed.case.Case`.
+        fields of :class:`napari_resmed.case.Case` (``labels``, or ``class_name`` where they are classified).
     target:
         The model folder to write; one in the person's own models where only a name is given.
     name:
@@ -128,9 +128,7 @@ def train(
     if resume and RunFolder.beside(folder).classifies:
         task = "classify"
     if task == "classify":
-        if not resume and not isinstance(data, str | Path):
-            raise InputError("training a classifier takes a data set on disk so far")
-        steps = train_classifier(str(data), folder, name or folder.name, base, wishes, plan, resume, fold, download)
+        steps = train_classifier(data, folder, name or folder.name, base, wishes, plan, resume, fold, download)
     elif task == "segment":
         if search is not None:
             raise InputError("hyper-parameters are searched of classifiers only; leave the search out")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -38,6 +38,7 @@ from napari_resmed.train.classify.pretrained import PREFIX, fetch_weights
 from napari_resmed.train.classify.session import ClassSession, areas
 from napari_resmed.train.classify.view import View, decide_view
 from napari_resmed.train.first_weights import fresh_network, keep_first_weights
+from napari_resmed.train.from_viewer import join_classes
 from napari_resmed.train.loop import AstrayError, Trainer
 from napari_resmed.train.make_plan import Wishes
 from napari_resmed.train.run_folder import RunFolder
@@ -62,7 +63,7 @@ class _Base:
 
 
 def train_classifier(
-    data: str | Path,
+    data: str | Path | Sequence[Mapping[str, Any]],
     folder: Path,
     name: str,
     base: str,
@@ -77,7 +78,8 @@ def train_classifier(
     Parameters
     ----------
     data:
-        What :func:`napari_resmed.io.datasets.classes.read_classes` reads.
+        What :func:`napari_resmed.io.datasets.classes.read_classes` reads; or what
+        :func:`napari_resmed.train.from_viewer.join_classes` takes.
     folder, name:
         Of the model.
     base:
@@ -138,7 +140,7 @@ def _base(name: str, download: bool) -> _Base:
 
 
 def _decide(
-    data: str | Path,
+    data: str | Path | Sequence[Mapping[str, Any]],
     folder: Path,
     name: str,
     run: RunFolder,
@@ -149,7 +151,7 @@ def _decide(
 ) -> Generator[Event, str | None, tuple[ClassPlan, Dataset]]:
     """Look at the data, prepare them, decide everything, write it down."""
     yield Progress("Finding the cases", 0.0)
-    dataset, notes = read_classes(data)
+    dataset, notes = read_classes(data) if isinstance(data, str | Path) else (join_classes(data), ())
     for note in notes:
         yield Warning(note)
     machine = choose_machine(wishes.device, wishes.precision)
