@@ -212,7 +212,9 @@ def _view_of(view: View, base: _Base | None, dataset: Dataset) -> View:
     # Of a segmentation model the intensities count, and voxels no finer than it knows.
     spacing = tuple(max(pair) for pair in zip(view.preparation.spacing_mm, model.preparation.spacing_mm, strict=True))
     a, b, c = spacing
-    preparation = replace(model.preparation, spacing_mm=(a, b, c), windows=windows)
+    # Frames of a series are not turned, wherever they lie.
+    orientation = view.preparation.orientation if view.series else model.preparation.orientation
+    preparation = replace(model.preparation, spacing_mm=(a, b, c), windows=windows, orientation=orientation)
     return View(preparation, view.patch, view.fit, view.flat, reasons)
 
 
