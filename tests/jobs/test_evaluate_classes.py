@@ -66,7 +66,7 @@ def test_the_whole_report(tmp_path: Path) -> None:
     )
     assert "tall/0.png" in page
     # The three that were answered wrongly, as they look.
-    assert page.count("data:image/png;base64,") == 3
+    assert page.count('src="data:image/png;base64,') == 3
     assert "is tall, was said to be wide" in page
     assert any("only 12 cases" in event.message for event in said if isinstance(event, Warning))
 
