@@ -43,6 +43,8 @@ KEPT = 2
 # Converted networks that stay on disk, some tens of MB each.
 CACHED = 8
 _FACTS = "measured.json"
+# Which part of a network is kept; raised when it is another, so that what older versions kept is not taken for it.
+FORM = 2
 
 _warm: OrderedDict[tuple[str, str], Converted] = OrderedDict()
 
@@ -137,7 +139,7 @@ def _openvino() -> Any:
 
 def _place(model: Model, patch: Shape, member: int) -> Path:
     weights = (model.folder / weights_file(member)).read_bytes() if model.folder else b""
-    described = json.dumps([model.network, model.arguments, patch], sort_keys=True, default=list)
+    described = json.dumps([FORM, model.network, model.arguments, patch], sort_keys=True, default=list)
     name = hashlib.sha256(weights + described.encode()).hexdigest()[:24]
     return _cache() / name
 
