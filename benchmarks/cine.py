@@ -42,7 +42,7 @@ GOAL = 0.95
 
 
 def main() -> None:
-    steps = int(sys.argv[1]) if len(sys.argv) > 1 else 400
+    steps = int(sys.argv[1]) if len(sys.argv) > 1 else 700
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         lines = ["path,class"]
