@@ -53,6 +53,10 @@ def main() -> None:
                 f"{done.history[-1]['step']} steps, {(time.perf_counter() - begin) / 60:.1f} min",
                 flush=True,
             )
+            if name == "both":
+                whole = np.array([all(there[number]) for number in unseen])
+                parts = [area_under_roc(truth[of], shares[of]) or 0.0 for of in (whole, ~whole)]
+                print(f"       {parts[0]:.3f} of those that have both, {parts[1]:.3f} of those that have one")
         alone = max(areas[name] for name in NAMES)
         print(f"both, one missing at times, over the better alone: {areas['both'] / alone:.3f}")
 
