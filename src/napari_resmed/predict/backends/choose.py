@@ -69,6 +69,7 @@ def choose_backend(
     network = warm_network(model, machine, member)
     parts = split(network)
     body, head = parts or (network, None)
+    part = "body" if parts else ""
 
     def whole(answers: Network) -> Network:
         return answers if head is None else TwoParts(answers, head)
@@ -83,10 +84,10 @@ def choose_backend(
                 "OpenVINO cannot be had: it runs on the CPU, and needs `pip install openvino`; choose the backend torch"
             )
         return plain
-    if wish == "auto" and windows < WORTH_CONVERTING and not openvino.is_converted(model, patch, member):
+    if wish == "auto" and windows < WORTH_CONVERTING and not openvino.is_converted(model, patch, member, part):
         return plain
     try:
-        converted = openvino.convert(model, body, machine, patch, member)
+        converted = openvino.convert(model, body, machine, patch, member, part)
     except Exception as problem:  # whatever a foreign compiler raises, torch can do it
         return Backend(
             "torch", plain.network, f"OpenVINO cannot run the network ({type(problem).__name__}); torch does"
