@@ -4,7 +4,8 @@ A tiny network learns to tell images with a lesion, a round spot, from those wit
 both. Then the job ``classify`` explains images that it has not seen, and the map's peak is looked for on the image's
 own grid, which in 3D is turned and has other voxels than the network's. Beside it the same for a network with shuffled
 weights, whose maps mean nothing, and how like the two maps are (Adebayo et al., NeurIPS 2018: they must differ).
-``python -m benchmarks.localise [2d] [3d] [IMAGES]`` gives one of the two, and how many images.
+``python -m benchmarks.localise [2d] [2d-small] [3d] [IMAGES]`` gives some of them, and how many images. A cell of the
+last layer is 8 voxels wide: small are lesions of about that size.
 """
 
 from __future__ import annotations
@@ -35,7 +36,11 @@ from napari_resmed.volume import Volume
 GOAL = 0.9
 LAYERS = ("", "layer3", "layer2")
 # Size of an image as the network sees it, the lesion's radius in voxels, steps of the training, images in each.
-KINDS = {"2d": ((1, 64, 64), (5, 9), 300, 32), "3d": ((32, 32, 36), (4, 6), 200, 8)}
+KINDS = {
+    "2d": ((1, 64, 64), (9, 13), 200, 32),
+    "2d-small": ((1, 64, 64), (5, 9), 300, 32),
+    "3d": ((32, 32, 36), (6, 8), 150, 8),
+}
 # In 3D what is classified are sagittal slices of 1.5 mm, counted from left to right: the network sees them turned.
 SCAN, TURNED = (24, 32, 32), np.array([[-1.5, 0, 0, 20], [0, 0, 1.0, -7], [0, -1.0, 0, 5], [0, 0, 0, 1]])
 

@@ -92,7 +92,7 @@ def join_classes(cases: Sequence[Mapping[str, Any]]) -> Dataset:
     InputError
         If one lacks its image or class, or there are no two classes.
     """
-    made = []
+    made: list[Case] = []
     for entry in cases:
         images, said = tuple(entry.get("images") or ()), str(entry.get("class_name") or "").strip()
         name = str(entry.get("name") or f"image {len(made) + 1}")

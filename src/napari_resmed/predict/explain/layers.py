@@ -67,10 +67,12 @@ def layer_of(network: nn.Module, name: str, branch: int = 0) -> nn.Module:
     if name not in known:
         stages = ", ".join(key for key, _ in backbone.named_children())
         raise InputError(f"the network has no layer {name!r}; expected one of {stages}, or a layer in one of them")
-    return known[name]
+    found: nn.Module = known[name]
+    return found
 
 
 def _backbone(network: nn.Module, branch: int) -> nn.Module:
-    several = getattr(network, "backbones", None)
-    found: nn.Module = network.backbone if several is None else several[branch]  # type: ignore[assignment,index]
+    backbones = getattr(network, "backbones", None)
+    found = network.backbone if backbones is None else backbones[branch]
+    assert isinstance(found, nn.Module)
     return found

@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 __all__ = ["strongest_slices"]
 
+# Slices that hold the same but for rounding: what a coarse layer sees as one.
+ROUNDING = 1e-5
+
 
 def strongest_slices(heat: NDArray[np.float32]) -> list[tuple[int, float]]:
     """For every axis the slice that holds most of the heat, and its share of all.
@@ -19,7 +22,7 @@ def strongest_slices(heat: NDArray[np.float32]) -> list[tuple[int, float]]:
     Returns
     -------
     list
-        Index and share, along z, y and x; empty where there is no heat.
+        Index and share, along z, y and x; the middle one where several hold as much. Empty where there is no heat.
     """
     total = float(heat.sum(dtype=np.float64))
     if total <= 0:
@@ -27,6 +30,7 @@ def strongest_slices(heat: NDArray[np.float32]) -> list[tuple[int, float]]:
     found = []
     for axis in range(heat.ndim):
         line = heat.sum(axis=tuple(other for other in range(heat.ndim) if other != axis), dtype=np.float64)
-        index = int(line.argmax())
+        alike = np.flatnonzero(line >= line.max() * (1 - ROUNDING))
+        index = int(alike[len(alike) // 2])
         found.append((index, float(line[index]) / total))
     return found

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["AnswerView"]
 
 
+# How much more than the mean slice one must hold to be told of: late layers see thin volumes as one.
+STANDS_OUT = 1.02
+
+
 class AnswerView(QWidget):
     """Shows the last answer; all answers of one model can be saved together.
 
@@ -71,7 +75,7 @@ class AnswerView(QWidget):
             layout.addWidget(part)
         layout.addLayout(line)
         layout.addLayout(buttons)
-        self._listening = (viewer.dims.events.order, viewer.dims.events.ndisplay)
+        self._listening: tuple[Any, ...] = (viewer.dims.events.order, viewer.dims.events.ndisplay)
         for emitter in self._listening:
             emitter.connect(self._show_slice)
 
@@ -136,15 +140,20 @@ class AnswerView(QWidget):
     def _show_slice(self, event: Any = None) -> None:
         found = self.strongest
         layer = self._layer
-        self.slice_button.setVisible(found is not None)
+        told, stands_out = "", False
         if layer is not None and not self._slices:
-            self.slice_line.setText(f"No place speaks for {escape(self._chosen)} at this layer.")
+            told = f"No place speaks for {escape(self._chosen)} at this layer."
         elif layer is not None and found is not None:
             axis, index = found
-            what = "Frame" if layer.ndim == 4 and axis == 0 else "Slice"
-            share = self._slices[axis][1]
-            self.slice_line.setText(f"{what} {index + 1} of {layer.data.shape[axis]} counted most ({share:.0%} of all)")
-        self.slice_line.setVisible(layer is not None and (found is not None or not self._slices))
+            count, share = layer.data.shape[axis], self._slices[axis][1]
+            what = "frame" if layer.ndim == 4 and axis == 0 else "slice"
+            stands_out = share * count > STANDS_OUT
+            told = f"No {what} stands out at this layer."
+            if stands_out:
+                told = f"{what.capitalize()} {index + 1} of {count} counted most: {share * count:.1f} times the mean"
+        self.slice_line.setText(told)
+        self.slice_line.setVisible(bool(told))
+        self.slice_button.setVisible(stands_out)
 
     def _on_class(self, name: str) -> None:
         self._chosen = name

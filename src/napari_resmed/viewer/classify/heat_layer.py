@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from napari.utils.colormaps import Colormap, ensure_colormap
+
 from napari_resmed.geometry import AxisOrder
 from napari_resmed.viewer.layers import KEY, result_to_layer
 from napari_resmed.volume import Volume
@@ -33,13 +36,21 @@ def heat_attributes(
     data, attributes, _ = result_to_layer(heat, source, shape)
     attributes |= {
         "name": name,
-        "colormap": "inferno",
-        "blending": "additive",
-        "opacity": 0.6,
+        "colormap": _heat_colours(),
+        "blending": "translucent_no_depth",
+        "opacity": 0.7,
         "contrast_limits": (0.0, 1.0),
         "rgb": False,
     }
     return data, attributes
+
+
+def _heat_colours() -> Colormap:
+    """Clear where it is cold: added to a bright finding, heat could not be seen on it."""
+    steps = np.linspace(0, 1, 64)
+    colours = np.array(ensure_colormap("inferno").map(0.2 + 0.7 * steps))
+    colours[:, 3] = np.sqrt(steps)
+    return Colormap(colours, name="heat")
 
 
 def strongest_in_layer(layer: Image, strongest: Sequence[Sequence[float]]) -> dict[int, tuple[int, float]]:

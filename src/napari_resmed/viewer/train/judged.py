@@ -32,4 +32,4 @@ class Judged:
 
 
 DICE = Judged("Dice", "structure", "Dice on what is held out")
-AREA = Judged("AUC", "class", "Area under the ROC curve on what is held out")
+AREA = Judged("AUC", "class", "AUC on what is held out")
