@@ -32,7 +32,7 @@ MISSING = 0.2
 
 
 def main() -> None:
-    steps = int(sys.argv[1]) if len(sys.argv) > 1 else 300
+    steps = int(sys.argv[1]) if len(sys.argv) > 1 else 450
     changes = {"minutes": None, "steps": steps}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
