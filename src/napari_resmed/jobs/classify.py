@@ -36,9 +36,10 @@ from napari_resmed.predict.explain.layers import layer_of
 from napari_resmed.predict.explain.strongest import strongest_slices
 from napari_resmed.predict.machine import Machine, choose_machine, is_out_of_memory
 from napari_resmed.predict.warm import warm_network
-from napari_resmed.prepare.fixed_size import fixed_size, restore_fixed
+from napari_resmed.prepare.fixed_size import restore_fixed
 from napari_resmed.prepare.grid import Grid
-from napari_resmed.review.quality import image_figures, judge_image
+from napari_resmed.review.quality import Usual, look_at_image
+from napari_resmed.train.classify.images import prepared_image
 from napari_resmed.volume import Volume
 
 __all__ = ["Classification", "Classified", "classify"]
@@ -164,23 +165,16 @@ def _one(case: Case, work: _Work) -> Generator[float, None, Classified]:
     name = str(case.images[0]) if isinstance(case.images[0], Path) else case.name
     try:
         channels = load_channels(case, Dataset((case,), channels=model.channels))
-        # What is not there is zero everywhere, as in training.
-        prepared = [
-            torch.zeros((1, *model.patch))
-            if channel is None
-            else fixed_size(channel, model.preparation.of_channel(place), model.patch, model.fit)
-            for place, channel in enumerate(channels)
-        ]
+        image = prepared_image(channels, model.preparation, model.patch, model.fit)
     except InputError as problem:
         return Classified(name, "", {}, f"not usable: {problem}")
-    image = torch.cat(prepared)
     shares = class_probabilities(work.network, image, model, work.machine, work.tta)
     attention = class_attention(work.network, image, model, work.machine)
     said = Classified(
         name,
         model.classes[int(shares.argmax())],
         dict(zip(model.classes, shares.tolist(), strict=True)),
-        judge_image(image_figures(image.numpy()), _ranges(model)),
+        Usual.from_json(model.training.get("quality")).judge(look_at_image(image.numpy(), channels)),
         counted={} if attention is None else _counted(model, attention.tolist()),
     )
     if not work.explain:
@@ -269,8 +263,3 @@ def _targets(cases: Sequence[Case], folder: Path) -> list[Path]:
         folder / f"{stem}{f'_{number + 1}' if stems.count(stem) > 1 else ''}_heat.nii.gz"
         for number, stem in enumerate(stems)
     ]
-
-
-def _ranges(model: Model) -> dict[str, Sequence[float]]:
-    ranges = model.training.get("quality", {})
-    return {str(name): pair for name, pair in ranges.items()} if isinstance(ranges, dict) else {}
