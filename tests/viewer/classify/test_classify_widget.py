@@ -89,7 +89,7 @@ class TestClick:
         before = np.array(image.data)
         classify.models.choice.setCurrentText("b-deep")
         assert classify.models.note.text() == "MR: well, ill"
-        classify.classify_button.click()
+        classify.start_button.click()
         said = finish(qtbot, classify)
         rows = classify.answer.table.rows()
         assert [name for name, _ in rows] == sorted(
@@ -137,7 +137,7 @@ class TestClick:
         image.data[:4] = picture(0, 1)[:4]
         classify.models.choice.setCurrentText("a-flat")
         classify.options.method_choice.setCurrentIndex(2)
-        classify.classify_button.click()
+        classify.start_button.click()
         finish(qtbot, classify)
         assert classify.heat.data.shape == (16, 16)
         assert classify.heat.name.endswith("occlusion")
@@ -149,7 +149,7 @@ class TestClick:
     ) -> None:
         viewer.add_image(np.zeros((16, 16), np.uint8), name="empty")
         classify.models.choice.setCurrentText("a-flat")
-        classify.classify_button.click()
+        classify.start_button.click()
         qtbot.waitUntil(lambda: not classify.is_running, timeout=COLD_MS)
         assert "not usable" in messages[-1][1]
         assert classify.result is None
@@ -161,7 +161,7 @@ class TestClick:
         classify.models.choice.setCurrentText("c-both")
         assert classify.channels.names == ("T1", "FLAIR")
         assert classify.channels.layers == [None, flair]
-        classify.classify_button.click()
+        classify.start_button.click()
         said = finish(qtbot, classify)
         assert said["counted"] == {"T1": 0, "FLAIR": 1}
         assert classify.answer.counted.text() == "Counted: FLAIR 100%, T1 0%"
@@ -175,7 +175,7 @@ class TestFolder:
         data = write_folders(tmp_path / "data", 2)
         (data / "wide" / "broken.png").write_bytes(b"nothing")
         classify.models.choice.setCurrentText("a-flat")
-        assert not classify.classify_button.isEnabled()
+        assert not classify.start_button.isEnabled()
         assert classify.folder_button.isEnabled()
         classify.options.folder_maps.setChecked(True)
         classify.classify_folder(data, tmp_path / "answers.csv")
@@ -203,5 +203,5 @@ class TestChoice:
         _, widget = viewer.window.add_plugin_dock_widget("napari-resmed", "Classify")
         viewer.add_image(np.zeros((16, 16)))
         assert "Train one in the Train dock" in widget.models.note.text()
-        assert not widget.classify_button.isEnabled()
+        assert not widget.start_button.isEnabled()
         assert not widget.folder_button.isEnabled()

@@ -44,6 +44,7 @@ class JobDock(QWidget):
         super().__init__()
         self._viewer = napari_viewer
         self._job: RunningJob | None = None
+        self.stop_reason = ""  # why the job is being stopped, where it was not the person
         # What a closed window still has to stop; a list of its own, since by then this widget is gone.
         self._under_way: list[RunningJob] = []
         self.destroyed.connect(partial(cancel_all, self._under_way))
@@ -71,8 +72,9 @@ class JobDock(QWidget):
 
     def job_cancelled(self) -> None:
         """Say that the job was stopped."""
-        self.status.setText("Cancelled.")
-        show_info("Cancelled.")
+        said = self.stop_reason or "Cancelled; nothing was changed."
+        self.status.setText(escape(said))
+        show_info(said)
 
     def let_go(self) -> None:
         """Stop listening to the viewer: the dock is closed."""
@@ -89,17 +91,23 @@ class JobDock(QWidget):
         """Whether a job is under way."""
         return self._job is not None
 
-    def run(self, job: str, parameters: Mapping[str, Any] | Callable[[], Mapping[str, Any]]) -> None:
-        """Hand a job to the engine and show how far it is."""
+    def run(
+        self,
+        job: str,
+        parameters: Mapping[str, Any] | Callable[[], Mapping[str, Any]],
+        finished: Callable[[Any, float], None] | None = None,
+    ) -> None:
+        """Hand a job to the engine and show how far it is; ``finished`` instead of :meth:`take_result`."""
         running = RunningJob(self)
         running.progressed.connect(self._on_progress)
         running.warned.connect(show_warning)
-        running.finished.connect(self.take_result)
+        running.finished.connect(finished or self.take_result)
         running.failed.connect(self.show_failure)
-        self._job = running
+        self._job, self.stop_reason = running, ""
         self._under_way[:] = [running]
         self.progress.show_done(0)
         self.status.setText("Starting…")
+        self.status.setToolTip("")
         self.show_running()
         running.start(job, parameters)
 

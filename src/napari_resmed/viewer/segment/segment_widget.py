@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Labels
-from napari.utils.notifications import show_error, show_info, show_warning
+from napari.utils.notifications import show_error, show_warning
 from qtpy.QtWidgets import QComboBox, QFormLayout, QSizePolicy, QVBoxLayout
 
 from napari_resmed.errors import ResMedError
@@ -48,7 +48,6 @@ class SegmentWidget(JobDock):
         super().__init__(napari_viewer)
         self._source: Any = None  # the layer being segmented
         self._place: tuple[dict[str, Any], tuple[int, ...]] = ({}, ())  # where it lay when the job began
-        self._stop_reason = ""
         self.result: Any = None  # the Labels layer of the last segmentation
         self._build()
         self._fill_models()
@@ -136,7 +135,7 @@ class SegmentWidget(JobDock):
 
     def _on_removed(self, event: Any) -> None:
         if self.is_running and event.value is self._source:
-            self._stop_reason = f"{event.value.name} was removed, so its segmentation was stopped."
+            self.stop_reason = f"{event.value.name} was removed, so its segmentation was stopped."
             self.cancel()
 
     # The click ---------------------------------------------------------------------------------------------
@@ -160,7 +159,7 @@ class SegmentWidget(JobDock):
         # Taken now, used on the engine's thread: whatever happens to the layer later, the job has its image.
         data, attributes = layer.data, attributes_of(layer)
         options = {"model": str(model.folder), **self.options.parameters}
-        self._source, self._stop_reason = layer, ""
+        self._source = layer
         self._place = (attributes, np.shape(data[0] if layer.multiscale else data))
         self.table.hide()
         self.run("segment", lambda: {"image": layer_to_volume(data, attributes), **options})
@@ -215,8 +214,7 @@ class SegmentWidget(JobDock):
 
     def job_cancelled(self) -> None:
         """Say that nothing was changed, or why it was stopped."""
-        self.status.setText(self._stop_reason or "Cancelled; nothing was changed.")
-        show_info(self._stop_reason or "Segmentation cancelled.")
+        super().job_cancelled()
         self._warm_up()  # stopping may have cost the worker
 
     def _select_label(self, value: int) -> None:
