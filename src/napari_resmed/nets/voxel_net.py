@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from napari_resmed.nets.filter_bank import FilterBank
 
-__all__ = ["VoxelHead", "VoxelNet", "apply_head", "standardized"]
+__all__ = ["AT_A_TIME", "VoxelHead", "VoxelNet", "apply_head", "standardized"]
 
 # Responses farther than this many deviations from the mean count as that far.
 FARTHEST = 6.0

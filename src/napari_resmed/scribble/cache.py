@@ -9,6 +9,7 @@ import shutil
 from collections import OrderedDict
 from contextlib import suppress
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -31,10 +32,18 @@ VERSION = 1
 _PIECE = 1 << 24
 
 _warm: OrderedDict[str, Features] = OrderedDict()
+# Volumes do not change, and the worker is given the same one with every stroke.
+_keys: WeakKeyDictionary[Volume, str] = WeakKeyDictionary()
 
 
 def key_of(image: Volume) -> str:
     """A digest of voxels and geometry; nothing else of the image is in it."""
+    if image not in _keys:
+        _keys[image] = _digest(image)
+    return _keys[image]
+
+
+def _digest(image: Volume) -> str:
     digest = hashlib.blake2b(digest_size=16)
     facts = [VERSION, SCALES, CONTEXT, image.axes, image.shape, str(image.data.dtype), image.affine.round(6).tolist()]
     digest.update(json.dumps(facts).encode())
@@ -63,6 +72,7 @@ def features_of(image: Volume, key: str) -> Features:
         if found is None:
             found = compute_features(image)
             _save(found, key)
+        _ = found.levels, found.coarsely  # made once, ahead of the first stroke
         _warm[key] = found
         while len(_warm) > KEPT:
             _warm.popitem(last=False)

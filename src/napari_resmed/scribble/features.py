@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -10,8 +11,10 @@ from torch import Tensor
 from napari_resmed.errors import InputError
 from napari_resmed.geometry import canonical_order
 from napari_resmed.nets.filter_bank import FilterBank
+from napari_resmed.nets.voxel_net import standardized
 from napari_resmed.prepare.grid import Grid, prepare
 from napari_resmed.prepare.preparation import Preparation
+from napari_resmed.scribble.edges import Level, make_levels
 from napari_resmed.volume import Volume
 
 __all__ = ["CONTEXT", "SCALES", "Features", "check_image", "compute_features", "filter_bank", "preparation_for"]
@@ -54,6 +57,21 @@ class Features:
     def shape(self) -> tuple[int, int, int]:
         """``(z, y, x)``."""
         return self.grid.shape
+
+    @cached_property
+    def levels(self) -> tuple[Level, ...]:
+        """What holds a walker back: the image's edges, and those of the same a little smoothed."""
+        smoothed = self.responses.reshape(len(self.image), -1, *self.shape)[:, 1]
+        return make_levels(torch.cat([self.image, smoothed.float()]), self.spacing_mm)
+
+    @cached_property
+    def coarsely(self) -> Tensor:
+        """Responses of every second voxel, as :attr:`levels` are made coarser, in deviations from the mean.
+
+        float16 ``(n, features)``.
+        """
+        z, y, x = self.levels[min(1, len(self.levels) - 1)].factors
+        return standardized(self.responses[:, ::z, ::y, ::x].flatten(1).T.float(), self.mean, self.scale).half()
 
 
 def check_image(image: Volume) -> None:

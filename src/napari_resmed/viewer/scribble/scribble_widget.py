@@ -28,6 +28,7 @@ from napari_resmed.viewer.parts.progress_line import ProgressLine
 from napari_resmed.viewer.parts.running_job import RunningJob, cancel_all
 from napari_resmed.viewer.parts.words import words
 from napari_resmed.viewer.scribble.accepted import accepted
+from napari_resmed.viewer.scribble.further_channels import FurtherChannels
 from napari_resmed.viewer.scribble.other_images import OtherImages
 from napari_resmed.viewer.scribble.painted import Painted
 from napari_resmed.viewer.scribble.scribble_options import ScribbleOptions
@@ -77,6 +78,7 @@ class ScribbleWidget(QWidget):
         self._show_work.setInterval(SHOW_AFTER_MS)
         self._build()
         self._show_work.timeout.connect(self.progress.show)
+        self._show_channels()
         self._arrange()
         Thread(target=warm_labels, name="resmed-warm-labels", daemon=True).start()
 
@@ -93,8 +95,10 @@ class ScribbleWidget(QWidget):
             self._viewer, lambda viewer: where_to_paint(viewer, self.image_choice.currentData()), none="a new layer"
         )
         self.strokes_choice.setToolTip("The Labels layer to paint in")
-        form = QFormLayout()
+        self.channels = FurtherChannels(self._viewer)
+        self._form = form = QFormLayout()
         form.addRow("&Image", self.image_choice)
+        form.addRow("&With", self.channels)
         form.addRow("&Paint in", self.strokes_choice)
         self.labels = LabelTable(may_grow=True)
         self.labels.add_button.setText("Add class")
@@ -156,6 +160,7 @@ class ScribbleWidget(QWidget):
         layout.addWidget(Fold("Other images", self.others))
         layout.addStretch()
         self.image_choice.currentIndexChanged.connect(self._on_image)
+        self.image_choice.filled.connect(self._show_channels)
         self.strokes_choice.currentIndexChanged.connect(self._on_strokes_choice)
 
     def _arrange(self) -> None:
@@ -163,6 +168,7 @@ class ScribbleWidget(QWidget):
         painting = self.session is not None
         self.image_choice.setEnabled(not painting)
         self.strokes_choice.setEnabled(not painting)
+        self.channels.setEnabled(not painting)
         self.start_button.setVisible(not painting)
         self.accept_button.setVisible(painting)
         self._while_painting.setVisible(painting)
@@ -197,7 +203,13 @@ class ScribbleWidget(QWidget):
     def _on_image(self, *_: Any) -> None:
         if self.session is None:
             self.strokes_choice.fill()
+            self._show_channels()
             self._arrange()
+
+    def _show_channels(self) -> None:
+        if self.session is None:
+            self.channels.show_for(self.image_choice.currentData())
+            self._form.setRowVisible(self.channels, self.channels.count() > 0)
 
     def _on_strokes_choice(self, *_: Any) -> None:
         if self.session is None:
@@ -254,6 +266,7 @@ class ScribbleWidget(QWidget):
             self._viewer,
             image,
             strokes,
+            self.channels.chosen,
             lambda: self.labels.labels,
             lambda: self.options.parameters,
             self._under_way,
@@ -418,6 +431,7 @@ class ScribbleWidget(QWidget):
             session.deleteLater()
             self.status.setText("")
             self._arrange()
+            self._show_channels()
             self.strokes_choice.fill()
 
 
