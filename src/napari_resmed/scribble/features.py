@@ -10,6 +10,7 @@ from torch import Tensor
 
 from napari_resmed.errors import InputError
 from napari_resmed.geometry import canonical_order
+from napari_resmed.nets.contrast import contrast_curve, curved
 from napari_resmed.nets.filter_bank import FilterBank
 from napari_resmed.nets.voxel_net import standardized
 from napari_resmed.prepare.grid import Grid, prepare
@@ -17,7 +18,16 @@ from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.scribble.edges import Level, make_levels
 from napari_resmed.volume import Volume
 
-__all__ = ["CONTEXT", "SCALES", "Features", "check_image", "compute_features", "filter_bank", "preparation_for"]
+__all__ = [
+    "CONTEXT",
+    "SCALES",
+    "Features",
+    "check_image",
+    "compute_features",
+    "filter_bank",
+    "made_ready",
+    "preparation_for",
+]
 
 # In units of the finest voxel edge: from the voxel's neighbours to what a third of an organ looks like.
 SCALES = (1.0, 2.0, 4.0, 8.0)
@@ -35,7 +45,9 @@ class Features:
     Parameters
     ----------
     image:
-        float32 ``(c, z, y, x)``, 0..1, axes turned to Superior, Posterior, Left.
+        float32 ``(c, z, y, x)``, 0..1, axes turned to Superior, Posterior, Left; after its curve of contrast.
+    curves:
+        That curve of every channel: see :func:`napari_resmed.nets.contrast.contrast_curve`.
     responses:
         float16 ``(features, z, y, x)``, as the filters give them.
     mean, scale:
@@ -47,6 +59,7 @@ class Features:
     """
 
     image: Tensor
+    curves: Tensor
     responses: Tensor
     mean: Tensor
     scale: Tensor
@@ -128,15 +141,21 @@ def compute_features(image: Volume) -> Features:
         If the image has a time axis, holds NaN or infinity, or one value only.
     """
     check_image(image)
-    preparation = preparation_for(image)
-    ready, grid = prepare(image, preparation)
-    spacing = preparation.spacing_mm
+    ready, curves, grid = made_ready(image)
+    spacing = preparation_for(image).spacing_mm
     responses = _in_blocks(ready, filter_bank(spacing, min(spacing)))
     flat = responses.flatten(1)
     # Of a part of them: the mean of a million voxels is as good as that of ten.
     sample = flat[:, :: max(1, flat.shape[1] // 1_000_000)].float()
     mean, scale = sample.mean(1), sample.std(1, unbiased=False).clamp_min(1e-4)
-    return Features(ready, responses, mean, scale, grid, spacing)
+    return Features(ready, curves, responses, mean, scale, grid, spacing)
+
+
+def made_ready(image: Volume) -> tuple[Tensor, Tensor, Grid]:
+    """The image on the grid that is worked on, after its curves of contrast; these; the grid."""
+    ready, grid = prepare(image, preparation_for(image))
+    curves = contrast_curve(ready)
+    return curved(ready, curves), curves, grid
 
 
 def _in_blocks(image: Tensor, bank: FilterBank) -> Tensor:

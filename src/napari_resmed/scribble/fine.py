@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_resmed.nets.contrast import contrast_curve, curved
 from napari_resmed.nets.filter_bank import FilterBank
 from napari_resmed.prepare.grid import Grid
 from napari_resmed.prepare.resample import along
@@ -132,6 +133,7 @@ def answer_finely(
         _to_unit(channel)
     spacing = [edge / step for edge, step in zip(features.spacing_mm, grid.step, strict=True)]
     yield 0.0
+    part = curved(part, contrast_curve(part))
     levels = make_levels(FilterBank(spacing, (), (min(spacing),))(part[None])[0], spacing)
     low, high = (np.array([getattr(side, end) for side in box]) for end in ("start", "stop"))
     inside = ((places >= low) & (places < high)).all(1)

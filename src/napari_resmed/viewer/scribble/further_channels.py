@@ -32,15 +32,20 @@ class FurtherChannels(QListWidget):
     def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._viewer = viewer
+        self._offered: tuple[Any, list[Any]] = (None, [])
         self.setToolTip("Images on the same grid that are looked at as well, e.g. T1, T2 and FLAIR of one head")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
     def show_for(self, image: Any) -> None:
         """Offer what lies on this image's grid; what was ticked stays so."""
+        images = images_of(self._viewer) if image is not None else []
+        if (image, images) == self._offered:
+            return  # asked whenever any layer comes or goes
+        self._offered = (image, images)
         ticked = self.chosen
         self.clear()
-        for layer in images_of(self._viewer) if image is not None else ():
+        for layer in images:
             if layer is not image and not trouble_with(layer) and on_one_grid(layer, image):
                 item = QListWidgetItem(layer.name, self)
                 item.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsUserCheckable)

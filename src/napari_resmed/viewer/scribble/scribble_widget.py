@@ -16,6 +16,7 @@ from napari_resmed.events import Progress, Started
 from napari_resmed.labels import LabelSet
 from napari_resmed.viewer.label_look import label_colours, warm_labels
 from napari_resmed.viewer.layers import LayerData
+from napari_resmed.viewer.parts.add_in_parts import add_in_parts
 from napari_resmed.viewer.parts.background import Background
 from napari_resmed.viewer.parts.dock_width import DOCK_WIDTH
 from napari_resmed.viewer.parts.fold import Fold
@@ -260,7 +261,9 @@ class ScribbleWidget(QWidget):
         strokes = self.strokes_choice.currentData()
         if strokes is None:
             strokes = new_strokes(image, self.labels.labels)
-            self._viewer.add_layer(strokes)
+            parts = add_in_parts(strokes, lambda: self._viewer.add_layer(strokes))
+            next(parts, None)  # it is in the window; its outlines follow
+            in_turns(self, parts)
         self.status.setText("")
         self.session = session = Session(
             self._viewer,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Labels
 from numpy.typing import NDArray
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_resmed.engine.messages import Kept
 from napari_resmed.events import Failed, Preview, Progress, Started
@@ -20,6 +20,7 @@ from napari_resmed.scribble.channels import join_channels
 from napari_resmed.viewer.layer_place import attributes_of
 from napari_resmed.viewer.layers import layer_to_volume
 from napari_resmed.viewer.parts.background import Background
+from napari_resmed.viewer.parts.in_turns import in_turns
 from napari_resmed.viewer.parts.running_job import RunningJob
 from napari_resmed.viewer.scribble.answer_layer import AnswerLayer
 from napari_resmed.viewer.scribble.painted import Painted
@@ -117,7 +118,7 @@ class Session(QObject):
         for layer in self._seen:
             layer.events.data.connect(self._on_image)
         self._listening = True
-        QTimer.singleShot(0, self._insert_answer)
+        in_turns(self, self._insert_answer())
         self._look_at_image()
         self._watch.look()
 
@@ -201,9 +202,12 @@ class Session(QObject):
         if not keep_answer:
             self.answer.remove()
 
-    def _insert_answer(self) -> None:
-        if self._listening:
-            self.answer.insert()
+    def _insert_answer(self) -> Iterator[None]:
+        yield  # the window shows first what Start made
+        for _ in self.answer.insert():
+            yield
+            if not self._listening:
+                return
 
     # The image ----------------------------------------------------------------------------------------------
 
