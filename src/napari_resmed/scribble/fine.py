@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_resmed.nets.contrast import contrast_curve, curved
+from napari_resmed.nets.contrast import curved
 from napari_resmed.nets.filter_bank import FilterBank
 from napari_resmed.prepare.grid import Grid
 from napari_resmed.prepare.resample import along
 from napari_resmed.scribble.edges import Box, make_levels
-from napari_resmed.scribble.features import Features
+from napari_resmed.scribble.features import Features, preparation_for
 from napari_resmed.scribble.steps import Steps
 from napari_resmed.scribble.strokes import Strokes, numbered, on_own_grid
 from napari_resmed.scribble.walk import random_walk
@@ -129,11 +129,13 @@ def answer_finely(
     grid = features.grid
     data = image.data if image.axes == "czyx" else image.data[None]
     part = torch.from_numpy(np.array(grid.take(data)[(slice(None), *box)], np.float32, order="C"))
-    for channel in part:
-        _to_unit(channel)
+    preparation = preparation_for(image)
+    for number, channel in enumerate(part):
+        _to_unit(channel, preparation.window(number))
     spacing = [edge / step for edge, step in zip(features.spacing_mm, grid.step, strict=True)]
     yield 0.0
-    part = curved(part, contrast_curve(part))
+    if preparation.windows:
+        part = curved(part, features.curves)
     levels = make_levels(FilterBank(spacing, (), (min(spacing),))(part[None])[0], spacing)
     low, high = (np.array([getattr(side, end) for side in box]) for end in ("start", "stop"))
     inside = ((places >= low) & (places < high)).all(1)
@@ -151,10 +153,10 @@ def _prior_in(found: Tensor, grid: Grid, box: Box) -> Tensor:
     return prior
 
 
-def _to_unit(channel: Tensor) -> None:
+def _to_unit(channel: Tensor, window: tuple[float, float] | None) -> None:
     flat = channel.flatten()
     flat = flat[:: max(1, len(flat) // SAMPLE)]
-    low, high = torch.quantile(flat, torch.tensor([LOW, HIGH])).tolist()
+    low, high = window or torch.quantile(flat, torch.tensor([LOW, HIGH])).tolist()
     if high <= low:
         low, high = float(channel.min()), float(channel.max())
     channel.sub_(low).div_(max(high - low, 1e-12)).clamp_(0, 1)
