@@ -15,7 +15,7 @@ TISSUE = ((-200.0, 0.15), (300.0, 0.85))
 
 
 def tissue_curve() -> Tensor:
-    """For images whose :data:`HU_WINDOW` became 0..1: float32 ``(BINS + 1,)``, rising from 0 to 1, straight but twice."""
+    """For images whose :data:`HU_WINDOW` became 0..1: float32 ``(BINS + 1,)``, rising 0 to 1, straight but twice."""
     low, high = HU_WINDOW
     places = torch.tensor([0.0, *((hu - low) / (high - low) for hu, _ in TISSUE), 1.0])
     heights = torch.tensor([0.0, *(height for _, height in TISSUE), 1.0])
