@@ -149,7 +149,7 @@ class TestScribble:
         more = painted.copy()
         more[12, 1, 3:9] = 1
         events, _ = run(scribble(image, Volume(more, AFFINE), background=1, view=(1, 20)))
-        one, whole = (event.data["labels"] for event in events if isinstance(event, Preview))
+        one, _, whole = (event.data["labels"] for event in events if isinstance(event, Preview))
         assert one.shape == (24, 44)
         assert (one == whole[:, 20]).mean() > 0.9
 

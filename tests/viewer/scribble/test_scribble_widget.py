@@ -217,6 +217,7 @@ class TestEnd:
         made = widget.result
         np.testing.assert_array_equal(made.data, np.where(answer == 1, 0, answer))
         assert made.name == "ball labels"
+        assert all(made._overlays[name].visible for name in ("polygon", "brush_stroke"))  # not left out for good
         assert made.data.flags.writeable
         assert made.data.flags.c_contiguous
         assert made.metadata[KEY]["meta"]["made_by"]["method"] == "scribble"
