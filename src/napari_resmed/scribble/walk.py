@@ -65,7 +65,7 @@ def random_walk(
             boxes = dict.fromkeys(others, _whole(level.shape))
         if number < len(levels) - 1:
             found = upsampled(found, levels[number + 1].factors, _whole(level.shape)).contiguous()
-        if any(number in boxes for number in others):
+        if any(one in boxes for one in others):
             equations = _Equations(level, seeds[number], strength)
             for done, one in enumerate(others):
                 if one in boxes:

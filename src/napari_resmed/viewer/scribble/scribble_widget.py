@@ -210,7 +210,9 @@ class ScribbleWidget(QWidget):
     def _show_channels(self) -> None:
         if self.session is None:
             self.channels.show_for(self.image_choice.currentData())
-            self._form.setRowVisible(self.channels, self.channels.count() > 0)
+            for part in (self.channels, self._form.labelForField(self.channels)):
+                if part is not None:
+                    part.setVisible(self.channels.count() > 0)
 
     def _on_strokes_choice(self, *_: Any) -> None:
         if self.session is None:
