@@ -17,6 +17,7 @@ from napari_resmed.models.model import Model
 from napari_resmed.nets import build_network
 from napari_resmed.nets.size import edge_multiples
 from napari_resmed.prepare.preparation import Preparation
+from napari_resmed.train.augmentation import Augmentation
 from napari_resmed.train.case_facts import CaseFacts, Intensities, LeftOut
 from napari_resmed.train.fingerprint import ChannelFacts, Fingerprint
 from napari_resmed.train.make_plan import CARE, Wishes, make_plan, smaller, step_multiple
@@ -226,6 +227,22 @@ class TestIntensities:
         plan = plan_of(looks=CT, modality=modality)
         assert plan.preparation.windows == ((-130.0, 270.0),)
         assert "Hounsfield" in plan.reasons["intensities"]
+
+    def test_hounsfield_units_are_disturbed_as_little_as_scanners_do(self) -> None:
+        wide = replace(CT[1], p95=1300)  # bone among the structures
+        of_bone, of_glands = (plan_of(looks=(CT[0], one), modality="CT") for one in (wide, CT[1]))
+        for plan in (of_bone, of_glands):
+            (window,) = plan.preparation.windows
+            width = window[1] - window[0]
+            assert plan.augmentation.noise * width <= 41  # HU
+            assert plan.augmentation.brightness * width <= 26
+        assert of_bone.augmentation.noise < of_glands.augmentation.noise
+
+    def test_other_intensities_are_disturbed_more(self) -> None:
+        usual = Augmentation()
+        for plan in (plan_of(looks=MR), plan_of(looks=CT, modality="CT", channels=("CT", "PET"))):
+            found = plan.augmentation
+            assert (found.noise, found.brightness, found.gamma) == (usual.noise, usual.brightness, usual.gamma)
 
     @pytest.mark.parametrize(("looks", "modality"), [(MR, ""), (MR, "MR"), (CT, "MR")])
     def test_nothing_else_does(self, looks: tuple, modality: str) -> None:

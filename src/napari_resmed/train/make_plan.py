@@ -52,6 +52,9 @@ MOST_PATCHES = {"cpu": 20, "gpu": 200}
 LEAST_VOXELS_ACROSS = 4
 # Hounsfield units: air is -1000, and nothing but CT is so far below zero in every image.
 CT_MINIMUM = -500.0
+# They are the same on every scanner but for some noise and drift; disturbing them as one disturbs MR would drown the
+# fifty units that tell a gland from a muscle.
+CT_NOISE, CT_SHIFT, CT_CONTRAST, CT_GAMMA = 40.0, 25.0, 0.08, 0.08
 LEAST_PATCH = 32
 
 
@@ -163,7 +166,7 @@ def make_plan(name: str, dataset: Dataset, facts: Fingerprint, base: Model | Non
         training=split.train,
         held_out=split.validation,
         left_out=tuple((case.case, case.reason) for case in facts.left_out),
-        augmentation=_augmentation(patch, preparation.spacing_mm, mirror=not sides or bool(pairs)),
+        augmentation=_augmentation(patch, preparation, not sides or bool(pairs), len(dataset.channels)),
         mirror_axes=() if sides else (2,),
         mirror_pairs=pairs,
         minutes=minutes,
@@ -313,11 +316,12 @@ def _network(patch: Shape, spacing_mm: Three, kind: str, reasons: dict[str, str]
     }
 
 
-def _augmentation(patch: Shape, spacing_mm: Three, mirror: bool) -> Augmentation:
-    """Bends and shifts in proportion to what a patch shows."""
+def _augmentation(patch: Shape, preparation: Preparation, mirror: bool, channels: int) -> Augmentation:
+    """Bends and shifts in proportion to what a patch shows; Hounsfield units are changed as little as scanners do."""
+    spacing_mm = preparation.spacing_mm
     shortest = min(size * mm for size, mm in zip(patch, spacing_mm, strict=True))
     coarse = max(2 * max(spacing_mm), shortest / 2)
-    return Augmentation(
+    every = Augmentation(
         Deformation(
             rotation_deg=20,
             scale=0.15,
@@ -326,6 +330,17 @@ def _augmentation(patch: Shape, spacing_mm: Three, mirror: bool) -> Augmentation
             elastic=((round(coarse, 2), round(coarse / 10, 2)), (round(coarse / 2, 2), round(coarse / 28, 2))),
             mirror=mirror,
         )
+    )
+    windows = [preparation.window(number) for number in range(channels)]
+    widths = [window[1] - window[0] for window in windows if window is not None]
+    if len(widths) < channels:
+        return every
+    return replace(
+        every,
+        noise=round(min(every.noise, CT_NOISE / max(widths)), 4),
+        brightness=round(min(every.brightness, CT_SHIFT / max(widths)), 4),
+        contrast=CT_CONTRAST,
+        gamma=CT_GAMMA,
     )
 
 

@@ -1,0 +1,144 @@
+"""Train on all parts of a data set but one, judge on that one, part after part; then train on everything.
+
+Every case is so judged once by a network that never saw it, through the same Segment job that a click runs. Training,
+predictions and figures lie in a work folder; a run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from napari_resmed.case import Case, Dataset
+from napari_resmed.events import Metric, Warning
+from napari_resmed.jobs.evaluate import evaluate
+from napari_resmed.jobs.segment_file import segment_file
+from napari_resmed.jobs.train import train
+from napari_resmed.review.scores import Evaluation
+from napari_resmed.train.run_folder import RunFolder
+
+__all__ = ["cross_validate", "fold_of", "run", "train_on"]
+
+Result = TypeVar("Result")
+
+
+def cross_validate(
+    dataset: Dataset,
+    work: Path,
+    *,
+    name: str,
+    folds: int,
+    minutes: float,
+    seed: int,
+    plan: Mapping[str, Any] | None = None,
+    only: Sequence[int] = (),
+) -> Evaluation | None:
+    """Judge every case by a network that was trained on the other parts.
+
+    Parameters
+    ----------
+    dataset:
+        The cases that can be used, in a fixed order.
+    work:
+        Where everything lies that is made.
+    name:
+        Of the models.
+    folds, minutes, seed:
+        How many parts, minutes of training for each, and where chance begins.
+    plan:
+        Decisions of the plan that the recipe makes itself.
+    only:
+        Parts to do now, counted from 0; all where empty.
+
+    Returns
+    -------
+    Evaluation
+        With the report in ``work/report``; None while parts are missing.
+    """
+    predicted, truth = work / "predicted", work / "truth"
+    for folder in (predicted, truth):
+        folder.mkdir(parents=True, exist_ok=True)
+    for fold in only or range(folds):
+        part = [case for number, case in enumerate(dataset.cases) if fold_of(number, folds) == fold]
+        if all((predicted / f"{case.name}.nii.gz").exists() for case in part):
+            continue
+        rest = [case for number, case in enumerate(dataset.cases) if fold_of(number, folds) != fold]
+        model = train_on(dataset, rest, work / f"fold{fold + 1}" / name, minutes, seed, plan)
+        for case in part:
+            run(segment_file(Path(str(case.images[0])), predicted / f"{case.name}.nii.gz", str(model)))
+            print(f"  {case.name} segmented by part {fold + 1}'s model", flush=True)
+    for case in dataset.cases:
+        link = truth / f"{case.name}.nii.gz"
+        if not link.exists():
+            link.symlink_to(Path(str(case.labels)).absolute())
+    if len(list(predicted.glob("*.nii.gz"))) < len(dataset.cases):
+        return None
+    known = {label.value: label.name for label in dataset.labels}
+    annotated = work / "annotated.csv" if any(case.annotated is not None for case in dataset.cases) else None
+    if annotated is not None:
+        _write_annotated(annotated, dataset)
+    return run(evaluate(predicted, truth, report=work / "report", names=known, labels=list(known), annotated=annotated))
+
+
+def fold_of(number: int, folds: int) -> int:
+    """The part a case belongs to, by its place in the list."""
+    return number % folds
+
+
+def train_on(
+    dataset: Dataset,
+    cases: Sequence[Case],
+    folder: Path,
+    minutes: float,
+    seed: int,
+    plan: Mapping[str, Any] | None = None,
+) -> Path:
+    """Train a model on some of the cases, or go on with it; nothing where it is done."""
+    if folder.exists():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if RunFolder.beside(folder).is_unfinished:
+        run(train("", folder, resume=True))
+        return folder
+    table = folder.parent / f"{folder.name}.csv"
+    _write_table(table, dataset, cases)
+    run(train(table, folder, minutes=minutes, seed=seed, plan=plan))
+    return folder
+
+
+def run(steps: Generator[Any, Any, Result]) -> Result:
+    """A job to its end, with what it warns of and how far it is."""
+    while True:
+        try:
+            event = next(steps)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+        if isinstance(event, Warning):
+            print(f"  {event.message}", flush=True)
+        if isinstance(event, Metric) and event.name.endswith("Dice"):
+            print(f"  step {event.step}: {event.name} {event.value:.3f}", flush=True)
+
+
+def _write_table(path: Path, dataset: Dataset, cases: Sequence[Case]) -> None:
+    names = {label.value: label.name for label in dataset.labels}
+    (path.parent / "labels.json").write_text(json.dumps(names))
+    with path.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("case", "image", "label", "annotated"))
+        for case in cases:
+            looked_for = dataset.labels.values if case.annotated is None else case.annotated
+            paths = (Path(str(place)).absolute() for place in (case.images[0], case.labels))
+            rows.writerow((case.name, *paths, ";".join(map(str, looked_for))))
+
+
+def _write_annotated(path: Path, dataset: Dataset) -> None:
+    with path.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("case", *(label.name for label in dataset.labels)))
+        for case in dataset.cases:
+            looked_for = dataset.labels.values if case.annotated is None else case.annotated
+            rows.writerow((case.name, *(int(value in looked_for) for value in dataset.labels.values)))

@@ -1,0 +1,33 @@
+"""``python -m recipes.head_neck_ct``: from partly annotated CTs to the built-in model ``head-neck-ct``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from napari_resmed.labels import Code, Label, LabelSet
+from recipes.from_cases import Recipe, main
+
+# SNOMED CT, as in DICOM PS3.16.
+PAROTID = Code("SCT", "45289007", "Parotid Gland")
+RIGHT, LEFT = Code("SCT", "24028007", "Right"), Code("SCT", "7771000", "Left")
+
+RECIPE = Recipe(
+    name="head-neck-ct",
+    here=Path(__file__).parent,
+    description="Seven organs at risk in CT of head and neck",
+    labels=LabelSet(
+        (
+            Label(1, "brainstem", (230, 159, 0), Code("SCT", "119238007", "Brain Stem")),
+            Label(2, "spinal cord", (86, 180, 233), Code("SCT", "2748008", "Spinal cord")),
+            Label(3, "right parotid gland", (0, 158, 115), PAROTID, modifier=RIGHT),
+            Label(4, "left parotid gland", (240, 228, 66), PAROTID, modifier=LEFT),
+            Label(5, "oesophagus", (0, 114, 178), Code("SCT", "32849002", "Esophagus")),
+            Label(6, "larynx", (213, 94, 0), Code("SCT", "4596009", "Larynx")),
+            Label(7, "mandible", (204, 121, 167), Code("SCT", "91609006", "Mandible")),
+        )
+    ),
+    minutes=60,
+)
+
+if __name__ == "__main__":
+    main(RECIPE)

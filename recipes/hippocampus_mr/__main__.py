@@ -1,0 +1,28 @@
+"""``python -m recipes.hippocampus_mr``: from labelled cases to the built-in model ``hippocampus-mr``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from napari_resmed.labels import Code, Label, LabelSet
+from recipes.from_cases import Recipe, main
+
+# SNOMED CT: the structure, and which part of it.
+HIPPOCAMPUS = Code("SCT", "5366008", "Hippocampus")
+ANTERIOR, POSTERIOR = Code("SCT", "255549009", "Anterior"), Code("SCT", "255551008", "Posterior")
+
+RECIPE = Recipe(
+    name="hippocampus-mr",
+    here=Path(__file__).parent,
+    description="Anterior and posterior hippocampus in T1-weighted MR that is cropped to its surroundings",
+    labels=LabelSet(
+        (
+            Label(1, "anterior hippocampus", (230, 159, 0), HIPPOCAMPUS, modifier=ANTERIOR),
+            Label(2, "posterior hippocampus", (86, 180, 233), HIPPOCAMPUS, modifier=POSTERIOR),
+        )
+    ),
+    minutes=30,
+)
+
+if __name__ == "__main__":
+    main(RECIPE)
