@@ -1,9 +1,9 @@
 """How soon is a stroke answered? (first volume 3 s, 8 s without features; later slice 0.3 s, volume 1.5 s)
 
 A head-and-neck CT of 128³ voxels and five classes, painted by the simulated user of ``benchmarks.scribble``; through
-the engine and its worker, as the dock does it. Seconds from handing strokes over to the answer's arrival, and in brackets
-the processor's seconds that the worker spent meanwhile, which are the same on a machine that is busy otherwise. Of later
-strokes every second one comes as soon as the volume before is there, while that is still being checked.
+the engine and its worker, as the dock does it. Seconds from handing strokes over to the answer's arrival; in brackets
+the processor's seconds that the worker spent on it, for a machine that is busy otherwise. Of later strokes every second
+one comes as soon as the volume before is there, while that is still being checked.
 """
 
 from __future__ import annotations
