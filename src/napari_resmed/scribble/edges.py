@@ -96,7 +96,7 @@ def upsampled(values: Tensor, factors: Sequence[int], box: Box) -> Tensor:
         mode="trilinear",
         align_corners=False,
     )
-    return fine[(0, slice(None), *inner)]
+    return fine[0][(slice(None), *inner)]
 
 
 def _factors(shape: Sequence[int], spacing: Sequence[float]) -> tuple[int, int, int]:
