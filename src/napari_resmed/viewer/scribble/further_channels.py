@@ -33,6 +33,9 @@ class FurtherChannels(QListWidget):
         super().__init__(parent)
         self._viewer = viewer
         self._offered: tuple[Any, list[Any]] = (None, [])
+        # Apart from the rows: while the image's choice is filled anew, others are the chosen image for a moment.
+        self._ticked: list[Any] = []
+        self.itemChanged.connect(self._on_item)
         self.setToolTip("Images on the same grid that are looked at as well, e.g. T1, T2 and FLAIR of one head")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -43,14 +46,15 @@ class FurtherChannels(QListWidget):
         if (image, images) == self._offered:
             return  # asked whenever any layer comes or goes
         self._offered = (image, images)
-        ticked = self.chosen
+        self._ticked = [layer for layer in self._ticked if layer in self._viewer.layers]
         self.clear()
         for layer in images:
             if layer is not image and not trouble_with(layer) and on_one_grid(layer, image):
-                item = QListWidgetItem(layer.name, self)
+                item = QListWidgetItem(layer.name)
                 item.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsUserCheckable)
-                item.setCheckState(Qt.CheckState.Checked if layer in ticked else Qt.CheckState.Unchecked)
+                item.setCheckState(Qt.CheckState.Checked if layer in self._ticked else Qt.CheckState.Unchecked)
                 item.setData(Qt.ItemDataRole.UserRole, layer)
+                self.addItem(item)
         if self.count():
             self.setFixedHeight(min(self.count(), ROWS) * self.sizeHintForRow(0) + 2 * self.frameWidth())
 
@@ -65,6 +69,12 @@ class FurtherChannels(QListWidget):
         """The layers that are ticked."""
         ticked = [item for item in self._items() if item.checkState() == Qt.CheckState.Checked]
         return [item.data(Qt.ItemDataRole.UserRole) for item in ticked]
+
+    def _on_item(self, item: QListWidgetItem) -> None:
+        layer = item.data(Qt.ItemDataRole.UserRole)
+        self._ticked = [other for other in self._ticked if other is not layer]
+        if item.checkState() == Qt.CheckState.Checked:
+            self._ticked.append(layer)
 
     def _items(self) -> list[QListWidgetItem]:
         found = (self.item(row) for row in range(self.count()))

@@ -260,7 +260,7 @@ class ScribbleWidget(QWidget):
             self.hint.setText(trouble)
             show_error(trouble)
             return
-        strokes = self.strokes_choice.currentData()
+        strokes, others = self.strokes_choice.currentData(), self.channels.chosen
         if strokes is None:
             strokes = new_strokes(image, self.labels.labels)
             parts = add_in_parts(strokes, lambda: self._viewer.add_layer(strokes))
@@ -271,7 +271,7 @@ class ScribbleWidget(QWidget):
             self._viewer,
             image,
             strokes,
-            self.channels.chosen,
+            others,
             lambda: self.labels.labels,
             lambda: self.options.parameters,
             self._under_way,
