@@ -61,7 +61,7 @@ def main() -> None:
     report("idle window", pulse)
     for run in ("first click", "second click", "third click"):
         pulse.restart()
-        widget.segment_button.click()
+        widget.start_button.click()
         arrived: list[int] = []
         widget.job.finished.connect(lambda *_, arrived=arrived: arrived.append(len(pulse.gaps_ms)))
         spin(lambda: not widget.is_running, 120)

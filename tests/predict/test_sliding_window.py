@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 
 from napari_resmed.errors import InputError, WorkError
 from napari_resmed.nets import build_network
+from napari_resmed.nets.split import split
+from napari_resmed.predict.answers import TwoParts
 from napari_resmed.predict.belt import Rows
 from napari_resmed.predict.machine import Machine
 from napari_resmed.predict.sliding_window import slide, sliding_window
@@ -86,6 +89,58 @@ class TestMirrored:
             for each in (image, image.flip(3))
         ]
         assert torch.allclose(answers[0], answers[1].flip(3), atol=1e-4)
+
+
+class TestTwoParts:
+    """A network whose last layer is applied to sums, or plane by plane."""
+
+    IMAGE = (1, 20, 30, 21)
+    SIZE = (16, 16, 16)
+
+    @pytest.fixture(scope="class")
+    def whole(self) -> nn.Module:
+        torch.manual_seed(0)
+        levels = {"features": [4, 8], "kernel_sizes": [[3, 3, 3]] * 2, "strides": [[1, 1, 1], [2, 2, 2]]}
+        blocks = {"blocks": [1, 1], "decoder_convs": [1]}
+        return build_network("ResidualEncoderUNet", {"in_channels": 1, "out_channels": 9, **levels, **blocks}).eval()
+
+    def rows(self, network: Any, windows: Windows, **how: Any) -> Tensor:
+        steps = slide(picture(self.IMAGE), [network], CPU, windows, classes=9, **how)
+        scores = torch.cat([step.scores.clone() for step in steps if isinstance(step, Rows)], 1)
+        assert scores.any()
+        return scores
+
+    def parts(self, whole: nn.Module) -> TwoParts:
+        parts = split(whole)
+        assert parts is not None
+        return TwoParts(*parts)
+
+    def test_sums_of_features_give_the_same_scores(self, whole: nn.Module) -> None:
+        windows = Windows(self.SIZE)
+        scores = self.rows(self.parts(whole), replace(windows, of_features=True))
+        assert torch.allclose(scores, self.rows(whole, windows), rtol=1e-4, atol=1e-5)
+
+    def test_made_plane_by_plane_nnunets_sums_stay(self, whole: nn.Module) -> None:
+        windows = Windows(self.SIZE, sums=torch.float16, even=True)
+        scores = self.rows(self.parts(whole), windows)
+        expected = self.rows(whole, windows)
+        assert scores.dtype == expected.dtype == torch.float16
+        # A last digit of float32 may decide how half precision rounds; nothing else does.
+        assert (scores == expected).float().mean() > 0.98
+        assert torch.allclose(scores.float(), expected.float(), rtol=4e-3, atol=4e-3)
+
+    def test_several_passes_take_it_whole(self, whole: nn.Module) -> None:
+        windows = Windows(self.SIZE, mirror_axes=(2,))
+        scores = self.rows(self.parts(whole), windows)
+        assert torch.allclose(scores, self.rows(whole, windows), rtol=1e-4, atol=1e-5)
+
+    def test_goes_on_with_smaller_windows(self, whole: nn.Module) -> None:
+        parts, windows = self.parts(whole), Windows((16, 64, 16), multiples=(2, 2, 2), of_features=True)
+        narrow = TwoParts(Narrow(parts.body, voxels=16 * 32 * 16), parts.head)
+        steps = list(slide(picture((1, 20, 70, 16)), [narrow], CPU, windows, classes=9))
+        assert any(isinstance(step, Windows) for step in steps)
+        scores = torch.cat([step.scores for step in steps if isinstance(step, Rows)], 1)
+        assert scores.shape == (9, 20, 70, 16)
 
 
 class TestRows:

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from napari_resmed.errors import InputError
+from napari_resmed.io import dicom
+from napari_resmed.io.archive import is_archive
 from napari_resmed.io.below import files_below
-from napari_resmed.io.dicom import Series, find_series, read_series
-from napari_resmed.io.dicom.places import is_archive
 from napari_resmed.io.formats import DICOM_SUFFIXES, ENDINGS, HOLDS_SEVERAL, is_dicom, is_readable, is_study
 from napari_resmed.io.image_file import is_image_name, read_image
 from napari_resmed.io.itk import SUFFIXES as ITK_SUFFIXES
@@ -82,7 +82,7 @@ def read(
         if series and series != path.name:
             raise InputError(f"{path.name} holds one image and no series {series!r}; leave --series out")
         return read_image(path, magnitude=magnitude)
-    every = find_series(path)
+    every = dicom.find_series(path)
     identity, _, part = series.partition(":")
     found = [entry for entry in every if not series or entry.id == identity]
     if not found:
@@ -104,11 +104,11 @@ def read(
         from napari_resmed.io.dicom.objects import read_part
 
         return read_part(readable[0], part, _images(path, every, like))
-    volume = read_series(readable[0], remedy if readable[0].problem else "")
+    volume = dicom.read_series(readable[0], remedy if readable[0].problem else "")
     return _with_notes(volume, _left_out(path, every, readable[0]))
 
 
-def _ways_out(series: Series) -> str:
+def _ways_out(series: dicom.Series) -> str:
     """What a person can ask for where slices form no regular grid."""
     does = {
         "largest_block": "--irregular largest-block reads the largest regular part",
@@ -118,7 +118,7 @@ def _ways_out(series: Series) -> str:
     return f"; {ways}" if ways else ""
 
 
-def _left_out(path: Path, found: Sequence[Series], chosen: Series) -> list[str]:
+def _left_out(path: Path, found: Sequence[dicom.Series], chosen: dicom.Series) -> list[str]:
     """What lies beside a series and may be a part of it: a damaged slice at its end leaves no gap."""
     if not path.is_dir():
         return []
@@ -165,7 +165,7 @@ def read_all(path: Path | str, series: str = "", like: Path | str | None = None)
         return list(read_seg_nrrd(path))
     if not _holds_dicom(path) or ":" in series:
         return [read(path, series, like)]
-    every = find_series(path)
+    every = dicom.find_series(path)
     found = [entry for entry in every if not series or entry.id == series]
     volumes: list[Volume] = []
     for entry in found:
@@ -178,7 +178,7 @@ def read_all(path: Path | str, series: str = "", like: Path | str | None = None)
                 if len(found) == 1:
                     raise
         elif not entry.problem:
-            volumes.append(read_series(entry))
+            volumes.append(dicom.read_series(entry))
     return volumes or [read(path, series, like)]
 
 
@@ -226,12 +226,12 @@ def _holds_dicom(path: Path) -> bool:
     return True
 
 
-def _images(path: Path, found: list[Series], like: Path | str | None) -> list[Series]:
+def _images(path: Path, found: list[dicom.Series], like: Path | str | None) -> list[dicom.Series]:
     """The series among which the image that an object refers to may be."""
     if like:
-        return find_series(like)
+        return dicom.find_series(like)
     # Of a single file, the series found are the object alone.
-    return found if path.is_dir() or is_archive(path) else find_series(path.parent)
+    return found if path.is_dir() or is_archive(path) else dicom.find_series(path.parent)
 
 
 def _choose(maps: Sequence[LabelMap], name: str, identity: str) -> LabelMap:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from napari_resmed.io.dicom.places import is_archive
+from napari_resmed.io.archive import is_archive
 from napari_resmed.io.image_file import ENDINGS as IMAGE_ENDINGS
 from napari_resmed.io.image_file import is_image_name
 from napari_resmed.io.seg_nrrd import SUFFIX as SEGMENTS_SUFFIX

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from napari_resmed import geometry
@@ -33,8 +32,6 @@ SUFFIXES = (*nrrd.SUFFIXES, *metaimage.SUFFIXES)
 # Header noise, as of float32 cosines or quaternions, is written as it is; above it (0.006 degrees) a volume
 # is sheared, which readers of these formats may take for a rotation or refuse.
 SHEAR_COSINE = 1e-4
-
-sitk.ProcessObject.SetGlobalWarningDisplay(False)  # what matters is reported as an error in our words
 
 
 def open_itk(path: Path | str) -> StoredImage:
@@ -105,7 +102,7 @@ def write_itk(volume: Volume, path: Path | str) -> None:
         colour = said if len(said) == volume.channels and volume.data.dtype == np.uint8 else ""
         if colour and part.suffix.lower() in metaimage.SUFFIXES:
             image.SetMetaData(metaimage.COLOUR, colour)
-        sitk.WriteImage(image, str(part), useCompression=isinstance(volume, LabelMap))
+        _simpleitk().WriteImage(image, str(part), useCompression=isinstance(volume, LabelMap))
         if part.suffix.lower() in (".nrrd", ".nhdr"):
             complete_header(part, colour)
         written = sorted(folder.iterdir(), key=lambda file: file == part)
@@ -121,6 +118,14 @@ def write_itk(volume: Volume, path: Path | str) -> None:
         raise WorkError(f"could not write {path.name}: {reason}; nothing was left there") from problem
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _simpleitk() -> Any:
+    # Only to write: it takes a tenth of a gigabyte.
+    import SimpleITK as sitk
+
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)  # what matters is reported as an error in our words
+    return sitk
 
 
 def _check_encodable(path: Path) -> None:
@@ -157,7 +162,7 @@ def _image(volume: Volume) -> Any:
     if "c" in volume.axes:
         data = np.moveaxis(data, volume.axes.index("c"), -1)
     native = data.astype(data.dtype.newbyteorder("="), copy=False)
-    image = sitk.GetImageFromArray(np.ascontiguousarray(native), isVector="c" in volume.axes)
+    image = _simpleitk().GetImageFromArray(np.ascontiguousarray(native), isVector="c" in volume.axes)
     size = image.GetDimension()
     spacing = volume.spacing_mm
     direction, origin = np.eye(size), np.zeros(size)

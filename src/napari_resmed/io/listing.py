@@ -9,9 +9,9 @@ from typing import Any
 
 from napari_resmed import geometry
 from napari_resmed.errors import InputError, ResMedError
+from napari_resmed.io import dicom
+from napari_resmed.io.archive import is_archive
 from napari_resmed.io.below import files_below
-from napari_resmed.io.dicom import Series, find_series
-from napari_resmed.io.dicom.places import is_archive
 from napari_resmed.io.files import is_dicom, is_study, read
 from napari_resmed.io.image_file import SECOND_HALVES, is_image_name, peek_image
 from napari_resmed.io.peek import Peek
@@ -143,7 +143,7 @@ def _names(volume: Volume) -> str:
 
 
 def _describe_dicom(path: Path) -> list[Entry]:
-    found = find_series(path)
+    found = dicom.find_series(path)
     entries: list[Entry] = []
     for series in found:
         if series.kind != "labels":
@@ -163,7 +163,7 @@ def _describe_dicom(path: Path) -> list[Entry]:
     return entries
 
 
-def _describe_series(series: Series, path: Path) -> Entry:
+def _describe_series(series: dicom.Series, path: Path) -> Entry:
     if series.problem:
         found = _unreadable(series.id, str(path), series.problem)
         warnings = (*found.warnings, *series.warnings)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from napari_resmed.errors import InputError
-from napari_resmed.io.dicom.parameters import PARAMETERS
 from napari_resmed.volume import Volume
 
 __all__ = ["one_time"]
@@ -33,6 +32,8 @@ def one_time(volume: Volume, number: int) -> Volume:
     meta = dict(volume.meta)
     for of_all in ("ordered_by", "time_step_s"):
         meta.pop(of_all, None)
+    from napari_resmed.io.dicom.parameters import PARAMETERS  # only here: it brings DICOM's libraries
+
     for parameter in PARAMETERS:
         values = meta.pop(parameter.key, None)
         if values:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from napari_resmed.errors import InputError
-from napari_resmed.io.dicom.write import check_folder, write_series
+from napari_resmed.io import dicom
 from napari_resmed.io.formats import DICOM_SUFFIXES, HOLDS_SEVERAL, is_study
 from napari_resmed.io.itk import SUFFIXES as ITK_SUFFIXES
 from napari_resmed.io.itk import write_itk
@@ -87,7 +87,7 @@ def check_output(path: Path, like: Path | None = None) -> None:
     if name.endswith(DICOM_SUFFIXES):
         _check_is_dicom(path, like)
     elif not path.suffix:
-        check_folder(path)
+        dicom.check_folder(path)
         return
     elif not name.endswith((SEGMENTS_SUFFIX, *FILE_ENDINGS)):
         raise InputError(f"cannot write {path.name}: found the ending {path.suffix!r}, expected {WRITABLE}")
@@ -144,7 +144,7 @@ def write(
     elif name.endswith(MGH_SUFFIXES):
         write_mgh(volume, path)
     elif not path.suffix:
-        write_series(volume, path)
+        dicom.write_series(volume, path)
     else:
         raise InputError(f"cannot write {path.name}: found the ending {path.suffix!r}, expected {WRITABLE}")
 

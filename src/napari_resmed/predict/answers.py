@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from napari_resmed.nets.split import Head
 from napari_resmed.predict.machine import Machine
 from napari_resmed.predict.uncertainty import Doubt
 from napari_resmed.predict.windows import Windows
 
-__all__ = ["Answers", "Network", "merge_background"]
+__all__ = ["Answers", "Network", "TwoParts", "merge_background"]
 
 # Takes windows ``(batch, c, z, y, x)`` and gives scores; what it gave may lie in memory that its next answer uses.
 Network = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class TwoParts:
+    """A network whose last layer is a part of its own; takes and gives what the whole does."""
+
+    body: Network
+    head: Head
+
+    def __call__(self, windows: Tensor) -> Tensor:
+        """Scores of windows."""
+        return self.head(self.body(windows))
 
 
 class Answers:
@@ -41,13 +55,22 @@ class Answers:
         doubt: Doubt | None = None,
         on_device: bool = False,
     ) -> None:
-        self._passes = [(network, mirror) for network in networks for mirror in windows.mirrors]
+        # The last layer, where answers are what it is given and whoever sums them applies it; None: scores.
+        self.head: Head | None = None
+        only, mirrors = networks[0], windows.mirrors
+        alone = len(networks) * len(mirrors) == 1 and background_classes == 1 and machine.device.type == "cpu"
+        if isinstance(only, TwoParts) and alone:
+            self.head, networks = only.head, [only.body]
+        self._passes = [(network, mirror) for network in networks for mirror in mirrors]
         self._machine, self._background, self._doubt = machine, background_classes, doubt
         self._on_device = on_device
         self._even: dict[tuple[float, ...], Tensor] = {}
 
     def to(self, windows: Sequence[Tensor]) -> list[Tensor]:
-        """Scores ``(class, z, y, x)`` of each window ``(c, z, y, x)``, to be used before the next are asked for."""
+        """Scores ``(class, z, y, x)`` of each window ``(c, z, y, x)``, to be used before the next are asked for.
+
+        Where there is a ``head``, what it is given instead: ``(feature, z, y, x)``.
+        """
         keys = [_value_of(window) for window in windows]
         asked = [n for n, key in enumerate(keys) if key is None or key not in self._even]
         answers: dict[int, Tensor] = {}

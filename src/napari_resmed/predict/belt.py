@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from napari_resmed.errors import WorkError
+from napari_resmed.nets.split import Head
 from napari_resmed.predict.windows import Place, Shape, Windows
 
 __all__ = ["Belt", "NotFiniteError", "Rows"]
@@ -64,6 +65,8 @@ class Belt:
         Whether answers have one more channel, the doubt.
     device:
         Where sums are kept.
+    head:
+        The network's last layer, where windows are answered by what it is given; None where by scores.
     """
 
     def __init__(
@@ -74,15 +77,20 @@ class Belt:
         margins: Sequence[tuple[int, int]],
         doubt: bool = False,
         device: torch.device | str = "cpu",
+        head: Head | None = None,
     ) -> None:
         self._height = windows.patch[0]
         self._classes = classes
-        self._scores = torch.zeros((classes + doubt, self._height, *shape[1:]), dtype=windows.sums, device=device)
+        self._head = head
+        self._of_features = head is not None and windows.of_features
+        summed = head.weight.shape[1] if head is not None and windows.of_features else classes + doubt
+        self._scores = torch.zeros((summed, self._height, *shape[1:]), dtype=windows.sums, device=device)
         self._like_nnunet = windows.even and windows.sums == torch.float16
         kind = torch.float16 if self._like_nnunet else torch.float32
         self._weights = torch.zeros((self._height, *shape[1:]), dtype=kind, device=device)
         self.use(windows)
         self._gone = 0
+        self._planes: Tensor | None = None
         (self._low, high), *across = margins
         self._high = shape[0] - high
         self._inner = tuple(slice(a, size - b) for (a, b), size in zip(across, shape[1:], strict=True))
@@ -105,10 +113,12 @@ class Belt:
         self._spare = torch.empty((2, *windows.patch))
 
     def add(self, place: Place, answer: Tensor) -> None:
-        """Add the answer ``(class, z, y, x)`` of a window, weighted."""
+        """Add the answer ``(class, z, y, x)`` of a window, or what the ``head`` makes it of, weighted."""
         for part, rows in self._parts(place[0].start, place[0].stop):
             sums = self._scores[(slice(None), rows, *place[1:])]
-            if answer.device.type == "cpu":
+            if self._head is not None and not self._of_features:
+                self._add_scores(self._head, sums, answer[:, part], self._window[part])
+            elif answer.device.type == "cpu":
                 self._add(sums, answer[:, part], self._window[part])
             else:
                 sums += answer[:, part] * self._window[part].float()
@@ -126,6 +136,20 @@ class Belt:
         # Left to itself, torch makes copies anew wherever two types meet.
         for into, one in zip(sums, answer, strict=True):
             into.copy_(total.copy_(into).add_(torch.mul(one, weight, out=product)))
+
+    def _add_scores(self, head: Head, sums: Tensor, features: Tensor, weight: Tensor) -> None:
+        """Scores are made a plane at a time, and never go to memory."""
+        size = weight[0].numel()
+        if self._planes is None or self._planes.shape[-1] != size:
+            self._planes = torch.empty((2, len(sums), size))
+        scores, total = self._planes
+        of_plane = total.view(len(sums), *weight.shape[1:])
+        for z, plane in enumerate(weight.float()):
+            head.flat(features[:, z].reshape(len(features), size), out=scores)
+            scores.mul_(plane.reshape(size))
+            into = sums[:, z]
+            of_plane.copy_(into)
+            into.copy_(of_plane.add_(scores.view_as(of_plane)))
 
     def leave(self, row: int) -> Iterator[Rows]:
         """The rows below ``row``, which no later window reaches, a few at a time and without the margins.
@@ -145,8 +169,12 @@ class Belt:
                 scores /= weights.to(scores.dtype)
                 inner = scores[(slice(None), slice(low - start, high - start), *self._inner)]
                 _check_numbers(inner)
-                doubt = inner[self._classes] if len(inner) > self._classes else None
-                yield Rows(low - self._low, inner[: self._classes], doubt)
+                if self._of_features:
+                    assert self._head is not None
+                    yield Rows(low - self._low, self._head(inner[None])[0])
+                else:
+                    doubt = inner[self._classes] if len(inner) > self._classes else None
+                    yield Rows(low - self._low, inner[: self._classes], doubt)
             scores.zero_()
             weights.zero_()
             self._gone = start + count

@@ -13,6 +13,7 @@ import torch
 from napari_resmed.errors import InputError
 from napari_resmed.models.model import Model
 from napari_resmed.nets.size import edge_multiples, first_features, fits_one_size
+from napari_resmed.nets.split import SPLIT
 from napari_resmed.predict.machine import Machine
 from napari_resmed.predict.windows import Windows
 
@@ -93,7 +94,13 @@ def plan_memory(
         batch=1 if on_cpu else MOST_AT_A_TIME,
         multiples=None if one_size else edge_multiples(model.network, model.arguments),
     )
+    # nnU-Net's labels hang on how it rounds sums of scores; in bf16 they are others anyway.
+    alone = model.members * len(wishes.mirrors) == 1 and model.background_classes == 1
+    splits = on_cpu and alone and model.network in SPLIT
+    of_features = splits and not (wishes.even and machine.precision == "fp32")
+    features = first_features(model.arguments)
     classes = len(model.class_values) + uncertainty
+    summed = features if of_features else classes
     image = 4 * len(model.channels) * math.prod(shape) + 8 * math.prod(source_shape)
     if uncertainty:
         image += 4 * math.prod(shape) + 8 * math.prod(source_shape)
@@ -103,13 +110,14 @@ def plan_memory(
             batches.append(replace(windows, batch=batches[-1].batch // 2))
         # Sums on the device are worth more than many windows at a time, and less than large ones.
         for on_device in (True, False) if machine.device.type == "cuda" else (False,):
-            for sums, one in product((torch.float16,) if windows.even else (torch.float32, torch.float16), batches):
-                window = _window_bytes(one, model, machine, uncertainty)
-                belt = _belt_bytes(one.patch, shape, classes, sums)
+            for sums, one in product(_types(windows, of_features), batches):
+                window = _window_bytes(one, model, machine, uncertainty, splits)
+                belt = _belt_bytes(one.patch, shape, summed, sums)
                 at_program = image + (window if on_cpu else 0) + (0 if on_device else belt)
                 at_network = 0 if on_cpu else window + (belt if on_device else 0)
                 if at_program <= for_program and at_network <= for_network:
-                    return MemoryPlan(replace(one, sums=sums), belt, window, image, on_device)
+                    planned = replace(one, sums=sums, of_features=of_features)
+                    return MemoryPlan(planned, belt, window, image, on_device)
         windows = batches[-1].smaller()
     needed, found = (f"{count / 2**30:.1f} GB" for count in (at_program, for_program))
     raise InputError(
@@ -126,11 +134,21 @@ def free_bytes(machine: Machine) -> tuple[int, int]:
     return available, available
 
 
-def _window_bytes(windows: Windows, model: Model, machine: Machine, uncertainty: bool) -> int:
+def _types(windows: Windows, of_features: bool) -> tuple[torch.dtype, ...]:
+    """In which sums may be kept, best first; half the digits are too few for what a layer is still to come after."""
+    if of_features:
+        return (torch.float32,)
+    return (torch.float16,) if windows.even else (torch.float32, torch.float16)
+
+
+def _window_bytes(windows: Windows, model: Model, machine: Machine, uncertainty: bool, splits: bool) -> int:
+    a_voxel = BYTES_A_FEATURE[machine.precision] * first_features(model.arguments)
+    if splits:
+        return windows.batch * math.prod(windows.patch) * a_voxel
     a_class = BYTES_A_CLASS
     if model.members * len(windows.mirrors) > 1:
         a_class += BYTES_OF_PASSES + (BYTES_OF_DOUBT if uncertainty else 0)
-    a_voxel = a_class * len(model.class_values) + BYTES_A_FEATURE[machine.precision] * first_features(model.arguments)
+    a_voxel += a_class * len(model.class_values)
     return windows.batch * math.prod(windows.patch) * a_voxel
 
 

@@ -70,8 +70,8 @@ def slide(
     z, y, x = padded.shape[1:]
     places = window_places((z, y, x), windows.patch, windows.overlap, windows.even)
     device = machine.device if belt_on_device else "cpu"
-    belt = Belt(classes, windows, (z, y, x), margins, doubt is not None, device)
     answers = Answers(networks, machine, windows, background_classes, doubt, belt_on_device)
+    belt = Belt(classes, windows, (z, y, x), margins, doubt is not None, device, answers.head)
     done = 0
     while done < len(places):
         yield done, len(places)

@@ -42,6 +42,9 @@ class Windows:
     even:
         As nnU-Net does it: windows spread evenly over the image and weighted by its bell, mirrored along all
         combinations of axes.
+    of_features:
+        Whether what the network's last layer is given is summed instead of scores, and that layer is applied to the
+        sums: see :mod:`napari_resmed.nets.split`. The same result, but for rounding.
     """
 
     patch: Shape
@@ -51,6 +54,7 @@ class Windows:
     sums: torch.dtype = torch.float32
     multiples: Shape | None = None
     even: bool = False
+    of_features: bool = False
 
     @property
     def mirrors(self) -> list[tuple[int, ...]]:

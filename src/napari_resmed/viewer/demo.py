@@ -49,7 +49,7 @@ def main(picture: Path, stay: bool) -> int:
 
     watch = QTimer()
     watch.timeout.connect(look)
-    widget.segment_button.click()
+    widget.start_button.click()
     watch.start(100)
     napari.run()
     if failed:

@@ -45,7 +45,7 @@ def measure(viewer: napari.Viewer) -> Iterator[MeasureWidget]:
 
 
 def click_and_wait(qtbot: QtBot, widget: MeasureWidget) -> list[dict[str, str]]:
-    widget.measure_button.click()
+    widget.start_button.click()
     assert widget.is_running
     qtbot.waitUntil(lambda: not widget.is_running, timeout=COLD_MS)
     table = widget.table.table
@@ -118,7 +118,7 @@ class TestClick:
 
 class TestChoice:
     def test_nothing_there(self, measure: MeasureWidget) -> None:
-        assert not measure.measure_button.isEnabled()
+        assert not measure.start_button.isEnabled()
         assert "Nothing to measure yet" in measure.status.text()
 
     def test_an_image_elsewhere_is_not_proposed_and_refused(
@@ -129,7 +129,7 @@ class TestChoice:
         show(labels())
         assert measure.image_choice.currentText() == "No image"
         measure.image_choice.setCurrentText("elsewhere")
-        measure.measure_button.click()
+        measure.start_button.click()
         assert not measure.is_running
         assert "elsewhere does not lie on the grid of organs" in messages[-1][1]
 

@@ -35,7 +35,7 @@ from qtpy.QtCore import QCoreApplication
 viewer = napari.Viewer(show=True)
 viewer.add_image(np.random.default_rng(0).random((48, 48, 48)))
 _, widget = viewer.window.add_plugin_dock_widget("napari-resmed", "Segment")
-widget.segment_button.click()
+widget.start_button.click()
 while widget.is_running:
     QCoreApplication.processEvents()
     time.sleep(0.01)
@@ -46,7 +46,7 @@ viewer.close()
 
 
 def click_and_wait(qtbot: QtBot, widget: SegmentWidget) -> None:
-    widget.segment_button.click()
+    widget.start_button.click()
     assert widget.is_running
     qtbot.waitUntil(lambda: not widget.is_running, timeout=COLD_MS)
 
@@ -54,7 +54,7 @@ def click_and_wait(qtbot: QtBot, widget: SegmentWidget) -> None:
 def start_long_job(qtbot: QtBot, widget: SegmentWidget) -> None:
     """A job of some hundred windows, caught in the middle."""
     widget.options.overlap.setValue(0.9)
-    widget.segment_button.click()
+    widget.start_button.click()
     qtbot.waitUntil(lambda: widget.status.text().startswith("Segmenting,"), timeout=COLD_MS)
 
 
@@ -192,7 +192,7 @@ class TestChoice:
         assert segment.image_choice.currentData() is second
 
     def test_without_an_image_there_is_nothing_to_click(self, segment: SegmentWidget) -> None:
-        assert not segment.segment_button.isEnabled()
+        assert not segment.start_button.isEnabled()
         assert "Open an image" in segment.status.text()
 
 
@@ -250,7 +250,7 @@ class TestCancel:
         qtbot.waitUntil(lambda: not segment.is_running, timeout=CANCEL_MS)
         assert "Cancelled" in segment.status.text()
         assert len(viewer.layers) == 1
-        assert segment.segment_button.isEnabled()
+        assert segment.start_button.isEnabled()
 
     def test_removing_the_layer_stops_its_job(
         self,

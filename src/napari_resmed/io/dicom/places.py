@@ -14,10 +14,11 @@ from pathlib import Path
 import pydicom
 
 from napari_resmed.errors import InputError, WorkError
+from napari_resmed.io.archive import is_archive
 from napari_resmed.io.below import files_below
 from napari_resmed.io.dicom.header import may_be_dicom
 
-__all__ = ["Place", "files_behind", "is_archive"]
+__all__ = ["Place", "files_behind"]
 
 # A study on a disc has some thousand files and some GB; what claims far more is a bomb or a mistake.
 MOST_MEMBERS = 200_000
@@ -27,7 +28,6 @@ MOST_RATIO = 200
 _RATIO_FROM_BYTES = 64 * 2**20
 _CHUNK = 2**20
 _DICOMDIR = "DICOMDIR"
-_ZIP_START = b"PK\x03\x04"
 
 
 @dataclass(frozen=True)
@@ -64,15 +64,6 @@ def files_behind(path: Path | str | Sequence[Path | str]) -> Place | None:
     if is_archive(place):
         return _unpacked(place)
     return None
-
-
-def is_archive(file: Path) -> bool:
-    """Whether a file is a zip archive, by its first bytes."""
-    try:
-        with file.open("rb") as opened:
-            return opened.read(4) == _ZIP_START
-    except OSError:
-        return False
 
 
 def _listed(index: Path) -> Place:

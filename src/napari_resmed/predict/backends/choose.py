@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from torch import Tensor
+from dataclasses import dataclass, replace
 
 from napari_resmed.errors import InputError
 from napari_resmed.models.model import Model
+from napari_resmed.nets.split import split
+from napari_resmed.predict.answers import Network, TwoParts
 from napari_resmed.predict.backends import openvino
 from napari_resmed.predict.machine import Machine
 from napari_resmed.predict.warm import warm_network
@@ -36,7 +35,7 @@ class Backend:
     """
 
     name: str
-    network: Callable[[Tensor], Tensor]
+    network: Network
     note: str = ""
 
 
@@ -68,7 +67,14 @@ def choose_backend(
     if wish not in BACKENDS:
         raise InputError(f"the backend is {wish!r}, expected {', '.join(BACKENDS)}")
     network = warm_network(model, machine, member)
-    plain = Backend("torch", network)
+    parts = split(network)
+    body, head = parts or (network, None)
+    part = "body" if parts else ""
+
+    def whole(answers: Network) -> Network:
+        return answers if head is None else TwoParts(answers, head)
+
+    plain = Backend("torch", whole(body))
     if wish == "torch":
         return plain
     there = openvino.is_installed() and machine.device.type == "cpu" and machine.precision in openvino.PRECISIONS
@@ -78,14 +84,16 @@ def choose_backend(
                 "OpenVINO cannot be had: it runs on the CPU, and needs `pip install openvino`; choose the backend torch"
             )
         return plain
-    if wish == "auto" and windows < WORTH_CONVERTING and not openvino.is_converted(model, patch, member):
+    if wish == "auto" and windows < WORTH_CONVERTING and not openvino.is_converted(model, patch, member, part):
         return plain
     try:
-        converted = openvino.convert(model, network, machine, patch, member)
+        converted = openvino.convert(model, body, machine, patch, member, part)
     except Exception as problem:  # whatever a foreign compiler raises, torch can do it
-        return Backend("torch", network, f"OpenVINO cannot run the network ({type(problem).__name__}); torch does")
+        return Backend(
+            "torch", plain.network, f"OpenVINO cannot run the network ({type(problem).__name__}); torch does"
+        )
     if converted.disagrees:
-        return Backend("torch", network, f"OpenVINO disagrees with torch ({converted.disagrees}); torch runs it")
+        return replace(plain, note=f"OpenVINO disagrees with torch ({converted.disagrees}); torch runs it")
     if wish == "auto" and not converted.is_faster:
         return plain
-    return Backend("openvino", converted)
+    return Backend("openvino", whole(converted))

@@ -100,20 +100,31 @@ def is_installed() -> bool:
     return find_spec("openvino") is not None
 
 
-def is_converted(model: Model, patch: Shape, member: int = 0) -> bool:
-    """Whether the model was converted before, for windows of this size."""
-    return (_place(model, patch, member) / _FACTS).is_file()
+def is_converted(model: Model, patch: Shape, member: int = 0, part: str = "") -> bool:
+    """Whether the model, or that part of it, was converted before, for windows of this size."""
+    return (_place(model, patch, member, part) / _FACTS).is_file()
 
 
-def convert(model: Model, network: nn.Module, machine: Machine, patch: Shape, member: int = 0) -> Converted:
+def convert(
+    model: Model, network: nn.Module, machine: Machine, patch: Shape, member: int = 0, part: str = ""
+) -> Converted:
     """The model's network compiled, from the cache where it was converted before.
+
+    Parameters
+    ----------
+    model, member, machine, patch:
+        As of :func:`napari_resmed.predict.backends.choose_backend`.
+    network:
+        With the model's weights: all of it, or a part.
+    part:
+        Which part; each is kept by itself.
 
     Raises
     ------
     Exception
         Whatever OpenVINO raises where it cannot take the network.
     """
-    place = _place(model, patch, member)
+    place = _place(model, patch, member, part)
     key = (place.name, machine.precision)
     if key not in _warm:
         openvino = _openvino()
@@ -135,9 +146,9 @@ def _openvino() -> Any:
     return import_module("openvino")
 
 
-def _place(model: Model, patch: Shape, member: int) -> Path:
+def _place(model: Model, patch: Shape, member: int, part: str) -> Path:
     weights = (model.folder / weights_file(member)).read_bytes() if model.folder else b""
-    described = json.dumps([model.network, model.arguments, patch], sort_keys=True, default=list)
+    described = json.dumps([model.network, model.arguments, patch, part], sort_keys=True, default=list)
     name = hashlib.sha256(weights + described.encode()).hexdigest()[:24]
     return _cache() / name
 

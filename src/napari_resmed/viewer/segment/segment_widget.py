@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
-from functools import partial
 from html import escape
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -12,23 +10,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_error, show_info, show_warning
-from qtpy.QtCore import QEvent, QSize
-from qtpy.QtWidgets import QComboBox, QFormLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QFormLayout, QSizePolicy, QVBoxLayout
 
 from napari_resmed.errors import ResMedError
-from napari_resmed.events import Failed, Progress, Started
+from napari_resmed.events import Failed
 from napari_resmed.models.catalogue import list_models
 from napari_resmed.models.model import Model
 from napari_resmed.viewer.label_look import warm_labels
 from napari_resmed.viewer.layer_place import attributes_of
 from napari_resmed.viewer.layers import layer_to_volume, result_to_layer
-from napari_resmed.viewer.parts.dock_width import DOCK_WIDTH
 from napari_resmed.viewer.parts.fold import Fold
 from napari_resmed.viewer.parts.image_choice import ImageChoice
 from napari_resmed.viewer.parts.in_turns import in_turns
+from napari_resmed.viewer.parts.job_dock import JobDock
 from napari_resmed.viewer.parts.models_changed import models_changed
-from napari_resmed.viewer.parts.progress_line import ProgressLine
-from napari_resmed.viewer.parts.running_job import RunningJob, cancel_all
+from napari_resmed.viewer.parts.running_job import RunningJob
 from napari_resmed.viewer.parts.words import words
 from napari_resmed.viewer.segment.segment_options import SegmentOptions
 from napari_resmed.viewer.segment.volume_table import VolumeTable
@@ -38,10 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SegmentWidget"]
 
-_log = logging.getLogger(__name__)
 
-
-class SegmentWidget(QWidget):
+class SegmentWidget(JobDock):
     """Segment the chosen image layer with the chosen model.
 
     Parameters
@@ -51,16 +45,11 @@ class SegmentWidget(QWidget):
     """
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
-        super().__init__()
-        self._viewer = napari_viewer
-        self._job: RunningJob | None = None
+        super().__init__(napari_viewer)
         self._source: Any = None  # the layer being segmented
         self._place: tuple[dict[str, Any], tuple[int, ...]] = ({}, ())  # where it lay when the job began
         self._stop_reason = ""
         self.result: Any = None  # the Labels layer of the last segmentation
-        # What a closed window still has to stop; a list of its own, since by then this widget is gone.
-        self._under_way: list[RunningJob] = []
-        self.destroyed.connect(partial(cancel_all, self._under_way))
         self._build()
         self._fill_models()
         models_changed().happened.connect(self._fill_models)
@@ -69,10 +58,6 @@ class SegmentWidget(QWidget):
         self._warm_up()
 
     # What is seen ------------------------------------------------------------------------------------------
-
-    def sizeHint(self) -> QSize:  # noqa: N802
-        """As wide as a dock may be, as high as what is in it."""
-        return QSize(DOCK_WIDTH, super().sizeHint().height())
 
     def _build(self) -> None:
         self.image_choice = ImageChoice(self._viewer)
@@ -89,47 +74,33 @@ class SegmentWidget(QWidget):
         form.addRow("&Model", self.model_choice)
         form.addRow("", self.model_note)
 
-        self.segment_button = QPushButton("&Segment")
-        self.segment_button.setDefault(True)
-        self.segment_button.setMinimumHeight(32)
-        self.segment_button.setToolTip("Segment the image; it is not changed, the result is a new layer")
-        self.segment_button.clicked.connect(self.start)
-        self.progress = ProgressLine()
-        self.progress.cancel_wanted.connect(self.cancel)
-        self.status = words(selectable=True)
+        self.start_button.setText("&Segment")
+        self.start_button.setToolTip("Segment the image; it is not changed, the result is a new layer")
         self.table = VolumeTable()
         self.table.label_chosen.connect(self._select_label)
         self.options = SegmentOptions()
 
         layout = QVBoxLayout(self)
         layout.addLayout(form)
-        layout.addWidget(self.segment_button)
-        layout.addWidget(self.progress)
-        layout.addWidget(self.status)
+        self.add_job_rows(layout)
         layout.addWidget(self.table, 1)
         layout.addWidget(Fold("More", self.options))
         layout.addStretch()
         self.table.hide()
         self._on_images()
 
-    def _show_running(self, running: bool) -> None:
-        self.progress.setVisible(running)
-        self.segment_button.setEnabled(not running and self.image_choice.count() > 0)
-
-    def event(self, event: QEvent | None) -> bool:
-        """Notice when napari takes this widget out of its dock, which is how a dock is closed."""
-        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self._let_go()
-        return super().event(event)
-
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
+        """Stop listening to the viewer."""
         if self._listening:
             self._listening = False
             self.image_choice.let_go()
             self._viewer.layers.events.removed.disconnect(self._on_removed)
-        self.cancel()
 
     # What can be chosen ------------------------------------------------------------------------------------
+
+    def can_start(self) -> bool:
+        """Whether there is an image."""
+        return self.image_choice.count() > 0
 
     def _fill_models(self) -> None:
         """The list of models, read anew; the chosen one stays."""
@@ -155,28 +126,18 @@ class SegmentWidget(QWidget):
         self.model_note.setToolTip(model.description)
 
     def _on_images(self) -> None:
-        if self._job is not None:
+        if self.is_running:
             return
-        self._show_running(False)
-        if not self.image_choice.count():
+        self.show_running()
+        if not self.can_start():
             self.status.setText("Open an image first: drop a file or a DICOM folder on the window.")
         elif not self.table.isVisibleTo(self):
             self.status.setText("")
 
     def _on_removed(self, event: Any) -> None:
-        if self._job is not None and event.value is self._source:
+        if self.is_running and event.value is self._source:
             self._stop_reason = f"{event.value.name} was removed, so its segmentation was stopped."
             self.cancel()
-
-    @property
-    def job(self) -> RunningJob | None:
-        """The segmentation under way."""
-        return self._job
-
-    @property
-    def is_running(self) -> bool:
-        """Whether a segmentation is under way."""
-        return self._job is not None
 
     # The click ---------------------------------------------------------------------------------------------
 
@@ -190,7 +151,7 @@ class SegmentWidget(QWidget):
 
     def start(self) -> None:
         """Segment the chosen image."""
-        if self._job is not None:
+        if self.is_running:
             return
         layer, model = self.image_choice.currentData(), self.model_choice.currentData()
         if layer is None or model is None:
@@ -201,41 +162,20 @@ class SegmentWidget(QWidget):
         options = {"model": str(model.folder), **self.options.parameters}
         self._source, self._stop_reason = layer, ""
         self._place = (attributes, np.shape(data[0] if layer.multiscale else data))
-        job = RunningJob(self)
-        job.progressed.connect(self._on_progress)
-        job.warned.connect(show_warning)
-        job.finished.connect(self._on_finished)
-        job.failed.connect(self._on_failed)
-        self._job = job
-        self._under_way[:] = [job]
-        self.progress.show_done(0)
-        self.status.setText("Starting…")
         self.table.hide()
-        self._show_running(True)
-        job.start("segment", lambda: {"image": layer_to_volume(data, attributes), **options})
+        self.run("segment", lambda: {"image": layer_to_volume(data, attributes), **options})
 
-    def cancel(self) -> None:
-        """Stop the segmentation under way."""
-        if self._job is not None:
-            self.status.setText("Stopping…")
-            self._job.cancel()
-
-    def _on_progress(self, event: Progress | Started) -> None:
-        self.status.setText(self.progress.show_event(event))
-
-    def _end(self) -> None:
-        if self._job is not None:
-            self._job.deleteLater()
-        self._job = None
+    def end_job(self) -> None:
+        """Be ready for the next."""
         self._source = None
-        self._under_way.clear()
-        self._show_running(False)
+        super().end_job()
 
-    def _on_finished(self, result: dict[str, Any], seconds: float) -> None:
+    def take_result(self, result: dict[str, Any], seconds: float) -> None:
+        """Put the result into the viewer."""
         in_turns(self, self._show_result(result, seconds))
 
     def _show_result(self, result: dict[str, Any], seconds: float) -> Iterator[None]:
-        """Put the result into the viewer; the window breathes at every ``yield``."""
+        """The same in parts; the window breathes at every ``yield``."""
         labels = result["labels"]
         try:
             data, attributes, _ = result_to_layer(labels, *self._place)
@@ -243,13 +183,13 @@ class SegmentWidget(QWidget):
             if result["uncertainty"] is not None:
                 yield from self._show_uncertainty(result)
         except ResMedError as problem:
-            self._on_failed(Failed(str(problem)))
+            self.show_failure(Failed(str(problem)))
             return
         layer = Labels(data, opacity=0.5, **attributes)
         yield
         self.result = self._viewer.add_layer(layer)
         yield
-        self._end()
+        self.end_job()
         self.table.show_rows(result["table"], labels.labels)
         self.table.show()
         self.status.setText(
@@ -273,16 +213,11 @@ class SegmentWidget(QWidget):
         self._viewer.add_layer(layer)
         yield
 
-    def _on_failed(self, event: Failed) -> None:
-        self._end()
-        if event.kind == "cancelled":
-            self.status.setText(self._stop_reason or "Cancelled; nothing was changed.")
-            show_info(self._stop_reason or "Segmentation cancelled.")
-            self._warm_up()  # stopping may have cost the worker
-            return
-        self.status.setText(escape(event.message))
-        show_error(event.message)
-        _log.debug("%s", event.detail)  # only where a person asks for it: it may name files
+    def job_cancelled(self) -> None:
+        """Say that nothing was changed, or why it was stopped."""
+        self.status.setText(self._stop_reason or "Cancelled; nothing was changed.")
+        show_info(self._stop_reason or "Segmentation cancelled.")
+        self._warm_up()  # stopping may have cost the worker
 
     def _select_label(self, value: int) -> None:
         """Choose the label of a clicked row, so that the brush paints it and its name is seen."""
