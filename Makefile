@@ -6,12 +6,17 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SCREEN := xvfb-run -a -s "-screen 0 1600x1000x24"
+SLICER := .venv-slicer
+# slicer-core, which brings real MRML, exists for these.
+MRML   := import sys, platform; sys.exit(not ((3, 10) <= sys.version_info[:2] <= (3, 13) and \
+          platform.machine() in ("x86_64", "AMD64")))
 
-.PHONY: help setup libraries demo test lint bench clean
+.PHONY: help setup libraries demo test test-slicer lint bench clean
 
 help:
 	@echo "make demo    segment a real brain MR and show it in napari (results in demo_output/)"
 	@echo "make test    the tests, with real windows on a virtual screen"
+	@echo "make test-slicer   the 3D Slicer module's alone, against real MRML"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   the benchmarks: figures and ratios (a quarter of an hour)"
 
@@ -31,6 +36,17 @@ demo: $(READY)
 
 test: libraries $(READY)
 	$(SCREEN) $(BIN)/python -m pytest
+	@$(MAKE) --no-print-directory test-slicer
+
+# In an environment of their own: MRML wants its own vtk, and the core should need nothing else.
+test-slicer: libraries
+	@if $(PYTHON) -c '$(MRML)'; then $(MAKE) --no-print-directory $(SLICER)/.ready && \
+	    $(SCREEN) $(SLICER)/bin/python -m pytest tests/slicer -p no:cacheprovider; \
+	else echo "The Slicer tests are left out: slicer-core has no package for this Python or machine."; fi
+
+$(SLICER)/.ready: pyproject.toml constraints.txt scripts/setup-slicer
+	PYTHON=$(PYTHON) VENV=$(SLICER) sh scripts/setup-slicer
+	@touch $@
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -43,4 +59,4 @@ bench: libraries $(READY)
 	$(SCREEN) $(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) demo_output build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(SLICER) demo_output build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

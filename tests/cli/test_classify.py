@@ -40,8 +40,13 @@ def test_heat_maps_and_what_cannot_be_read(run: Run, tmp_path: Path) -> None:
     (tmp_path / "quick.json").write_text(json.dumps(changes))
     assert run("train", data, "-o", "m", "--task", "classify", "--plan", "quick.json", "--device", "cpu").code == 0
     (data / "broken.nii.gz").write_bytes(b"nothing")
-    said = run("classify", data, "-m", "m", "--explain", "heat", "--device", "cpu", "--json")
+    told = ("--explain", "heat", "--explain-with", "grad-cam++", "--explain-layer", "layer3", "--explain-class", "ill")
+    said = run("classify", data, "-m", "m", *told, "--device", "cpu", "--json")
     assert said.code == 2
+    why = next(image for image in said.json["images"] if image["path"].endswith("scan3.nii.gz"))
+    assert why["explained"] == "ill"
+    assert set(why["strongest"]) <= {"z", "y", "x"}
+    assert why["heat"].endswith("scan3_heat.nii.gz")
     assert "1 of 9 images could not be classified" in said.err
     assert [image["predicted"] == "" for image in said.json["images"]].count(True) == 1
     heat, scan = read(tmp_path / "heat" / "scan3_heat.nii.gz"), read(data / "scan3.nii.gz")

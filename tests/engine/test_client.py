@@ -14,7 +14,7 @@ import numpy as np
 import psutil
 import pytest
 
-from napari_resmed.engine.client import Engine, Ticket
+from napari_resmed.engine.client import Engine, Ticket, _kill_tree
 from napari_resmed.engine.messages import Exchange, Kept
 from napari_resmed.events import Event, Failed, Finished, Metric, Preview, Progress, Started
 from napari_resmed.labels import LabelMap
@@ -519,6 +519,23 @@ class TestTheFacesDeath:
         face, worker, folders = self.face("")
         assert face.wait(30) == 0
         assert self.gone(worker, folders)
+
+
+class TestWithoutGroups:
+    def test_a_launchers_child_is_ended_with_it(self) -> None:
+        """As Windows needs it, where a virtual environment's and Slicer's Python start another."""
+        child = "import time; time.sleep(60)"
+        code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {child!r}]).wait()"
+        launcher = subprocess.Popen([sys.executable, "-c", code])
+        family = psutil.Process(launcher.pid)
+        end = time.monotonic() + START_SECONDS
+        while not family.children() and time.monotonic() < end:
+            time.sleep(0.02)
+        (inner,) = family.children()
+        _kill_tree(launcher.pid)
+        launcher.wait(5)
+        inner.wait(5)
+        _kill_tree(launcher.pid)  # one that is gone is no error
 
 
 class TestLastWords:

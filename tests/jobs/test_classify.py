@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from napari_resmed.case import Case
 from napari_resmed.errors import InputError, ModelError
 from napari_resmed.io.images_in import images_in
 from napari_resmed.jobs import find_job
-from napari_resmed.jobs.classify import Classification, classify
+from napari_resmed.jobs.classified import Classification
+from napari_resmed.jobs.classify import classify
 from napari_resmed.models.folder import load_model
 from napari_resmed.models.save import save_model
 from napari_resmed.nets import build_network
+from napari_resmed.predict.explain import METHODS
 from napari_resmed.predict.machine import Machine
 from napari_resmed.predict.warm import warm_network
 from napari_resmed.prepare.preparation import STORED, Preparation
@@ -39,6 +42,8 @@ def bright(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     torch.manual_seed(0)
     made = build_network(plan.network, plan.arguments).eval()
+    with torch.no_grad():
+        made.head.weight.abs_()  # so that some place speaks for every class
     ranges = {"brightness": (0.1, 0.6), "overexposed": (-0.1, 0.3)}
     model = plan.model(temperature=2.0, training={"quality": ranges})
     folder = tmp_path_factory.mktemp("models") / "bright"
@@ -46,8 +51,8 @@ def bright(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(images: list[Any], model: Path, **more: bool) -> Classification:
-    return finish(classify(images, str(model), device="cpu", precision="fp32", **more))  # type: ignore[arg-type]
+def run(images: list[Any], model: Path, **more: Any) -> Classification:
+    return finish(classify(images, str(model), device="cpu", precision="fp32", **more))
 
 
 class TestAnswers:
@@ -110,12 +115,54 @@ class TestHeat:
         pixels = picture(0, 3).astype(np.float32)
         image = torch.from_numpy((pixels - pixels.min()) / (pixels.max() - pixels.min()))[None, None]
         number = ("dark", "bright").index(done.predicted)
-        found = GradCAM(made.requires_grad_(True), "backbone", postprocessing=lambda heat: heat)(
+        found = GradCAM(copy.deepcopy(made).requires_grad_(True), "backbone", postprocessing=lambda heat: heat)(
             image, class_idx=number
         )
-        made.requires_grad_(False)
         expected = (found / found.max().clamp_min(1e-12))[0].detach().numpy()
         assert np.allclose(done.heat.data, expected, atol=1e-4)
+
+    @pytest.mark.parametrize("method", METHODS)
+    def test_every_method_for_any_class(self, bright: Path, method: str) -> None:
+        volume = Volume(picture(0, 3)[None], make_affine(), name="one")
+        done = run([volume], bright, explain=True, method=method, layer="layer2", of="dark").images[0]
+        assert done.heat is not None
+        assert done.heat.same_grid(volume)
+        assert 0 <= float(done.heat.data.min()) < float(done.heat.data.max()) <= 1
+        assert done.explained == "dark"
+        assert done.heat.meta["made_by"]["class"] == "dark"
+        assert done.heat.meta["made_by"]["parameters"]["method"] == method
+        rows = done.heat.data[0].sum(1)
+        assert done.strongest[1] == (int(rows.argmax()), pytest.approx(float(rows.max() / rows.sum()), abs=1e-4))
+
+    def test_frames_of_a_cine_loop_have_a_map_each_in_its_geometry(self, tmp_path: Path) -> None:
+        model = TestAttention.saved(tmp_path, "SequenceClassifier", ("US",), (8, 16, 16))
+        frames = Volume(picture(0, 1, (8, 1, 16, 16)), np.eye(4), "tzyx", name="loop")
+        done = run([frames], model, explain=True).images[0]
+        assert done.heat is not None
+        assert done.heat.axes == "tzyx"
+        assert done.heat.shape == frames.shape
+        assert str(done.strongest[0][0]) == max(done.counted, key=done.counted.__getitem__)
+
+    @pytest.mark.parametrize(
+        ("wrong", "said"),
+        [
+            ({"method": "saliency"}, "'saliency', expected one of grad-cam"),
+            ({"layer": "layer9"}, "no layer 'layer9'"),
+            ({"of": "blue"}, "no class 'blue'; expected one of dark, bright"),
+        ],
+    )
+    def test_what_is_not_there_is_told_before_any_work(self, bright: Path, wrong: dict[str, str], said: str) -> None:
+        with pytest.raises(InputError, match=said):
+            run([Volume(picture(0, 3)[None], np.eye(4))], bright, explain=True, **wrong)
+
+    def test_into_files_one_by_one(self, bright: Path, tmp_path: Path) -> None:
+        images = [Volume(picture(0, 3)[None], np.eye(4), name="a"), Volume(picture(0, 4)[None], np.eye(4), name="a")]
+        done = run(images, bright, heat_folder=tmp_path / "heat", table=tmp_path / "answers.csv")
+        assert [Path(image.heat_file).name for image in done.images] == ["a_1_heat.nii.gz", "a_2_heat.nii.gz"]
+        assert all(Path(image.heat_file).is_file() and image.heat is None for image in done.images)
+        lines = (tmp_path / "answers.csv").read_text().splitlines()
+        assert lines[0] == "path,predicted,p_dark,p_bright,quality"
+        assert len(lines) == 3
 
     def test_the_network_is_left_as_it_was(self, bright: Path) -> None:
         run([Volume(picture(0, 3)[None], np.eye(4))], bright, explain=True)
@@ -132,10 +179,12 @@ class TestAttention:
         )  # fmt: skip
         torch.manual_seed(0)
         made = build_network(name, plan.arguments)
+        with torch.no_grad():
+            made.head.weight.abs_()
         save_model(plan.model(), made.state_dict(), folder / "m", card="", licence="")
         return folder / "m"
 
-    def test_every_slice_has_its_share_and_the_map_follows_it(self, tmp_path: Path) -> None:
+    def test_every_slice_has_its_share_and_the_strongest_is_told(self, tmp_path: Path) -> None:
         model = self.saved(tmp_path, "SequenceClassifier", ("MR",), (8, 16, 16))
         affine = np.array([[0.0, 0, 1, 0], [0, 1, 0, 0], [-2, 0, 0, 0], [0, 0, 0, 1]])  # the first slice lies on top
         volume = Volume(picture(0, 1, (8, 16, 16)), affine)
@@ -143,8 +192,9 @@ class TestAttention:
         shares = list(done.counted.values())
         assert len(shares) == 8
         assert sum(shares) == pytest.approx(1, abs=1e-4)
-        assert done.heat is not None
-        assert int(done.heat.data[:, 8, 8].argmax()) == 7 - int(np.argmax(shares))
+        # The slices of the network begin at the patient's feet, those of the file on top.
+        assert done.strongest[0][0] == 7 - int(np.argmax(shares))
+        assert done.strongest[0][1] == pytest.approx(max(shares), abs=1e-3)
 
     def test_a_modality_that_is_missing_counts_for_nothing(self, tmp_path: Path) -> None:
         model = self.saved(tmp_path, "BranchClassifier", ("T1", "FLAIR"), (8, 16, 16))

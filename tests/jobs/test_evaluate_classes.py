@@ -65,6 +65,9 @@ def test_the_whole_report(tmp_path: Path) -> None:
         "http://creativecommons", ""
     )
     assert "tall/0.png" in page
+    # The three that were answered wrongly, as they look.
+    assert page.count('src="data:image/png;base64,') == 3
+    assert "is tall, was said to be wide" in page
     assert any("only 12 cases" in event.message for event in said if isinstance(event, Warning))
 
 

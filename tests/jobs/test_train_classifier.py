@@ -3,14 +3,16 @@ from __future__ import annotations
 import json
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 
-from napari_resmed.errors import InputError, ModelError
+from napari_resmed.errors import InputError, ModelError, WorkError
 from napari_resmed.events import Event, Metric, Started, Warning
+from napari_resmed.io import write
 from napari_resmed.jobs.segment import segment
 from napari_resmed.jobs.train import STOP, Training, train
 from napari_resmed.models.folder import WEIGHTS, load_model
@@ -19,18 +21,19 @@ from napari_resmed.train.classify.loss import ClassBatch
 from napari_resmed.train.classify.session import ClassSession
 from napari_resmed.train.run_folder import RunFolder
 from napari_resmed.volume import Volume
-from tests.train.classify.small import QUICK, network, write_folders, write_medmnist, write_volumes
+from tests.affines import make_affine
+from tests.train.classify.small import QUICK, network, picture, write_folders, write_medmnist, write_volumes
 from tests.train.small import finish
 
 pytestmark = pytest.mark.usefixtures("own_models")
 
 
-def little(data: Path, target: Path, changes: dict[str, Any] | None = None, **more: Any) -> Any:
+def little(data: Any, target: Path, changes: dict[str, Any] | None = None, **more: Any) -> Any:
     plan = {**QUICK, "arguments": network(), **(changes or {})}
     return train(data, target, task="classify", plan=plan, device="cpu", **more)
 
 
-def run(data: Path, target: Path, changes: dict[str, Any] | None = None, **more: Any) -> tuple[list[Event], Training]:
+def run(data: Any, target: Path, changes: dict[str, Any] | None = None, **more: Any) -> tuple[list[Event], Training]:
     said: list[Event] = []
     return said, finish(little(data, target, changes, **more), said)
 
@@ -98,6 +101,29 @@ class TestOtherData:
         assert held
         assert not learnt & held
 
+    def test_images_of_a_viewer(self, tmp_path: Path) -> None:
+        cases = [
+            {
+                "name": f"layer {number}",
+                "images": [Volume(picture(number % 2, number)[None], np.eye(4))],
+                "class_name": ("wide", "tall")[number % 2],
+                "group": f"p{number // 4}",
+            }
+            for number in range(16)
+        ]
+        job = little(cases, tmp_path / "model", {"steps": 4, "check_every": 2, "batch": 2})
+        while not (isinstance(event := next(job), Metric) and event.name == "mean AUC"):
+            pass
+        job.close()
+        done = finish(train("", tmp_path / "model", resume=True))
+        assert list(done.plan["classes"]) == ["tall", "wide"]
+        sides = [{int(name.split()[1]) // 4 for name in done.plan[key]} for key in ("training", "held_out")]
+        assert all(sides)
+        assert not sides[0] & sides[1]
+        for wrong, said in (({"class_name": " "}, "layer 0 has no class"), ({"images": []}, "layer 0 has no image")):
+            with pytest.raises(InputError, match=said):
+                run([{**cases[0], **wrong}, *cases[1:]], tmp_path / "other")
+
     def test_dirty_cases_are_left_out_with_their_reason(self, tmp_path: Path) -> None:
         data = write_folders(tmp_path / "data")
         (data / "wide" / "broken.png").write_bytes(b"\x89PNG nothing")
@@ -109,6 +135,32 @@ class TestOtherData:
         # Which of the two is wrong nobody knows.
         assert "two classes: tall/twin.png (tall) and wide/0.png (wide)" in left["wide/0.png"]
         assert dict(done.plan["left_out"]).keys() == {"wide/broken.png", "tall/twin.png", "wide/0.png"}
+
+    def test_unusual_ones_are_listed_and_used(self, tmp_path: Path) -> None:
+        data = write_folders(tmp_path / "data", 12)
+        picture_of = sitk.GetImageFromArray(255 - picture(0, 500))
+        sitk.WriteImage(picture_of, str(data / "wide" / "negative.png"))
+        said, done = run(data, tmp_path / "model", {"steps": 2})
+        assert "polarity" in dict(done.plan["unusual"])["wide/negative.png"]
+        assert any("wide/negative.png looks unusual" in event.message for event in said if isinstance(event, Warning))
+        assert "wide/negative.png" in {*done.plan["training"], *done.plan["held_out"]}
+        model = load_model(tmp_path / "model")
+        assert "negative" not in json.dumps(model.training)
+        assert model.training["plan"]["unusual"] == len(done.plan["unusual"])
+        assert {"distance", "ghosting", "gaps", "jump"} <= set(model.training["quality"]["ranges"])
+
+    def test_a_loop_of_frames_is_taken_for_one(self, tmp_path: Path) -> None:
+        lines = ["path,class"]
+        for number in range(8):
+            frames = np.stack([picture(number % 2, 10 * number + k)[None] for k in range(4)])
+            write(Volume(frames, make_affine(), "tzyx"), tmp_path / f"loop{number}.nii.gz")
+            lines.append(f"loop{number}.nii.gz,{number % 2}")
+        (tmp_path / "cases.csv").write_text("\n".join(lines))
+        changes = {**QUICK, "steps": 2, "batch": 2}
+        done = finish(train(tmp_path / "cases.csv", tmp_path / "m", task="classify", plan=changes, minutes=0.01))
+        assert done.plan["network"] == "SequenceClassifier"
+        assert done.plan["fit"] == "series"
+        assert load_model(tmp_path / "m").patch[0] == 4
 
     def test_a_class_of_one_patient(self, tmp_path: Path) -> None:
         data = write_volumes(tmp_path / "data", 3)
@@ -167,6 +219,27 @@ class TestGoingOn:
         assert any("astray" in event.message for event in said if isinstance(event, Warning))
         assert all(bool(torch.isfinite(tensor).all()) for tensor in weights_of(tmp_path / "model").values())
 
+    def test_short_of_memory_it_goes_on_with_fewer_images(
+        self, numbers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        honest, most = ClassSession.batch, [4]
+
+        def hungry(session: ClassSession, step: int) -> ClassBatch:
+            batch = honest(session, step)
+            if step > 3 and len(batch.image) > most[0]:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+            return batch
+
+        monkeypatch.setattr(ClassSession, "batch", hungry)
+        said, done = run(numbers, tmp_path / "model", {"steps": 8})
+        warnings = [event.message for event in said if isinstance(event, Warning)]
+        assert "memory ran out; training goes on with 4 images a step" in warnings
+        assert done.plan["batch"] == 4
+        assert done.history[-1]["step"] == 8
+        most[0] = 0
+        with pytest.raises(WorkError, match="even with the smallest batch"):
+            run(numbers, tmp_path / "other", {"steps": 8})
+
     def test_there_is_nothing_to_resume(self, numbers: Path, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="nothing to resume"):
             run(numbers, tmp_path / "model", resume=True)
@@ -200,3 +273,48 @@ class TestStart:
         assert done.plan["arguments"]["backbone"] == "encoder"
         with pytest.raises(InputError, match="takes volumes, the images are single slices"):
             run(write_folders(tmp_path / "flat"), tmp_path / "n", base="bands")
+
+
+class TestSearch:
+    SHORT: ClassVar[dict[str, Any]] = {"steps": 8, "check_every": 1}
+
+    def test_what_is_best_is_trained_with(self, numbers: Path, tmp_path: Path) -> None:
+        said, done = run(numbers, tmp_path / "model", self.SHORT, search=1e-4)
+        trials = [event.what for event in said if isinstance(event, Started) and event.what.startswith("Trial")]
+        assert len(trials) == 2
+        assert "learning rate ×1," in trials[0]
+        assert "2 trials" in done.plan["reasons"]["search"]
+        assert done.plan["search"] is None
+        assert done.history[-1]["step"] == 8
+        assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+    def test_closed_and_resumed_it_knows_what_was_tried(self, numbers: Path, tmp_path: Path) -> None:
+        job = little(numbers, tmp_path / "model", self.SHORT, search=1e-4)
+        for event in job:
+            if isinstance(event, Started) and event.what.startswith("Trial 2"):
+                break
+        job.close()
+        run_folder = RunFolder.beside(tmp_path / "model")
+        assert run_folder.is_unfinished
+        assert len(json.loads(run_folder.search.read_text())["tried"]) == 1
+        assert not run_folder.trial.exists()
+        said: list[Event] = []
+        done = finish(train("", tmp_path / "model", resume=True), said)
+        trials = [event.what for event in said if isinstance(event, Started) and event.what.startswith("Trial")]
+        assert [trial.split(":")[0] for trial in trials] == ["Trial 2"]
+        assert "2 trials" in done.plan["reasons"]["search"]
+
+    def test_of_classifiers_only(self, numbers: Path, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="of classifiers only"):
+            finish(train(numbers.parent, tmp_path / "x", search=1.0))
+
+
+def test_weights_of_slices_begin_a_network_of_volumes(tmp_path: Path) -> None:
+    data = write_volumes(tmp_path / "data")
+    torch.manual_seed(0)
+    torch.save(ResNet(10, 2, 1, (8, 8, 16, 16), small_images=True).state_dict(), tmp_path / "flat.pth")
+    said: list[Event] = []
+    changes = {**QUICK, "steps": 2, "batch": 4}
+    done = finish(train(data, tmp_path / "m", task="classify", base=str(tmp_path / "flat.pth"), plan=changes), said)
+    assert done.plan["arguments"]["spatial_dims"] == 3
+    assert any("fitted to volumes" in event.what for event in said if isinstance(event, Started))

@@ -7,7 +7,9 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 
-@pytest.mark.parametrize("name", ["Segment", "Train", "Scribble", "Cases", "Load DICOM", "Header", "Measure", "Models"])
+@pytest.mark.parametrize(
+    "name", ["Segment", "Train", "Scribble", "Classify", "Cases", "Load DICOM", "Header", "Measure", "Models"]
+)
 def test_opens_as_wide_as_it_has_to_fit(viewer: napari.Viewer, name: str, qtbot: QtBot) -> None:
     dock, widget = viewer.window.add_plugin_dock_widget("napari-resmed", name)
     qtbot.waitUntil(lambda: widget.width() > 0)

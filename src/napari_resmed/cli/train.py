@@ -40,6 +40,12 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the unfinished training of MODEL.")] = False,
     seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
     fold: Annotated[str, typer.Option(help="Classes: hold out e.g. part 1/5 of the patients.")] = "",
+    search: Annotated[
+        float | None, typer.Option(help="Classes: minutes to look for better hyper-parameters first.")
+    ] = None,
+    download: Annotated[
+        bool, typer.Option("--download", help="Classes: --from monai:NAME may fetch weights from the internet.")
+    ] = False,
     as_json: Annotated[bool, Json] = False,
 ) -> None:
     """Train a model that segments or classifies, from scratch or from another model.
@@ -66,6 +72,8 @@ def train(
         seed=seed,
         task=task,
         fold=_fold(fold),
+        search=search,
+        download=download,
     )
     try:
         done = run(steps, {"mean Dice": "held-out mean Dice", "mean AUC": "held-out mean AUC"})

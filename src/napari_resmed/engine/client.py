@@ -21,6 +21,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from napari_resmed.engine.messages import Exchange, Kept, pack, unpack
 from napari_resmed.errors import ResMedError
 from napari_resmed.events import Event, Failed, Finished, from_message
@@ -378,7 +380,7 @@ class _Worker:
             if os.name == "posix":
                 os.killpg(self.process.pid, signal.SIGKILL)
             else:
-                self.process.kill()
+                _kill_tree(self.process.pid)
 
     def last_words(self) -> str:
         """The last line it wrote to standard error: of a traceback, what went wrong."""
@@ -394,6 +396,15 @@ class _Worker:
             if pipe:
                 with suppress(OSError):
                     pipe.close()
+
+
+def _kill_tree(pid: int) -> None:
+    """End a process and those it started: where there are no groups, a launcher's child would live on."""
+    with suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(pid)
+        for one in (*parent.children(recursive=True), parent):
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
 
 
 def _obituary(code: int, last_words: str) -> str:

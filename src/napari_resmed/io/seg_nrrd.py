@@ -21,19 +21,15 @@ from napari_resmed.errors import InputError
 from napari_resmed.io.itk import SHEAR_COSINE, read_itk
 from napari_resmed.io.nrrd.header import read_fields
 from napari_resmed.io.overlap import Piece, crop, pack
-from napari_resmed.io.terms import SLICERS_STRUCTURE, stated, to_state
+from napari_resmed.io.slicer_terms import codes_of, terminology_entry
 from napari_resmed.io.whole_file import whole_file
-from napari_resmed.labels import Code, Label, LabelMap, LabelSet, count_values, default_colour, smallest_integer_type
+from napari_resmed.labels import Label, LabelMap, LabelSet, count_values, default_colour, smallest_integer_type
 
 __all__ = ["SUFFIX", "is_seg_nrrd", "read_seg_nrrd", "write_seg_nrrd"]
 
 SUFFIX = ".seg.nrrd"
 
 _FIELD = re.compile(r"Segment(\d+)_(\w+)")
-# The lists that Slicer takes its terms from; it shows a term of another list as well, without the list's colours.
-_TYPES = "Segmentation category and type - 3D Slicer General Anatomy list"
-_REGIONS = "Anatomic codes - DICOM master list"
-_SEPARATORS = re.compile(r"[~^|:\r\n]+")
 
 
 def is_seg_nrrd(path: Path) -> bool:
@@ -149,24 +145,9 @@ def _label(segment: Mapping[str, str], value: int, index: int) -> Label:
         red, green, blue = (min(255, max(0, round(float(part) * 255))) for part in segment["Color"].split())
     except (KeyError, ValueError, OverflowError):
         red, green, blue = default_colour(value)
-    return Label(value, name, (red, green, blue), **_codes(segment.get("Tags", "")))
-
-
-def _codes(tags: str) -> dict[str, Code | None]:
-    """The terms of a segment's tags, by our names for them."""
-    entry = next((tag for tag in tags.split("|") if tag.startswith("TerminologyEntry:")), "")
-    parts = entry.removeprefix("TerminologyEntry:").split("~")
-    if len(parts) < 7:
-        return {}
-    names = {"category": 1, "code": 2, "modifier": 3, "region": 5, "region_modifier": 6}
-    codes: dict[str, Code | None] = {name: _code(parts[place]) for name, place in names.items()}
-    codes["category"], codes["code"] = stated(codes["category"], codes["code"])
-    return codes
-
-
-def _code(triplet: str) -> Code | None:
-    parts = [part.strip() for part in triplet.split("^")]
-    return Code(*parts) if len(parts) == 3 and parts[1] else None
+    tags = segment.get("Tags", "").split("|")
+    entry = next((tag for tag in tags if tag.startswith("TerminologyEntry:")), "")
+    return Label(value, name, (red, green, blue), **codes_of(entry.removeprefix("TerminologyEntry:")))
 
 
 def write_seg_nrrd(labels: LabelMap | Sequence[LabelMap], path: Path | str) -> None:
@@ -235,7 +216,7 @@ def _header(maps: Sequence[LabelMap], dtype: np.dtype[Any]) -> Iterator[str]:
             "Extent": extent,
             "LabelValue": str(label.value),
             "Layer": str(layer),
-            "Tags": f"TerminologyEntry:{_terms(label)}|",
+            "Tags": f"TerminologyEntry:{terminology_entry(label)}|",
         }
         for key, value in sorted(fields.items()):
             yield f"Segment{index}_{key}:={_escaped(value)}"
@@ -259,17 +240,6 @@ def _extents(data: NDArray[Any], values: Sequence[int]) -> list[str]:
         else "0 -1 0 -1 0 -1"
         for value in values
     ]
-
-
-def _terms(label: Label) -> str:
-    parts = [_TYPES, *to_state(label, SLICERS_STRUCTURE), label.modifier, _REGIONS, label.region, label.region_modifier]
-    return "~".join(part if isinstance(part, str) else _triplet(part) for part in parts)
-
-
-def _triplet(code: Code | None) -> str:
-    if code is None:
-        return "^^"
-    return "^".join(_SEPARATORS.sub(" ", part).strip() for part in (code.scheme, code.value, code.meaning))
 
 
 def _escaped(value: str) -> str:

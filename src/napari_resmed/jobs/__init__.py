@@ -23,6 +23,7 @@ _JOBS = {
     "segment": "segment",
     "train": "train",
     "classify": "classify",
+    "class_layers": "class_layers",
     "scribble": "scribble",
     "scribble_model": "scribble_model",
     "look_at": "scribble",

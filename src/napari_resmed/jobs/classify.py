@@ -3,111 +3,69 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
+import napari_resmed
 from napari_resmed.case import Case, Dataset
 from napari_resmed.errors import InputError, ModelError, WorkError
 from napari_resmed.events import Event, Progress, Started
+from napari_resmed.io import write
 from napari_resmed.io.archives import forget_archives
 from napari_resmed.io.datasets.classes import load_channels
+from napari_resmed.io.datasets.classes.load import AS_SLICES
+from napari_resmed.io.tables import write_table
+from napari_resmed.io.whole_file import check_place, reason
+from napari_resmed.jobs.classified import Classification, Classified
+from napari_resmed.jobs.follow import follow
 from napari_resmed.models.catalogue import find_model
 from napari_resmed.models.model import Model
-from napari_resmed.predict.classes import class_attention, class_heat, class_probabilities
+from napari_resmed.nets.classifiers import SequenceClassifier
+from napari_resmed.predict.classes import class_attention, class_probabilities
+from napari_resmed.predict.explain import GRAD_CAM, METHODS, OCCLUSION
+from napari_resmed.predict.explain.heat import class_heat
+from napari_resmed.predict.explain.layers import layer_of
+from napari_resmed.predict.explain.strongest import strongest_slices
 from napari_resmed.predict.machine import Machine, choose_machine, is_out_of_memory
 from napari_resmed.predict.warm import warm_network
-from napari_resmed.prepare.fixed_size import fixed_size, restore_fixed
-from napari_resmed.review.quality import image_figures, judge_image
+from napari_resmed.prepare.fixed_size import restore_fixed
+from napari_resmed.prepare.grid import Grid
+from napari_resmed.review.quality import Usual, look_at_image
+from napari_resmed.train.classify.images import prepared_image
 from napari_resmed.volume import Volume
 
 __all__ = ["Classification", "Classified", "classify"]
 
 
-@dataclass(frozen=True, eq=False)
-class Classified:
-    """What was said of one image.
-
-    Parameters
-    ----------
-    path:
-        The file, or the volume's name.
-    predicted:
-        The class; empty where the image could not be used.
-    probabilities:
-        By class.
-    quality:
-        ``"good"``, or what is unusual about the image; or why it could not be used.
-    heat:
-        Where it speaks for the predicted class, ``zyx`` in the image's geometry; None where that was not asked for.
-    counted:
-        How much each modality, by name, or each slice of the network's grid, by number, counted; empty for a network
-        that sees all together.
-    """
-
-    path: str
-    predicted: str
-    probabilities: dict[str, float]
-    quality: str
-    heat: Volume | None = None
-    counted: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def failed(self) -> bool:
-        """Whether it could not be used."""
-        return not self.predicted
-
-
-@dataclass(frozen=True)
-class Classification:
-    """What was said of all.
-
-    Parameters
-    ----------
-    model, classes:
-        Who said it, and between what it chose.
-    images:
-        One each, in the order given.
-    seconds:
-        All in all.
-    """
-
-    model: str
-    classes: tuple[str, ...]
-    images: tuple[Classified, ...]
-    seconds: float
-
-    def rows(self) -> list[dict[str, Any]]:
-        """A table: ``path, predicted, p_<class>..., quality``."""
-        return [
-            {
-                "path": image.path,
-                "predicted": image.predicted,
-                **{f"p_{name}": _rounded(image.probabilities.get(name)) for name in self.classes},
-                "quality": image.quality,
-            }
-            for image in self.images
-        ]
-
-
 def classify(
-    images: Sequence[Path | str | Volume | Case],
+    images: Sequence[Path | str | Volume | Case | Mapping[str, Any]],
     model: str,
     *,
     device: str = "auto",
     precision: str = "auto",
     tta: bool = False,
     explain: bool = False,
+    method: str = GRAD_CAM,
+    layer: str = "",
+    of: str = "",
+    heat_folder: Path | str = "",
+    table: Path | str = "",
 ) -> Generator[Event, None, Classification]:
     """Classify images, one by one.
 
     Parameters
     ----------
     images:
-        Files, folders of DICOM files, images of archives, or volumes; cases, where an image is several files.
+        Files, folders of DICOM files, images of archives, or volumes; cases, where an image is several files, or their
+        ``name, images, channels`` from a viewer.
     model:
         A name from the catalogue, or a model folder.
     device, precision:
@@ -116,6 +74,16 @@ def classify(
         Average over mirrored passes, where the model was trained for it.
     explain:
         Whether to tell where each image speaks for its class.
+    method:
+        How: one of :data:`napari_resmed.predict.explain.METHODS`.
+    layer:
+        Seen by which layer of the network, by its name in the backbone; the last one where empty.
+    of:
+        For which class; the predicted one where empty.
+    heat_folder:
+        Where heat maps are written, one by one, instead of being returned; empty for nowhere.
+    table:
+        A CSV file for the answers; empty for none.
 
     Raises
     ------
@@ -124,71 +92,140 @@ def classify(
     ModelError
         If the model is unknown, damaged, or does not classify.
     WorkError
-        If memory runs out.
+        If memory or the disk runs out.
     """
     begin = time.perf_counter()
     known = find_model(model)
     if not known.classifies:
         raise ModelError(f"the model {known.name} tells where something is, not what an image is; segment with it")
-    yield Started(f"Classifying {len(images)} image{'s' if len(images) != 1 else ''}")
+    if method not in METHODS:
+        raise InputError(f"found the method {method!r}, expected one of {', '.join(METHODS)}")
+    if of and of not in known.classes:
+        raise InputError(f"{known.name} knows no class {of!r}; expected one of {', '.join(known.classes)}")
+    cases = [_case(source, number) for number, source in enumerate(images)]
+    # Before any work is done, so that a wrong place costs no waiting.
+    if str(table):
+        check_place(Path(table))
+    folder = _heat_folder(Path(heat_folder)) if str(heat_folder) else None
+    yield Started(f"Classifying {len(cases)} image{'s' if len(cases) != 1 else ''}")
     machine = choose_machine(device, precision)
-    network = warm_network(known, machine)
+    work = _Work(known, warm_network(known, machine), machine, tta, explain or folder is not None, method, layer, of)
+    if work.explain and method != OCCLUSION:
+        layer_of(work.network, layer)  # a layer that is not there is told of once, not of every image
+    targets = _targets(cases, folder) if folder is not None else []
     found: list[Classified] = []
     try:
-        for number, source in enumerate(images):
-            done = number / len(images)
-            spent = time.perf_counter() - begin
-            yield Progress("Classifying", done, spent * (1 - done) / done if done else None)
-            found.append(_one(source, number, known, network, machine, tta, explain))
+        for number, case in enumerate(cases):
+            yield _progress("Classifying", number / len(cases), begin)
+            covering = partial(_covering, number=number, count=len(cases), begin=begin)
+            one = yield from follow(_one(case, work), covering)
+            if targets and one.heat is not None:
+                write(one.heat, targets[number])
+                one = replace(one, heat=None, heat_file=str(targets[number]))
+            found.append(one)
     except (MemoryError, RuntimeError) as problem:
         if not is_out_of_memory(problem):
             raise
         raise WorkError(f"out of memory on {machine.device}; close other programs, or use the CPU") from problem
     finally:
         forget_archives()
-    return Classification(known.name, known.classes, tuple(found), round(time.perf_counter() - begin, 3))
+    answers = Classification(known.name, known.classes, tuple(found), round(time.perf_counter() - begin, 3))
+    if str(table):
+        write_table(answers.rows(), Path(table))
+    return answers
 
 
-def _one(
-    source: Path | str | Volume | Case,
-    number: int,
-    model: Model,
-    network: torch.nn.Module,
-    machine: Machine,
-    tta: bool,
-    explain: bool,
-) -> Classified:
-    case = source if isinstance(source, Case) else _alone(source, number)
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """What is done to every image."""
+
+    model: Model
+    network: torch.nn.Module
+    machine: Machine
+    tta: bool
+    explain: bool
+    method: str
+    layer: str
+    of: str
+
+    @property
+    def made_by(self) -> dict[str, Any]:
+        """How a heat map was made."""
+        return {
+            "program": f"napari-resmed {napari_resmed.__version__}",
+            "model": self.model.name,
+            "model_version": self.model.version,
+            "parameters": {"method": self.method, "layer": self.layer or "the last"},
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+
+def _one(case: Case, work: _Work) -> Generator[float, None, Classified]:
+    model = work.model
     name = str(case.images[0]) if isinstance(case.images[0], Path) else case.name
     try:
         channels = load_channels(case, Dataset((case,), channels=model.channels))
-        # What is not there is zero everywhere, as in training.
-        prepared = [
-            torch.zeros((1, *model.patch))
-            if channel is None
-            else fixed_size(channel, model.preparation.of_channel(place), model.patch, model.fit)
-            for place, channel in enumerate(channels)
-        ]
+        image = prepared_image(channels, model.preparation, model.patch, model.fit)
     except InputError as problem:
         return Classified(name, "", {}, f"not usable: {problem}")
-    image = torch.cat(prepared)
-    shares = class_probabilities(network, image, model, machine, tta)
-    best = int(shares.argmax())
-    attention = class_attention(network, image, model, machine)
-    heat = None
-    if explain:
-        of_patch, channel = class_heat(network, image, model, best, attention)
-        seen = channels[channel] or next(one for one in channels if one is not None)
-        restored = restore_fixed(of_patch, seen, model.preparation, model.fit)
-        heat = Volume(restored, seen.affine, "zyx", name=f"{name} {model.classes[best]}")
-    return Classified(
+    shares = class_probabilities(work.network, image, model, work.machine, work.tta)
+    attention = class_attention(work.network, image, model, work.machine)
+    said = Classified(
         name,
-        model.classes[best],
+        model.classes[int(shares.argmax())],
         dict(zip(model.classes, shares.tolist(), strict=True)),
-        judge_image(image_figures(image.numpy()), _ranges(model)),
-        heat,
-        {} if attention is None else _counted(model, attention.tolist()),
+        Usual.from_json(model.training.get("quality")).judge(look_at_image(image.numpy(), channels)),
+        counted={} if attention is None else _counted(model, attention.tolist()),
     )
+    if not work.explain:
+        return said
+    return (yield from _explained(said, channels, image, attention, work))
+
+
+def _explained(
+    said: Classified,
+    channels: Sequence[Volume | None],
+    image: torch.Tensor,
+    attention: NDArray[np.float32] | None,
+    work: _Work,
+) -> Generator[float, None, Classified]:
+    """The same with a heat map; where every modality has a branch, that of the one which counted most."""
+    model = work.model
+    of = work.of or said.predicted
+    by_slices = isinstance(work.network, SequenceClassifier)
+    channel = 0 if attention is None or by_slices else int(attention.argmax())
+    # Seen together they lie as the first that is there.
+    at = channel if channels[channel] is not None else next(k for k, one in enumerate(channels) if one is not None)
+    seen = channels[at]
+    assert seen is not None
+    number = model.classes.index(of)
+    found = yield from class_heat(work.network, image, model, number, work.method, work.layer, channel)
+    heat = restore_fixed(found, seen, model.preparation, model.fit)
+    strongest = strongest_slices(heat)
+    if attention is not None and strongest and getattr(work.network, "attention", None) is not None and by_slices:
+        # The network itself says how much each slice counted.
+        each = np.broadcast_to(attention[:, None, None], tuple(image.shape[1:])).copy()
+        axis = Grid.of(seen, model.preparation).order.axes[0]
+        strongest[axis] = strongest_slices(restore_fixed(each, seen, model.preparation, model.fit))[axis]
+    cine = bool(seen.meta.get(AS_SLICES))
+    meta = {"made_by": {**work.made_by, "class": of}}
+    volume = Volume(
+        heat[:, None] if cine else heat,
+        seen.affine,
+        "tzyx" if cine else "zyx",
+        name=f"{seen.name} {of}".strip(),
+        meta=meta,
+    )
+    return replace(said, heat=volume, explained=of, channel=model.channels[at], strongest=tuple(strongest))
+
+
+def _progress(what: str, done: float, begin: float) -> Progress:
+    spent = time.perf_counter() - begin
+    return Progress(what, done, spent * (1 - done) / done if done else None)
+
+
+def _covering(share: float, *, number: int, count: int, begin: float) -> Progress:
+    return _progress("Covering parts of the image", (number + share) / count, begin)
 
 
 def _counted(model: Model, attention: Sequence[float]) -> dict[str, float]:
@@ -196,16 +233,33 @@ def _counted(model: Model, attention: Sequence[float]) -> dict[str, float]:
     return {name: round(share, 6) for name, share in zip(names, attention, strict=True)}
 
 
-def _alone(source: Path | str | Volume, number: int) -> Case:
+def _case(source: Path | str | Volume | Case | Mapping[str, Any], number: int) -> Case:
+    if isinstance(source, Case):
+        return source
     if isinstance(source, Volume):
         return Case(source.name or f"image {number + 1}", (source,))
+    if isinstance(source, Mapping):
+        return Case(str(source["name"]), tuple(source["images"]), channels=tuple(source.get("channels", ())))
     return Case(str(source), (Path(source),))
 
 
-def _ranges(model: Model) -> dict[str, Sequence[float]]:
-    ranges = model.training.get("quality", {})
-    return {str(name): pair for name, pair in ranges.items()} if isinstance(ranges, dict) else {}
+def _heat_folder(folder: Path) -> Path:
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file, expected a folder for the heat maps")
+    if not folder.absolute().parent.is_dir():
+        raise InputError(f"cannot write to {folder}: its parent folder does not exist; create it first")
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as problem:
+        raise WorkError(f"could not make {folder}: {reason(problem)}") from problem
+    return folder
 
 
-def _rounded(share: float | None) -> float | str:
-    return "" if share is None else round(share, 6)
+def _targets(cases: Sequence[Case], folder: Path) -> list[Path]:
+    """A file for each heat map; the number tells those of one name apart."""
+    named = [Path(str(case.images[0]) if isinstance(case.images[0], Path) else case.name) for case in cases]
+    stems = [path.name.split(".")[0] or f"image{number}" for number, path in enumerate(named)]
+    return [
+        folder / f"{stem}{f'_{number + 1}' if stems.count(stem) > 1 else ''}_heat.nii.gz"
+        for number, stem in enumerate(stems)
+    ]

@@ -12,6 +12,7 @@ import numpy as np
 import napari_resmed
 from napari_resmed.errors import InputError
 from napari_resmed.events import Event, Progress, Started, Warning
+from napari_resmed.io.archives import forget_archives
 from napari_resmed.io.datasets.found import a_few
 from napari_resmed.io.tables import write_table
 from napari_resmed.io.whole_file import whole_folder
@@ -20,6 +21,8 @@ from napari_resmed.review.class_table import Joined, join_with_truth
 
 __all__ = ["evaluate_classes"]
 
+# Wrong answers whose images are shown: two rows on a wide screen.
+PICTURES = 6
 # So few that the figures say little.
 FEW = 20
 
@@ -89,7 +92,7 @@ def evaluate_classes(
     )
     if report is not None:
         yield Progress("Writing the report", 0.8)
-        _write_report(evaluation, Path(report))
+        _write_report(evaluation, joined, Path(report))
     return evaluation
 
 
@@ -109,11 +112,16 @@ def _warnings(joined: Joined) -> Iterator[str]:
             yield f"only {count} cases are of the class {name!r}; its figures say little"
 
 
-def _write_report(evaluation: ClassEvaluation, folder: Path) -> None:
-    from napari_resmed.review.class_page import class_page
+def _write_report(evaluation: ClassEvaluation, joined: Joined, folder: Path) -> None:
+    from napari_resmed.review.class_page import class_page, surest_wrong
+    from napari_resmed.review.class_pictures import case_picture
     from napari_resmed.review.class_plots import class_plots
 
-    page = class_page(evaluation, class_plots(evaluation))
+    cases = {case.name: case for case in joined.dataset.cases}
+    worst = [evaluation.answers.names[row] for row, _ in surest_wrong(evaluation)[:PICTURES]]
+    drawn = {name: picture for name in worst if (picture := case_picture(cases[name], joined.dataset)) is not None}
+    forget_archives()
+    page = class_page(evaluation, class_plots(evaluation), drawn)
     with whole_folder(folder) as part:
         (part / "report.html").write_text(page, encoding="utf-8")
         write_table(evaluation.rows(), part / "metrics.csv")

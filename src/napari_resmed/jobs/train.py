@@ -6,40 +6,38 @@ import math
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-import napari_resmed
 from napari_resmed.case import Dataset
-from napari_resmed.errors import InputError, WorkError
+from napari_resmed.errors import InputError
 from napari_resmed.events import Event, Preview, Progress, Started, Warning
 from napari_resmed.io.datasets import read_dataset
+from napari_resmed.jobs.carry_out import Finish, best_network, loop_of, take_up, until_it_fits
 from napari_resmed.jobs.follow import follow
 from napari_resmed.jobs.train_classifier import train_classifier
 from napari_resmed.jobs.training import PLANNED, STOP, TRAINED, Training, hear_stop, run_loop, target_folder, told
 from napari_resmed.models.catalogue import find_model
 from napari_resmed.models.model import Model
-from napari_resmed.models.save import check_model_place, save_model
-from napari_resmed.nets import build_network
-from napari_resmed.predict.machine import Machine, choose_machine, is_out_of_memory
+from napari_resmed.models.save import check_model_place
+from napari_resmed.predict.machine import Machine, choose_machine
 from napari_resmed.predict.memory_plan import free_bytes
 from napari_resmed.predict.warm import warm_network
 from napari_resmed.prepare.resample import resampled_size
-from napari_resmed.train.card import LICENCE, training_card
+from napari_resmed.train.card import training_card
 from napari_resmed.train.fingerprint import Fingerprint, fingerprint, usable
+from napari_resmed.train.first_weights import fresh_network, keep_first_weights
 from napari_resmed.train.from_viewer import join_cases
-from napari_resmed.train.loop import Checked, Stepped, Trainer
+from napari_resmed.train.loop import Checked, Trainer
 from napari_resmed.train.make_plan import Wishes, make_plan, smaller
 from napari_resmed.train.memory import fit_memory
 from napari_resmed.train.plan import Plan
 from napari_resmed.train.run_folder import RunFolder
 from napari_resmed.train.seen_by_base import assumed_background, look_with_base
 from napari_resmed.train.session import Session
-from napari_resmed.train.torchrun import run_ranks
 from napari_resmed.train.transfer import Origin, Transfer, transfer_weights
 
 __all__ = ["STOP", "Training", "train"]
@@ -70,6 +68,8 @@ def train(
     seed: int = 0,
     task: str = "segment",
     fold: tuple[int, int] | None = None,
+    search: float | None = None,
+    download: bool = False,
 ) -> Generator[Event, str | None, Training]:
     """Train a model, or go on training it; ``send("stop")`` ends early and keeps the best.
 
@@ -77,7 +77,7 @@ def train(
     ----------
     data:
         A folder or CSV of :func:`napari_resmed.io.datasets.read_dataset`; or cases from a viewer, each with the
-        fields of :class:`napari_resmed.case.Case`.
+        fields of :class:`napari_resmed.case.Case` (``labels``, or ``class_name`` where they are classified).
     target:
         The model folder to write; one in the person's own models where only a name is given.
     name:
@@ -106,6 +106,11 @@ def train(
         a :class:`napari_resmed.train.classify.plan.ClassPlan`.
     fold:
         Of classification: hold out this part of so many, ``(0, 5)`` the first of five.
+    search:
+        Of classification: minutes that go into looking for better hyper-parameters, before those of the training.
+    download:
+        Of classification: whether weights that ``base`` names may be fetched; see
+        :mod:`napari_resmed.train.classify.pretrained`.
 
     Raises
     ------
@@ -119,14 +124,14 @@ def train(
     begin = time.perf_counter()
     folder = target_folder(target, name)
     check_model_place(folder)
-    wishes = Wishes(minutes, epochs, care, device, precision, devices, memory_mb, seed)
+    wishes = Wishes(minutes, epochs, care, device, precision, devices, memory_mb, seed, search)
     if resume and RunFolder.beside(folder).classifies:
         task = "classify"
     if task == "classify":
-        if not resume and not isinstance(data, str | Path):
-            raise InputError("training a classifier takes a data set on disk so far")
-        steps = train_classifier(str(data), folder, name or folder.name, base, wishes, plan, resume, fold)
+        steps = train_classifier(data, folder, name or folder.name, base, wishes, plan, resume, fold, download)
     elif task == "segment":
+        if search is not None:
+            raise InputError("hyper-parameters are searched of classifiers only; leave the search out")
         steps = _whole(data, folder, name or folder.name, base, wishes, plan, resume, begin)
     else:
         raise InputError(f"found the task {task!r}, expected segment or classify")
@@ -146,12 +151,12 @@ def _whole(
     run = RunFolder.beside(folder)
     yield Started(f"Training {folder.name}")
     if resume:
-        plan, dataset = _unfinished(run, folder)
+        plan, dataset = take_up(run, folder, Plan)
     else:
         known = _base(base) if base else None
         plan, dataset = yield from _decide(data, folder, name, run, known, wishes, changes)
     yield Preview("plan", plan.to_json())
-    return (yield from _carry_out(plan, dataset, run, folder, begin))
+    return (yield from until_it_fits(plan, run, partial(_carry_out, dataset, run, folder, begin), smaller))
 
 
 def _base(name: str) -> Model:
@@ -164,13 +169,6 @@ def _base(name: str) -> Model:
             "available while training; start from a model of this program, or from none"
         )
     return base
-
-
-def _unfinished(run: RunFolder, folder: Path) -> tuple[Plan, Dataset]:
-    if not run.is_unfinished:
-        where = "is finished; start from it to train on" if folder.exists() else "has no unfinished training"
-        raise InputError(f"there is nothing to resume: {folder.name} {where}")
-    return Plan.load(run.plan), run.read_dataset()
 
 
 def _decide(
@@ -205,7 +203,7 @@ def _decide(
     machine = choose_machine(plan.device, plan.precision)
     fitting = fit_memory(plan, _largest(facts, plan), machine, free_bytes(machine))
     if fitting != plan:
-        yield Warning(f"memory is short: training begins with {_patches(fitting)} a step instead of {_patches(plan)}")
+        yield Warning(f"memory is short: training begins with {fitting.a_step} a step instead of {plan.a_step}")
         plan = fitting
     used = {*plan.training, *plan.held_out}
     dataset = replace(dataset, cases=tuple(case for case in dataset.cases if case.name in used))
@@ -267,15 +265,10 @@ def _start_from(plan: Plan, dataset: Dataset, base: Model, run: RunFolder) -> Ge
         origins = seen.origins(names)
         if (yield from _assume(session, base, known, seen.empty_classes)):
             notes = (f"unpainted places that {base.name} takes for something else for certain count as background",)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(plan.seed)
-        network = build_network(plan.network, plan.arguments)
+    network = fresh_network(plan)
     weights = warm_network(base, Machine(torch.device("cpu"), "fp32")).state_dict()
     moved = transfer_weights(network, base, weights, names, plan.channels, origins)
-    try:
-        torch.save(network.state_dict(), run.base)
-    except (OSError, RuntimeError) as problem:  # torch tells a full disk in its own words
-        raise WorkError(f"could not write {run.base}: the disk may be full") from problem
+    keep_first_weights(network, run)
     return replace(moved, notes=(*moved.notes, *notes))
 
 
@@ -302,41 +295,23 @@ def _assume(
 
 
 def _carry_out(
-    plan: Plan, dataset: Dataset, run: RunFolder, folder: Path, begin: float
+    dataset: Dataset, run: RunFolder, folder: Path, begin: float, plan: Plan
 ) -> Generator[Event, str | None, Training]:
     """From the plan to the model folder."""
     names = [label.name for label in plan.labels]
-    while True:
-        yield Progress("Preparing the cases", PLANNED)
-        session = Session(plan, dataset, run)
-        trainer = session.trainer(None)
-        try:
-            if not trainer.load():
-                yield from _get_ready(session, trainer, begin)
-            trainer.schedule = plan.schedule(trainer.state.allowed_seconds)
-            stopped = yield from run_loop(_steps(session, trainer), partial(_told, session, names))
-            if plan.devices > 1:
-                trainer.load()  # what the processes reached
-            return (yield from _finish(session, trainer, folder, begin, stopped))
-        except (MemoryError, RuntimeError) as problem:
-            if not is_out_of_memory(problem):
-                raise
-            less = smaller(plan)
-            if less is None:
-                raise WorkError(
-                    f"out of memory on {session.machine.device}, even with the smallest patch; close other programs "
-                    "and resume"
-                ) from problem
-        # Outside of the handler, whose traceback holds on to the memory.
-        plan = less
-        del trainer, session
-        plan.save(run.plan)
-        yield Warning(f"memory ran out; training goes on with {_patches(plan)} a step")
-
-
-def _patches(plan: Plan) -> str:
-    size = "×".join(str(edge) for edge in plan.patch)
-    return f"{plan.batch} {'patches' if plan.batch > 1 else 'patch'} of {size} voxels"
+    yield Progress("Preparing the cases", PLANNED)
+    session = Session(plan, dataset, run)
+    trainer = session.trainer(None)
+    if not trainer.load():
+        yield from _get_ready(session, trainer, begin)
+    trainer.schedule = plan.schedule(trainer.state.allowed_seconds)
+    stopped = yield from run_loop(loop_of(session, trainer), partial(_told, session, names))
+    if plan.devices > 1:
+        trainer.load()  # what the processes reached
+    best = best_network(session, trainer)
+    dice = yield from follow(session.judge(best), lambda _: Progress("Judging the result", TRAINED))
+    finish = Finish(session, trainer, names, "Dice", begin, stopped)
+    return (yield from finish.write(folder, dice, training_card, {"fingerprint": run.facts_without_names()}))
 
 
 def _get_ready(session: Session, trainer: Trainer, begin: float) -> Generator[Event, str | None, None]:
@@ -356,60 +331,7 @@ def _get_ready(session: Session, trainer: Trainer, begin: float) -> Generator[Ev
         trainer.state.allowed_seconds = max(1.0, minutes * 60 - (time.perf_counter() - begin) - judging)
 
 
-def _steps(session: Session, trainer: Trainer) -> Generator[Stepped | Checked | None, None, None]:
-    if session.plan.devices == 1:
-        return trainer.run()
-    trainer.save()
-    return run_ranks(session.run, session.plan.devices)
-
-
 def _told(session: Session, names: Sequence[str], look: Checked) -> Iterator[Event]:
     yield from told(look, names, "Dice")
     if session.look is not None:
         yield Preview("held-out slice", vars(session.look))
-
-
-def _finish(
-    session: Session, trainer: Trainer, folder: Path, begin: float, stopped: bool
-) -> Generator[Event, str | None, Training]:
-    """Judge the best weights, write the model, clear up."""
-    plan, state = session.plan, trainer.state
-    names = [label.name for label in plan.labels]
-    if not trainer.best_weights:  # stopped before the first look
-        trainer.keep_as_best()
-    best = session.network()
-    best.load_state_dict(trainer.best_weights)
-    dice = yield from follow(session.judge(best), lambda _: Progress("Judging the result", TRAINED))
-    after = dict(zip(names, dice, strict=True))
-    before = dict(zip(names, state.before or [None] * len(names), strict=True))
-    measured = [value for value in dice if value is not None]
-    mean = sum(measured) / len(measured) if measured else None
-    seconds = time.perf_counter() - begin
-    facts = {
-        "program": f"napari-resmed {napari_resmed.__version__}",
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "plan": plan.without_names(),
-        "history": state.history,
-        "fingerprint": session.run.facts_without_names(),
-    }
-    model = plan.model(
-        description=f"{', '.join(names)}; trained by its user.",
-        measured={"held-out Dice": {"mean": mean, **after}},
-        training=facts,
-    )
-    yield Progress("Writing the model", 0.99)
-    card = training_card(plan, before, after, state.history, seconds)
-    save_model(model, trainer.best_weights, folder, card=card, licence=LICENCE)
-    if not stopped:
-        session.run.remove()
-    return Training(
-        name=plan.name,
-        model=str(folder),
-        best_metric=mean,
-        before=before,
-        after=after,
-        history=state.history,
-        seconds={"loop": round(state.seconds, 1), "total": round(seconds, 1)},
-        plan=plan.to_json(),
-        stopped=stopped,
-    )

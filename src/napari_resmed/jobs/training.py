@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from napari_resmed.errors import InputError, WorkError
+from napari_resmed.errors import InputError
 from napari_resmed.events import Event, Metric, Progress
 from napari_resmed.models.catalogue import own_models_folder
-from napari_resmed.train.loop import Checked, Stepped
+from napari_resmed.train.loop import AstrayError, Checked, Stepped
 
 __all__ = ["PLANNED", "STOP", "TRAINED", "Training", "hear_stop", "run_loop", "target_folder", "told"]
 
@@ -109,7 +109,7 @@ def run_loop(
                 events += tell(step)
             elif isinstance(step, Stepped):
                 if not math.isfinite(step.loss):
-                    raise WorkError("training went astray (its loss is no number); try again more carefully")
+                    raise AstrayError("training went astray (its loss is no number); try again more carefully")
                 losses.append(step.loss)
                 last = step
             now = time.perf_counter()

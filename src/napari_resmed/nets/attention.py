@@ -73,6 +73,8 @@ class Mixer(nn.Module):
         if kind in ("gru", "lstm"):
             made = nn.GRU if kind == "gru" else nn.LSTM
             self.recurrent = made(width, hidden // 2, batch_first=True, bidirectional=True)
+            if kind == "lstm":
+                _remember(self.recurrent)
         if kind == "transformer":
             self.embed = nn.Linear(width, hidden)
             self.block = nn.TransformerEncoderLayer(
@@ -89,6 +91,14 @@ class Mixer(nn.Module):
         embedded = self.embed(vectors)
         out: Tensor = self.block(embedded + _places(embedded))
         return out
+
+
+def _remember(recurrent: nn.Module) -> None:
+    """Begin with open forget gates, or a long sequence is forgotten before it is learnt from (Gers et al., 2000)."""
+    for name, bias in recurrent.named_parameters():
+        if name.startswith("bias_ih"):
+            own = len(bias) // 4
+            nn.init.constant_(bias[own : 2 * own], 1.0)
 
 
 def _places(vectors: Tensor) -> Tensor:

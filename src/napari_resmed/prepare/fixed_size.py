@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from napari_resmed.prepare.grid import Grid, prepare
-from napari_resmed.prepare.preparation import Preparation
+from napari_resmed.prepare.preparation import SERIES, Preparation
 from napari_resmed.prepare.resample import along
 from napari_resmed.volume import Volume
 
@@ -34,7 +34,8 @@ def fixed_size(volume: Volume, preparation: Preparation, shape: Shape, fit: str)
         Size ``(z, y, x)`` of what comes out.
     fit:
         ``"whole"``: the image is made larger or smaller until all of it just fits, the proportions of its edges in mm
-        kept; ``"middle"``: it is taken at the network's spacing.
+        kept; ``"middle"``: it is taken at the network's spacing; ``"series"``: as ``"whole"`` within a frame, while
+        the frames are made as many as the shape has, however many there are.
 
     Returns
     -------
@@ -46,8 +47,7 @@ def fixed_size(volume: Volume, preparation: Preparation, shape: Shape, fit: str)
     InputError
         If the image holds NaN or infinity, or one value only.
     """
-    if fit == "whole":
-        preparation = replace(preparation, spacing_mm=fixed_spacing(volume, preparation, shape))
+    preparation = _fitted(volume, preparation, shape, fit)
     image, _ = prepare(volume, preparation)
     return _around_the_middle(image, shape)
 
@@ -70,8 +70,7 @@ def restore_fixed(
         float32 ``(z, y, x)`` on the image's grid; zero where nothing was seen.
     """
     shape = (found.shape[0], found.shape[1], found.shape[2])
-    if fit == "whole":
-        preparation = replace(preparation, spacing_mm=fixed_spacing(volume, preparation, shape))
+    preparation = _fitted(volume, preparation, shape, fit)
     grid = Grid.of(volume, preparation)
     whole = _around_the_middle(torch.from_numpy(found)[None], grid.shape)
     back = grid.weights_back
@@ -82,16 +81,28 @@ def restore_fixed(
     return restored
 
 
-def fixed_spacing(volume: Volume, preparation: Preparation, shape: Shape) -> Three:
-    """Voxel edges ``(z, y, x)`` in mm at which the whole image just fits, in the proportions of the preparation's."""
+def _fitted(volume: Volume, preparation: Preparation, shape: Shape, fit: str) -> Preparation:
+    if fit == "middle":
+        return preparation
+    return replace(preparation, spacing_mm=fixed_spacing(volume, preparation, shape, fit == SERIES))
+
+
+def fixed_spacing(volume: Volume, preparation: Preparation, shape: Shape, series: bool = False) -> Three:
+    """Voxel edges ``(z, y, x)`` in mm at which the whole image just fits, in the proportions of the preparation's.
+
+    Of a series, the first counts frames and goes by itself.
+    """
     grid = Grid.of(volume, preparation)
     edges = [volume.spacing_mm[axis] for axis in grid.order.axes]
     pairs = zip(grid.source_shape, edges, shape, preparation.spacing_mm, strict=True)
     # A single slice stays one, however thick.
-    factor = max((size * mm / (room * target) for size, mm, room, target in pairs if size > 1), default=1.0)
+    factors = [size * mm / (room * target) if size > 1 else 0.0 for size, mm, room, target in pairs]
+    most = max(factors[1:] if series else factors) or 1.0
     spacing = [
-        mm if size == 1 else factor * target
-        for size, mm, target in zip(grid.source_shape, edges, preparation.spacing_mm, strict=True)
+        mm if size == 1 else (own if series and axis == 0 else most) * target
+        for axis, (size, mm, target, own) in enumerate(
+            zip(grid.source_shape, edges, preparation.spacing_mm, factors, strict=True)
+        )
     ]
     return spacing[0], spacing[1], spacing[2]
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+from collections.abc import Mapping, Sequence
 from html import escape
 from string import Template
 
 from napari_resmed.review.class_scores import BINS, CLASS_FIGURES, ClassEvaluation
 from napari_resmed.review.page_style import STYLE_SHEET
 
-__all__ = ["class_page"]
+__all__ = ["class_page", "surest_wrong"]
 
 # Wrong answers that are listed, the surest first; all cases stand in metrics.csv.
 MOST_WRONG = 30
@@ -24,8 +25,10 @@ _OF_ALL = {
 Interval = tuple[float, float] | None
 
 
-def class_page(evaluation: ClassEvaluation, plots: Sequence[tuple[str, str]]) -> str:
-    """The whole page; ``plots`` are headings with their ``<svg>``."""
+def class_page(
+    evaluation: ClassEvaluation, plots: Sequence[tuple[str, str]], pictures: Mapping[str, bytes] | None = None
+) -> str:
+    """The whole page; ``plots`` are headings with their ``<svg>``, ``pictures`` PNGs of some cases by name."""
     tiles = "".join(
         f"<div><b>{_figure(evaluation.mean[key])}</b><span>{words}{_between(evaluation.intervals[key])}</span></div>"
         for key, words in _OF_ALL.items()
@@ -51,6 +54,7 @@ def class_page(evaluation: ClassEvaluation, plots: Sequence[tuple[str, str]]) ->
         classes=_classes(evaluation),
         plots="".join(f"<figure><h3>{escape(heading)}</h3>{svg}</figure>" for heading, svg in plots),
         wrong=_wrong(evaluation),
+        pictures=_pictures(evaluation, pictures or {}),
         resamples=evaluation.resamples,
         bins=BINS,
     )
@@ -82,17 +86,37 @@ def _classes(evaluation: ClassEvaluation) -> str:
     return f'<table><thead><tr><th class="name">Class</th>{heading}</tr></thead><tbody>{rows}</tbody>{foot}</table>'
 
 
+def surest_wrong(evaluation: ClassEvaluation) -> list[tuple[int, float]]:
+    """Row and probability of every wrong answer, the surest first."""
+    found = evaluation.answers
+    wrong = [row for row in range(len(found.names)) if found.truth[row] != found.predicted[row]]
+    sure = [(row, float(found.shares[row, found.predicted[row]])) for row in wrong]
+    return sorted(sure, key=lambda of: (-of[1], found.names[of[0]]))
+
+
+def _pictures(evaluation: ClassEvaluation, pictures: Mapping[str, bytes]) -> str:
+    found = evaluation.answers
+    figures = "".join(
+        f'<figure class="case"><img alt="{escape(name)}" '
+        f'src="data:image/png;base64,{base64.b64encode(pictures[name]).decode()}"><figcaption><b>{escape(name)}</b><br>'
+        f"is {escape(found.classes[found.truth[row]])}, was said to be "
+        f"{escape(found.classes[found.predicted[row]])} ({sure:.3f})</figcaption></figure>"
+        for row, sure in surest_wrong(evaluation)
+        if (name := found.names[row]) in pictures
+    )
+    return f'<div class="pictures">{figures}</div>' if figures else ""
+
+
 def _wrong(evaluation: ClassEvaluation) -> str:
     found = evaluation.answers
-    sure = {row: found.shares[row, found.predicted[row]] for row in range(len(found.names))}
-    wrong = [row for row in sure if found.truth[row] != found.predicted[row]]
+    wrong = surest_wrong(evaluation)
     if not wrong:
         return "<p>None.</p>"
-    listed = sorted(wrong, key=lambda row: (-sure[row], found.names[row]))[:MOST_WRONG]
+    listed = wrong[:MOST_WRONG]
     rows = "".join(
         f'<tr><th class="name">{escape(found.names[row])}</th><td>{escape(found.classes[found.truth[row]])}</td>'
-        f"<td>{escape(found.classes[found.predicted[row]])}</td><td>{sure[row]:.3f}</td></tr>"
-        for row in listed
+        f"<td>{escape(found.classes[found.predicted[row]])}</td><td>{sure:.3f}</td></tr>"
+        for row, sure in listed
     )
     more = f"<p>And {len(wrong) - len(listed)} more, in metrics.csv.</p>" if len(wrong) > len(listed) else ""
     heading = '<th class="name">Case</th><th>true</th><th>predicted</th><th>probability</th>'
@@ -134,6 +158,7 @@ $notes
 </section>
 <section>
 <h2>Wrong answers, the surest first</h2>
+$pictures
 <div class="scroll">$wrong</div>
 </section>
 <section>

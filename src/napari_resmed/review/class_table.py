@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
-from napari_resmed.case import Case
+from napari_resmed.case import Case, Dataset
 from napari_resmed.errors import InputError
 from napari_resmed.io.datasets.classes import read_classes
 from napari_resmed.io.datasets.rows import first_column, read_rows
@@ -33,12 +33,15 @@ class Joined:
         Cases without an answer, with the reason.
     without_truth, without_answer:
         Paths in the table that no case has, and cases that are not in it.
+    dataset:
+        The truth.
     """
 
     answers: Answers
     failed: dict[str, str]
     without_truth: tuple[str, ...]
     without_answer: tuple[str, ...]
+    dataset: Dataset
 
 
 def is_class_table(path: Path) -> bool:
@@ -111,6 +114,7 @@ def join_with_truth(predictions: Path, truth: Path) -> Joined:
         failed,
         tuple(row[path] for number, row in enumerate(rows) if number not in pairs),
         tuple(case.name for case in dataset.cases if case.name not in matched),
+        dataset,
     )
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 from napari_resmed.case import Case, Dataset
 from napari_resmed.errors import InputError
+from napari_resmed.io.datasets.classes import dataset_of_classes
 from napari_resmed.labels import Label, LabelMap, LabelSet
 from napari_resmed.volume import Volume
 
-__all__ = ["join_cases"]
+__all__ = ["join_cases", "join_classes"]
 
 BACKGROUND = "background"
 
@@ -76,6 +77,31 @@ def join_cases(cases: Sequence[Mapping[str, Any]]) -> Dataset:
         raise InputError(f"label {background} is background in one case and {known[background].name!r} in another")
     structures = [label for label in known.values() if label.value != background]
     return Dataset(tuple(made), LabelSet(tuple(structures)), _names(made[0]), background)
+
+
+def join_classes(cases: Sequence[Mapping[str, Any]]) -> Dataset:
+    """Images and the class that a person typed for each, as a dataset.
+
+    Parameters
+    ----------
+    cases:
+        Each with ``name, images, class_name`` and, where it is known, the ``group`` (patient) it belongs to.
+
+    Raises
+    ------
+    InputError
+        If one lacks its image or class, or there are no two classes.
+    """
+    made: list[Case] = []
+    for entry in cases:
+        images, said = tuple(entry.get("images") or ()), str(entry.get("class_name") or "").strip()
+        name = str(entry.get("name") or f"image {len(made) + 1}")
+        if not images or not all(isinstance(image, Volume) for image in images):
+            raise InputError(f"{name} has no image; choose the layer that is one")
+        if not said:
+            raise InputError(f"{name} has no class; type what it is, or leave it out")
+        made.append(Case(name, images, group=str(entry.get("group") or ""), class_name=said))
+    return dataset_of_classes(tuple(made), "the window")
 
 
 def _channels(case: Case) -> int:

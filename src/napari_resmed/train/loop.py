@@ -177,7 +177,7 @@ class Trainer:
         self._make_batch = make_batch
         self._check = check
         self._machine = machine
-        self._path = checkpoint
+        self.checkpoint = checkpoint
         self._workers = workers
         self._save_every = save_every_seconds
         self._optimiser = optimiser or torch.optim.AdamW(
@@ -191,7 +191,8 @@ class Trainer:
         self._midway = False
         self._in_a_row = 0  # steps left out, one after the other
         self._together = together
-        self._answer = network if together is None else together.share(network)
+        rest = any(group.get("frozen_share", 0) > 0 for group in self._optimiser.param_groups)
+        self._answer = network if together is None else together.share(network, rest)
         self._scaler = torch.amp.GradScaler(machine.device.type, enabled=machine.precision == "fp16")
 
     # Going on -----------------------------------------------------------------------------------------------
@@ -369,7 +370,7 @@ class Trainer:
         WorkError
             If the disk is full.
         """
-        part = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        part = self.checkpoint.with_name(f".{self.checkpoint.name}.{os.getpid()}")
         try:
             torch.save(
                 {
@@ -384,10 +385,10 @@ class Trainer:
             )
             with part.open("r+b") as file:  # on the disk before it takes the old one's place, should the power fail
                 os.fsync(file.fileno())
-            part.replace(self._path)
+            part.replace(self.checkpoint)
         except (OSError, RuntimeError) as problem:
             said = reason(problem) if isinstance(problem, OSError) else "the disk may be full"
-            raise WorkError(f"could not save the training to {self._path.parent}: {said}") from problem
+            raise WorkError(f"could not save the training to {self.checkpoint.parent}: {said}") from problem
         finally:
             part.unlink(missing_ok=True)
 
@@ -399,11 +400,11 @@ class Trainer:
         InputError
             If it is damaged, or of another network.
         """
-        if not self._path.is_file():
+        if not self.checkpoint.is_file():
             return False
         try:
             # To the CPU first: the optimiser counts its steps there, whatever device the weights are on.
-            saved = torch.load(self._path, map_location="cpu", weights_only=True)
+            saved = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
             self.network.load_state_dict(saved["network"])
             self.average.load_state_dict(saved["average"])
             self.best_weights = dict(saved["best_weights"])
@@ -414,7 +415,7 @@ class Trainer:
             if is_out_of_memory(problem):
                 raise
             raise InputError(
-                f"the unfinished training in {self._path.parent} is damaged or of another network; start it anew"
+                f"the unfinished training in {self.checkpoint.parent} is damaged or of another network; start it anew"
             ) from problem
         return True
 

@@ -70,12 +70,15 @@ class Wishes:
     devices: int = 1
     memory_mb: float | None = None
     seed: int = 0
+    search: float | None = None
 
     def __post_init__(self) -> None:
         if self.minutes is not None and self.epochs is not None:
             raise InputError("found both minutes and epochs; say how long in one of them")
         if self.minutes is not None and not 0 < self.minutes < math.inf:
             raise InputError(f"found {self.minutes} minutes, expected more than 0")
+        if self.search is not None and not 0 < self.search < math.inf:
+            raise InputError(f"found {self.search} minutes to search, expected more than 0")
         if self.epochs is not None and self.epochs < 1:
             raise InputError(f"found {self.epochs} epochs, expected at least 1")
         if self.care not in CARE:

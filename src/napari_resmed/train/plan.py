@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from napari_resmed.errors import InputError, ResMedError
+from napari_resmed.errors import InputError
 from napari_resmed.labels import LabelSet
 from napari_resmed.models.model import Model
 from napari_resmed.nets.size import edge_multiples
 from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.train.augmentation import Augmentation
-from napari_resmed.train.loop import Schedule
 from napari_resmed.train.patches import Sampling
 from napari_resmed.train.written_plan import WrittenPlan
 
@@ -105,12 +104,6 @@ class Plan(WrittenPlan):
         )
         if self.structure_share > 1:
             raise InputError(f"the plan's structure_share is {self.structure_share}, expected 0 to 1")
-        if self.batch % self.devices:
-            raise InputError(
-                f"a batch of {self.batch} patches cannot be shared by {self.devices} devices; take a multiple"
-            )
-        if not set(self.mirror_axes) <= {0, 1, 2}:
-            raise InputError(f"the plan's mirror_axes are {list(self.mirror_axes)}, expected 0 (z), 1 (y) or 2 (x)")
         paired = [value for pair in self.mirror_pairs for value in pair]
         if len(set(paired)) < len(paired) or not set(paired) <= set(self.labels.values):
             raise InputError(
@@ -137,56 +130,12 @@ class Plan(WrittenPlan):
         pairs = tuple((number[one], number[other]) for one, other in self.mirror_pairs)
         return Sampling(self.patch, self.preparation.spacing_mm, self.batch, self.structure_share, pairs)
 
-    def schedule(self, seconds: float | None) -> Schedule:
-        """The loop's schedule; ``seconds`` is what is left of the minutes."""
-        return Schedule(
-            steps=self.steps,
-            seconds=None if self.steps is not None else seconds,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            check_every=self.check_every,
-            patience=self.patience,
-        )
+    @property
+    def a_step(self) -> str:
+        """What a step sees, in words."""
+        size = "×".join(str(edge) for edge in self.patch)
+        return f"{self.batch} {'patches' if self.batch > 1 else 'patch'} of {size} voxels"
 
     def model(self, **facts: Any) -> Model:
         """The model this plan describes; ``facts`` are further fields of it."""
-        return Model(
-            name=self.name,
-            network=self.network,
-            arguments=dict(self.arguments),
-            preparation=self.preparation,
-            patch=self.patch,
-            labels=self.labels,
-            channels=self.channels,
-            mirror_axes=self.mirror_axes,
-            background_classes=self.background_classes,
-            **facts,
-        )
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Plan:
-        """Read what :meth:`to_json` wrote, or what a person made of it.
-
-        Raises
-        ------
-        InputError
-            If a name is unknown or missing, or a value makes no sense.
-        """
-        cls._check_names(values)
-        try:
-            plain = dict(values)
-            plain["labels"] = LabelSet.from_json(plain["labels"])
-            plain["preparation"] = Preparation.from_json(plain["preparation"])
-            if "augmentation" in plain:
-                plain["augmentation"] = Augmentation.from_json(plain["augmentation"])
-            z, y, x = (int(size) for size in plain["patch"])
-            plain["patch"] = (z, y, x)
-            for name in ("channels", "training", "held_out", "mirror_axes"):
-                plain[name] = tuple(plain.get(name, ()))
-            plain["mirror_pairs"] = tuple((int(one), int(other)) for one, other in plain.get("mirror_pairs", ()))
-            plain["left_out"] = tuple((str(case), str(reason)) for case, reason in plain.get("left_out", ()))
-            return cls(**plain)
-        except ResMedError:
-            raise
-        except (KeyError, TypeError, ValueError, AttributeError) as problem:
-            raise InputError(f"the plan is incomplete or wrong at {problem}") from problem
+        return self._model(labels=self.labels, background_classes=self.background_classes, **facts)

@@ -12,6 +12,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from napari_resmed.predict.machine import choose_machine
+from napari_resmed.train.classify.plan import ClassPlan
+from napari_resmed.train.classify.session import ClassSession
 from napari_resmed.train.loop import Checked, Stepped
 from napari_resmed.train.plan import Plan
 from napari_resmed.train.run_folder import RunFolder
@@ -27,11 +29,13 @@ def main(folder: str) -> None:
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     run = RunFolder(Path(folder))
-    plan = Plan.load(run.plan)
+    dataset = run.read_dataset()
+    plan: Plan | ClassPlan = ClassPlan.load(run.plan) if dataset.classes else Plan.load(run.plan)
     if choose_machine(plan.device).device.type == "cuda":
         plan = replace(plan, device=f"cuda:{os.environ['LOCAL_RANK']}")
     together = Together(choose_machine(plan.device, plan.precision).device)
-    session = Session(plan, run.read_dataset(), run, together.rank, together.ranks)
+    made = ClassSession if isinstance(plan, ClassPlan) else Session
+    session = made(plan, dataset, run, together.rank, together.ranks)  # type: ignore[arg-type]
     trainer = session.trainer(None, together)
     trainer.load()
     trainer.schedule = plan.schedule(trainer.state.allowed_seconds)

@@ -56,6 +56,16 @@ class RunFolder:
         return self.path / "base.pt"
 
     @property
+    def search(self) -> Path:
+        """What was tried of hyper-parameters."""
+        return self.path / "search.json"
+
+    @property
+    def trial(self) -> Path:
+        """Where the loop of a trial is."""
+        return self.path / "trial.pt"
+
+    @property
     def stop(self) -> Path:
         """Its being there asks processes that train together to stop."""
         return self.path / "stop"

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
 
-import torch
 from torch import nn
 
 from napari_resmed.case import Dataset
-from napari_resmed.nets import build_network
-from napari_resmed.predict.machine import Machine, choose_machine, put_on
+from napari_resmed.predict.machine import Machine, choose_machine
 from napari_resmed.prepare.grid import UNKNOWN
+from napari_resmed.train.first_weights import first_network
 from napari_resmed.train.held_out import Look, dice_per_case, look_at, mean_dice
 from napari_resmed.train.loop import Trainer
 from napari_resmed.train.loss import segmentation_loss
@@ -59,12 +58,7 @@ class Session:
 
     def network(self) -> nn.Module:
         """The network as training begins with it, on the machine's device."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.plan.seed)
-            network = build_network(self.plan.network, self.plan.arguments)
-        if self.run.base.is_file():
-            network.load_state_dict(torch.load(self.run.base, weights_only=True))
-        return put_on(self.machine.device, network)
+        return first_network(self.plan, self.run, self.machine.device)
 
     def some_cases(self, count: int) -> Iterator[Prepared]:
         """The first few that are learnt from."""

@@ -25,9 +25,10 @@ class Together:
         self.ranks = dist.get_world_size()
         self._device = device
 
-    def share(self, network: nn.Module) -> nn.Module:
-        """The network whose gradients are the mean over all processes."""
-        return DistributedDataParallel(network, [self._device] if self._device.type == "cuda" else None)
+    def share(self, network: nn.Module, some_rest: bool = False) -> nn.Module:
+        """The network whose gradients are the mean over all processes; ``some_rest``: not all of it learns always."""
+        devices = [self._device] if self._device.type == "cuda" else None
+        return DistributedDataParallel(network, devices, find_unused_parameters=some_rest)
 
     def mean(self, value: Tensor) -> Tensor:
         """Mean of a figure over all processes."""

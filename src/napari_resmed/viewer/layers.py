@@ -203,13 +203,16 @@ def result_to_layer(result: Volume, source: Mapping[str, Any], shape: tuple[int,
         return data, attributes, kind
     # Shown the way its source is shown, however that was turned; its own metadata would claim another place.
     data = np.array(result.data, order="C")
+    if len(source["scale"]) == 2:
+        data = data.reshape(data.shape[-2:])  # a picture has no axis of slices in the window
+    ndim = data.ndim
     for name in ("scale", "translate", "units"):
-        attributes[name] = tuple(source[name])[-3:]
+        attributes[name] = tuple(source[name])[-ndim:]
     attributes |= {
-        "rotate": np.asarray(source["rotate"])[-3:, -3:],
-        "shear": source["shear"] if len(source["scale"]) == 3 else None,
-        "affine": spatial(np.asarray(source["affine"])),
-        "axis_labels": ("z", "y", "x"),
+        "rotate": np.asarray(source["rotate"])[-ndim:, -ndim:],
+        "shear": source["shear"] if len(source["scale"]) == ndim else None,
+        "affine": np.asarray(source["affine"])[-ndim - 1 :, -ndim - 1 :],
+        "axis_labels": tuple("tzyx"[-ndim:]),
     }
     facts = attributes["metadata"][KEY]
     attributes["metadata"] = {

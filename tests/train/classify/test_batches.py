@@ -91,3 +91,33 @@ def test_a_modality_that_is_not_there_stays_away() -> None:
         image = draw_classes(of, step).image[0]
         assert image[0].any()
         assert not image[1].any()
+
+
+class TestCrop:
+    def test_what_is_left_fills_the_image(self) -> None:
+        still = replace(STILL, undeformed=0.0)
+        of = drawing([0], augmentation=still, batch=1, crop=0.5)
+        # A ramp along x: its slope falls by the share that is kept, its values stay between the ramp's.
+        of.images.data[0, 0, 0] = np.arange(12, dtype=np.float16)
+        slopes = [float(draw_classes(of, step).image[0, 0, 6].diff()[3:9].mean()) for step in range(12)]
+        assert all(0.49 < slope <= 1.0 for slope in slopes)
+        assert min(slopes) < 0.75
+        middles = [float(draw_classes(of, step).image[0, 0, 6, 5:7].mean()) for step in range(12)]
+        assert np.std(middles) > 0.3
+
+    def test_without_it_nothing_is_drawn_for_it(self) -> None:
+        of = drawing([0, 1], augmentation=MOVING)
+        assert torch.equal(draw_classes(of, 3).image, draw_classes(replace(of, crop=0.0), 3).image)
+
+
+def test_frames_are_moved_alike_and_none_into_another() -> None:
+    of = drawing([0], augmentation=MOVING, batch=1, flat=False, series=True, crop=0.2)
+    frames = np.repeat(of.images.data[:, :, :, None][:, :, 0], 5, 2).astype(np.float16)
+    frames[:, :, 2] = 0
+    data = np.ascontiguousarray(frames)
+    of = replace(of, images=replace(of.images, data=data))
+    image = draw_classes(of, 0).image[0, 0]
+    assert image.shape == (5, 12, 12)
+    assert not image[2].any()
+    assert torch.equal(image[0], image[4])
+    assert not torch.equal(image[0], torch.from_numpy(data[0, 0, 0].astype(np.float32)))

@@ -105,6 +105,20 @@ class TestTaking:
         taken = take_weights(network, read_checkpoint(models_folder / "bands"), "bands")
         assert set(taken.new) == {"head.weight", "head.bias"}
 
+    def test_those_of_slices_in_a_network_of_volumes(self) -> None:
+        weights = torchvision_like(1)
+        made = classifier(spatial_dims=3).eval()
+        taken = take_weights(made, weights, "flat.pth")
+        assert "fitted to volumes" in taken.notes[0]
+        assert not [name for name in taken.new if not name.startswith("head.")]
+        flat = ResNet(10, 2, 1, NARROW).eval()
+        flat.load_state_dict({name: tensor for name, tensor in weights.items() if not name.startswith("fc.")})
+        # Far from the ends, where slices are all alike, a volume is seen as the slice is.
+        slice_ = torch.rand((1, 1, 32, 32))
+        with torch.inference_mode():
+            first = made.backbone.conv1(slice_[:, :, None].expand(-1, -1, 15, -1, -1))  # type: ignore[union-attr,operator]
+            assert torch.allclose(first[:, :, 4], flat.conv1(slice_), atol=1e-5)
+
     def test_weights_of_something_else(self) -> None:
         with pytest.raises(ModelError, match="another kind"):
             take_weights(classifier(), {"blocks.0.attention.weight": torch.rand((4, 4))}, "other.pth")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ from napari_resmed.errors import InputError
 from napari_resmed.io.archives import forget_archives
 from napari_resmed.io.datasets.classes import read_classes
 from napari_resmed.prepare.preparation import STORED, Preparation
-from napari_resmed.train.classify.make_plan import Usable, make_class_plan
+from napari_resmed.train.classify.make_plan import Start, Usable, make_class_plan, smaller_batch
 from napari_resmed.train.classify.plan import ClassPlan
 from napari_resmed.train.classify.view import MOST_DEEP, View, decide_view
 from napari_resmed.train.make_plan import Wishes
 from napari_resmed.volume import Volume
 
+SERIES = View(Preparation((1.0, 1.0, 1.0), orientation=STORED), (10, 32, 32), "series", False, {})
 FLAT = View(Preparation((1.0, 1.0, 1.0), orientation=STORED), (1, 28, 28), "whole", True, {})
 
 
@@ -65,6 +67,45 @@ class TestPlan:
         dataset = cases({"a": 12, "b": 12})
         held = [name for number in range(3) for name in plan(dataset, fold=(number, 3)).held_out]
         assert sorted(held) == sorted(case.name for case in dataset.cases)
+
+    def test_a_series_gets_a_head_that_knows_the_order(self) -> None:
+        made = plan(cases({"a": 20, "b": 20}), SERIES)
+        assert made.network == "SequenceClassifier"
+        assert made.arguments["mixer"] == "gru"
+        assert "in their order" in made.reasons["network"]
+        # Weights of a ResNet of slices see it frame by frame.
+        dataset = cases({"a": 20, "b": 20})
+        usable = Usable(tuple(case.name for case in dataset.cases), ())
+        start = Start("r.pth", {"spatial_dims": 2, "backbone": "resnet10", "backbone_arguments": {}})
+        made = make_class_plan("m", dataset, usable, SERIES, start, Wishes(), "cpu")
+        assert (made.network, made.arguments["spatial_dims"]) == ("SequenceClassifier", 3)
+
+    def test_modalities_that_may_be_missing_get_a_branch_each(self) -> None:
+        whole = cases({"a": 20, "b": 20}).cases
+        both = replace(cases({"a": 20, "b": 20}), channels=("T1", "T2"))
+        assert plan(both).network == "ImageClassifier"
+        some = tuple(replace(case, channels=(n % 2,)) if n < 10 else case for n, case in enumerate(whole))
+        made = plan(replace(both, cases=some))
+        assert made.network == "BranchClassifier"
+        assert made.arguments["drop_channels"] > 0
+        assert "a branch for every modality" in made.reasons["network"]
+
+    def test_devices_share_a_batch(self) -> None:
+        made = plan(cases({"a": 60, "b": 60}), devices=3)
+        assert made.devices == 3
+        assert made.batch % 3 == 0
+        with pytest.raises(InputError, match="cannot be shared by 3 devices"):
+            replace(made, batch=4)
+
+    def test_less_a_step_down_to_two_a_device(self) -> None:
+        made = plan(cases({"a": 60, "b": 60}), devices=2)
+        sizes = []
+        while made is not None:
+            sizes.append(made.batch)
+            made = smaller_batch(made)  # type: ignore[assignment]
+        assert sizes[-1] == 4
+        assert all(size % 2 == 0 for size in sizes)
+        assert sizes == sorted(set(sizes), reverse=True)
 
     def test_it_is_the_same_through_json(self) -> None:
         made = plan(cases({"a": 20, "b": 20}))
@@ -117,6 +158,22 @@ class TestView:
         assert z == 1
         assert y * x <= 1.05 * 128**2
         assert x == pytest.approx(2 * y, abs=2)
+
+    def test_frames_stay_in_their_order_however_they_lie(self) -> None:
+        # A sagittal loop: turned as a volume is, its frames would become columns.
+        sagittal = np.array([[8.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
+        made = tuple(
+            Case(
+                f"c{n}",
+                (Volume(np.random.default_rng(n).random((6 + n, 1, 40, 30), np.float32), sagittal, "tzyx"),),
+                class_name="ab"[n % 2],
+            )
+            for n in range(4)
+        )
+        view = decide_view(Dataset(made, classes=("a", "b")), "cpu")
+        assert view.series
+        assert view.preparation.orientation == STORED
+        assert view.patch == (8, 40, 30)
 
     def test_ct_gets_a_fixed_window(self) -> None:
         rng = np.random.default_rng(0)

@@ -47,6 +47,10 @@ class Drawing:
         Whether images are single slices.
     seed:
         Of every random choice.
+    crop:
+        Largest share of every edge that is cut away.
+    series:
+        Whether the first axis counts frames: they are turned, cut and shifted alike, each within its plane.
     """
 
     images: Images
@@ -58,6 +62,8 @@ class Drawing:
     mirror_axes: Sequence[int]
     flat: bool
     seed: int
+    crop: float = 0.0
+    series: bool = False
 
 
 def draw_classes(drawing: Drawing, step: int, part: slice = slice(None)) -> ClassBatch:
@@ -97,7 +103,7 @@ def _changed(image: Tensor, drawing: Drawing, generator: torch.Generator) -> Ten
     flips = [axis + 1 for axis in drawing.mirror_axes if uniform(0, 1, generator) < 0.5]
     if flips:
         image = image.flip(flips)
-    moves = ranges.rotation_deg > 0 or ranges.scale > 0 or ranges.shift_mm > 0
+    moves = ranges.rotation_deg > 0 or ranges.scale > 0 or ranges.shift_mm > 0 or drawing.crop > 0
     if moves and uniform(0, 1, generator) >= drawing.augmentation.undeformed:
         image = _moved(image, drawing, generator)
     image = disturb(image, drawing.augmentation, generator)
@@ -105,9 +111,10 @@ def _changed(image: Tensor, drawing: Drawing, generator: torch.Generator) -> Ten
 
 
 def _moved(image: Tensor, drawing: Drawing, generator: torch.Generator) -> Tensor:
-    """Rotated, scaled and shifted; a single slice within its plane."""
+    """Rotated, scaled, shifted and cropped; a single slice or a frame within its plane."""
     ranges = drawing.augmentation.deformation
-    axes = 2 if drawing.flat else 3
+    in_plane = drawing.flat or drawing.series
+    axes = 2 if in_plane else 3
     size = torch.tensor(image.shape[-axes:], dtype=torch.float32)
     matrix = torch.eye(axes)
     for one in range(axes):
@@ -119,10 +126,15 @@ def _moved(image: Tensor, drawing: Drawing, generator: torch.Generator) -> Tenso
             matrix = turn @ matrix
     factor = 1 + uniform(-ranges.scale, ranges.scale, generator)
     shift = torch.tensor([uniform(-ranges.shift_mm, ranges.shift_mm, generator) for _ in range(axes)])
+    if drawing.crop > 0:
+        kept = 1 - uniform(0, drawing.crop, generator)
+        factor *= kept
+        shift += torch.tensor([uniform(-1, 1, generator) * (1 - kept) / 2 for _ in range(axes)]) * size
     # torch counts from -1 to 1 over each axis, the last one first.
     matrix = factor * matrix * size[None, :] / size[:, None]
     theta = torch.cat([matrix.flip(0, 1), (2 * shift / size).flip(0)[:, None]], 1)[None]
-    flat = image[:, 0] if drawing.flat else image
+    # Frames go as if they were channels.
+    flat = image.flatten(0, 1) if in_plane else image
     grid = affine_grid(theta, [1, *flat.shape], align_corners=False)
     moved = grid_sample(flat[None], grid, mode="bilinear", padding_mode="zeros", align_corners=False)[0]
-    return moved[:, None] if drawing.flat else moved
+    return moved.reshape(image.shape)

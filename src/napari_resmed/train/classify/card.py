@@ -14,9 +14,9 @@ def class_card(
     plan: ClassPlan,
     before: Mapping[str, float | None],
     after: Mapping[str, float | None],
-    figures: Mapping[str, float],
     history: Sequence[Mapping[str, Any]],
     seconds: float,
+    figures: Mapping[str, float],
 ) -> str:
     """Model card in Markdown: data, figures, limits.
 
@@ -26,12 +26,12 @@ def class_card(
         What was decided.
     before, after:
         Area under the ROC curve by class on what was held out.
-    figures:
-        Further figures, by name.
     history:
         The looks at the held-out part.
     seconds:
         How long training took.
+    figures:
+        Further figures, by name.
     """
     rows = [f"| {name} | {_figure(before.get(name))} | {_figure(value)} |" for name, value in after.items()]
     size = "×".join(str(edge) for edge in (plan.patch[1:] if plan.flat else plan.patch))
@@ -47,7 +47,8 @@ def class_card(
         "## Data",
         "",
         f"Trained on {len(plan.training)} cases of its user; {len(plan.held_out)} held out; {len(plan.left_out)} left "
-        "out as unusable. The training's plan and history stand in `configs/metadata.json`.",
+        f"out as unusable, {len(plan.unusual)} looked unusual. The training's plan and history stand in "
+        "`configs/metadata.json`.",
         "",
         "## Figures",
         "",

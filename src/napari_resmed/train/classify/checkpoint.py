@@ -22,6 +22,8 @@ __all__ = ["Taken", "read_checkpoint", "recognise_resnet", "take_weights"]
 
 # Where programs put the weights in a checkpoint that holds more.
 _HOLDERS = ("state_dict", "model_state_dict", "model", "network_weights", "net", "network", "weights")
+# Axes of a two-dimensional convolution's weights.
+FLAT_WEIGHTS = 4
 # Under this share of a network's backbone, a checkpoint is of another one.
 LEAST_SHARE = 0.3
 _SHOWN = 3
@@ -34,7 +36,7 @@ class Taken:
     Parameters
     ----------
     whole, adapted, new:
-        Names of the network's weights taken as they are, fitted to other channels, and begun anew.
+        Names of the network's weights taken as they are, fitted to other channels or to volumes, and begun anew.
     left:
         Names of the checkpoint's weights that nothing took.
     notes:
@@ -78,8 +80,9 @@ def _weights(content: Any, depth: int = 0) -> dict[str, Tensor]:
 def take_weights(network: nn.Module, weights: Mapping[str, Tensor], source: str) -> Taken:
     """Copy into a network whatever of a checkpoint fits it.
 
-    A first layer for other channels is fitted: the mean over the checkpoint's channels goes to every one of ours, at
-    such a size that an image of equal channels is answered as before.
+    Convolutions over slices become convolutions over volumes. A first layer for other channels is fitted: the mean over
+    the checkpoint's channels goes to every one of ours, at such a size that an image of equal channels is answered as
+    before.
 
     Parameters
     ----------
@@ -99,6 +102,7 @@ def take_weights(network: nn.Module, weights: Mapping[str, Tensor], source: str)
     parts = _parts(state)
     taken: dict[str, Tensor] = {}
     adapted, used = [], set()
+    deeper = False
     for part in parts:
         ours = {name.removeprefix(part): name for name in state if name.startswith(part)}
         front = _front(ours, weights, state)
@@ -111,6 +115,7 @@ def take_weights(network: nn.Module, weights: Mapping[str, Tensor], source: str)
             elif (fitted := _fitted(theirs, state[name])) is not None:
                 taken[name] = fitted
                 adapted.append(name)
+                deeper = deeper or fitted.dim() > theirs.dim()
             else:
                 continue
             used.add(front + short)
@@ -125,7 +130,8 @@ def take_weights(network: nn.Module, weights: Mapping[str, Tensor], source: str)
     whole = tuple(name for name in taken if name not in adapted)
     new = tuple(name for name in state if name not in taken and not name.endswith("num_batches_tracked"))
     left = tuple(name for name in weights if name not in used)
-    return Taken(whole, tuple(adapted), new, left, tuple(_notes(source, len(state), whole, adapted, new, left)))
+    notes = _notes(source, len(state), whole, adapted, new, left, deeper)
+    return Taken(whole, tuple(adapted), new, left, tuple(notes))
 
 
 def recognise_resnet(weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
@@ -186,7 +192,16 @@ def _front(ours: Mapping[str, str], weights: Mapping[str, Tensor], state: Mappin
 
 
 def _fitted(theirs: Tensor, ours: Tensor) -> Tensor | None:
-    """A convolution's weights for another number of input channels; None where more than that differs."""
+    """A convolution's weights for another number of input channels, or for volumes; None where more differs.
+
+    From two dimensions to three as in Carreira and Zisserman, CVPR 2017 (arXiv 1705.07750, section 2.4): repeated along
+    the new axis and divided, so that slices that are all alike are answered as one slice was.
+    """
+    if theirs.dim() == FLAT_WEIGHTS and ours.dim() == FLAT_WEIGHTS + 1:
+        deep = ours.shape[2]
+        theirs = theirs[:, :, None].expand(-1, -1, deep, -1, -1) / deep
+    if theirs.dim() == ours.dim() and theirs.shape == ours.shape:
+        return theirs.to(ours.dtype).contiguous()
     if theirs.dim() != ours.dim() or theirs.dim() < 4 or theirs.shape[0] != ours.shape[0]:
         return None
     if theirs.shape[2:] != ours.shape[2:]:
@@ -196,9 +211,16 @@ def _fitted(theirs: Tensor, ours: Tensor) -> Tensor | None:
 
 
 def _notes(
-    source: str, total: int, whole: tuple[str, ...], adapted: list[str], new: tuple[str, ...], left: tuple[str, ...]
+    source: str,
+    total: int,
+    whole: tuple[str, ...],
+    adapted: list[str],
+    new: tuple[str, ...],
+    left: tuple[str, ...],
+    deeper: bool,
 ) -> list[str]:
-    notes = [f"starts from {source}: {len(whole)} of {total} weights taken, {len(adapted)} fitted to other channels"]
+    to = "volumes" if deeper else "other channels"
+    notes = [f"starts from {source}: {len(whole)} of {total} weights taken, {len(adapted)} fitted to {to}"]
     if new:
         notes.append(f"begun anew: {_some(new)}")
     if left:

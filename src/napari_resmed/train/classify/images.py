@@ -20,6 +20,8 @@ from napari_resmed.io.datasets.classes import load_channels
 from napari_resmed.io.whole_file import reason
 from napari_resmed.prepare.fixed_size import Shape, fixed_size
 from napari_resmed.prepare.preparation import Preparation
+from napari_resmed.review.quality import Look, look_at_image
+from napari_resmed.volume import Volume
 
 __all__ = ["Images", "batch_of", "classes_of", "prepare_images", "prepared_image"]
 
@@ -40,12 +42,15 @@ class Images:
         float16 ``(row, c, z, y, x)`` in 0..1.
     left_out:
         Case and reason of the others.
+    looks:
+        What was seen of each, in the order of the names.
     """
 
     names: tuple[str, ...]
     rows: tuple[int, ...]
     data: NDArray[np.float16]
     left_out: tuple[tuple[str, str], ...] = ()
+    looks: tuple[Look, ...] = ()
 
     @classmethod
     def load(cls, folder: Path) -> Images:
@@ -60,26 +65,25 @@ class Images:
             said = json.loads((folder / _LIST).read_text(encoding="utf-8"))
             data = np.load(folder / _FILE, mmap_mode="r")
             left_out = tuple((str(name), str(why)) for name, why in said["left_out"])
-            return cls(tuple(said["names"]), tuple(int(row) for row in said["rows"]), data, left_out)
+            looks = tuple(Look.from_json(look) for look in said["looks"])
+            return cls(tuple(said["names"]), tuple(int(row) for row in said["rows"]), data, left_out, looks)
         except (OSError, ValueError, KeyError, TypeError, EOFError) as problem:
             raise InputError(f"the unfinished training in {folder.parent} is damaged; start it anew") from problem
 
 
-def prepared_image(case: Case, dataset: Dataset, preparation: Preparation, shape: Shape, fit: str) -> Tensor:
-    """One case ``(c, *shape)``, float32; zeros for a channel it does not have.
+def prepared_image(channels: Sequence[Volume | None], preparation: Preparation, shape: Shape, fit: str) -> Tensor:
+    """One image as the network takes it: ``(c, *shape)``, float32; zeros for a channel that is not there.
 
     Raises
     ------
     InputError
         If it cannot be used.
     """
-    channels = []
-    for number, volume in enumerate(load_channels(case, dataset)):
-        if volume is None:
-            channels.append(torch.zeros((1, *shape)))
-            continue
-        channels.append(fixed_size(volume, preparation.of_channel(number), shape, fit))
-    return torch.cat(channels)
+    prepared = [
+        torch.zeros((1, *shape)) if volume is None else fixed_size(volume, preparation.of_channel(number), shape, fit)
+        for number, volume in enumerate(channels)
+    ]
+    return torch.cat(prepared)
 
 
 def prepare_images(
@@ -97,6 +101,7 @@ def prepare_images(
     kept: dict[str, int] = {}
     left_out: list[tuple[str, str]] = []
     seen: dict[bytes, list[Case]] = {}
+    looks: dict[str, Look] = {}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         size = (len(dataset.cases), len(dataset.channels), *shape)
@@ -104,12 +109,15 @@ def prepare_images(
         for row, case in enumerate(dataset.cases):
             yield row / len(dataset.cases)
             try:
-                image = prepared_image(case, dataset, preparation, shape, fit).numpy().astype(np.float16)
+                channels = load_channels(case, dataset)
+                prepared = prepared_image(channels, preparation, shape, fit).numpy()
             except InputError as problem:
                 left_out.append((case.name, str(problem)))
                 continue
+            image = prepared.astype(np.float16)
             data[row] = image
             kept[case.name] = row
+            looks[case.name] = look_at_image(prepared, channels)
             seen.setdefault(hashlib.blake2b(image.tobytes(), digest_size=16).digest(), []).append(case)
         data.flush()
         for twins in seen.values():
@@ -118,7 +126,12 @@ def prepare_images(
                 left_out += [(case.name, f"the same image has two classes: {told}") for case in twins]
                 for case in twins:
                     del kept[case.name]
-        said = {"names": list(kept), "rows": list(kept.values()), "left_out": left_out}
+        said = {
+            "names": list(kept),
+            "rows": list(kept.values()),
+            "left_out": left_out,
+            "looks": [looks[name].to_json() for name in kept],
+        }
         (folder / _LIST).write_text(json.dumps(said, ensure_ascii=False), encoding="utf-8")
     except OSError as problem:
         raise WorkError(f"could not write the prepared images to {folder}: {reason(problem)}") from problem

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from napari_resmed.case import Dataset
+from napari_resmed.case import Case, Dataset
 from napari_resmed.errors import InputError
 from napari_resmed.nets import build_network
 from napari_resmed.train.augmentation import Augmentation
@@ -21,7 +21,7 @@ from napari_resmed.train.deformation import Deformation
 from napari_resmed.train.make_plan import CARE, DEFAULT_MINUTES, Wishes
 from napari_resmed.train.split import folds, split_cases
 
-__all__ = ["Start", "Usable", "make_class_plan"]
+__all__ = ["Start", "Usable", "make_class_plan", "smaller_batch"]
 
 # How many times every image should be seen, more or less; the network is as large as that allows.
 LAPS = 25
@@ -34,6 +34,8 @@ SIZES = (("resnet18", 64), ("resnet18", 32), ("resnet18", 16), ("resnet10", 16),
 # only later, as it would take too long otherwise.
 SMALL_EDGE = {2: 80, 3: 32}
 BATCH = {2: 32, 3: 8}
+# Norms need more than one image.
+LEAST_BATCH = 2
 LEAST_STEPS_AN_EPOCH = 10
 MOST_STEPS_BETWEEN_LOOKS = 250
 # A class that is so many times as frequent as another would drown it.
@@ -47,6 +49,8 @@ SMOOTHING = 0.05
 PATIENCE = 0.6
 DROPOUT = 0.2
 DROP_CHANNELS = 0.25
+# What knows of the frames' order.
+MIXER = "gru"
 
 
 @dataclass(frozen=True)
@@ -59,10 +63,11 @@ class Usable:
 
 @dataclass(frozen=True)
 class Start:
-    """What training starts from: its name, and the arguments of the network that its weights fit."""
+    """What training starts from: its name, and the network that its weights fit, empty where any with its backbone."""
 
     name: str
     arguments: Mapping[str, Any]
+    network: str = ""
 
 
 def make_class_plan(
@@ -125,8 +130,10 @@ def make_class_plan(
         ", so each is drawn as often" if uneven > UNEVEN else ""
     )
     spatial = 2 if view.flat else 3
+    network = _kind_of_network(dataset, kept, view, start, reasons)
     minutes = None if wishes.epochs is not None else wishes.minutes or DEFAULT_MINUTES
     batch = min(BATCH[spatial], max(2, len(split.train) // 4))
+    batch = max(batch // wishes.devices, LEAST_BATCH) * wishes.devices
     an_epoch = max(LEAST_STEPS_AN_EPOCH, math.ceil(len(split.train) / batch))
     given: dict[str, Any] = {
         "spatial_dims": spatial,
@@ -136,18 +143,19 @@ def make_class_plan(
     }
     if any(case.channels for case in kept):
         given["drop_channels"] = DROP_CHANNELS
-        reasons["network"] = "some cases lack an image, so whole images are left out in training too"
+    if network == "SequenceClassifier":
+        given["mixer"] = MIXER
     if start is not None:
-        arguments = {**given, **start.arguments}
-        reasons["network"] = f"that of {start.name}"
+        arguments = {**given, **start.arguments, "spatial_dims": spatial}
+        reasons["network"] = "; ".join(part for part in (f"that of {start.name}", reasons.get("network", "")) if part)
     else:
-        arguments = _network(given, view, kind, minutes, len(split.train), reasons)
+        arguments = _network(network, given, view, kind, minutes, len(split.train), reasons)
     scratch, tuned = (RATE_SHARE * rate for rate in CARE[wishes.care])
     return ClassPlan(
         name=name,
         classes=dataset.classes,
         channels=dataset.channels,
-        network="ImageClassifier",
+        network=network,
         arguments=arguments,
         preparation=view.preparation,
         patch=view.patch,
@@ -164,14 +172,44 @@ def make_class_plan(
         minutes=minutes,
         steps=None if wishes.epochs is None else wishes.epochs * an_epoch,
         learning_rate=scratch if start is None else tuned,
+        search=wishes.search,
         check_every=min(an_epoch, MOST_STEPS_BETWEEN_LOOKS),
         patience=PATIENCE,
+        devices=wishes.devices,
         device=wishes.device,
         precision=wishes.precision,
         seed=wishes.seed,
         base="" if start is None else start.name,
         reasons=reasons,
     )
+
+
+def smaller_batch(plan: ClassPlan) -> ClassPlan | None:
+    """The plan with half the images a step; None where there can be no fewer."""
+    least = LEAST_BATCH * plan.devices
+    return (
+        replace(plan, batch=max(least, plan.batch // 2 // plan.devices * plan.devices)) if plan.batch > least else None
+    )
+
+
+def _kind_of_network(
+    dataset: Dataset, kept: Sequence[Case], view: View, start: Start | None, reasons: dict[str, str]
+) -> str:
+    """By the image, by its frames, or by its modalities."""
+    if start is not None and start.network:
+        return start.network
+    lacking = any(case.channels for case in kept)
+    if lacking:
+        reasons["network"] = "some cases lack an image, so whole images are left out in training too"
+    if view.series and (start is None or start.arguments["spatial_dims"] == 2):
+        said = f"frames are seen one by one, and in their order by a recurrent head ({MIXER})"
+        reasons["network"] = "; ".join(part for part in (said, reasons.get("network", "")) if part)
+        return "SequenceClassifier"
+    # Where every case has all of them, what is said by two modalities at one place is better seen together.
+    if lacking and start is None:
+        reasons["network"] = "a branch for every modality, as " + reasons["network"]
+        return "BranchClassifier"
+    return "ImageClassifier"
 
 
 def _check_classes(dataset: Dataset, kept: Sequence[Any]) -> None:
@@ -186,17 +224,23 @@ def _check_classes(dataset: Dataset, kept: Sequence[Any]) -> None:
 
 
 def _network(
-    given: Mapping[str, Any], view: View, kind: str, minutes: float | None, images: int, reasons: dict[str, str]
+    network: str,
+    given: Mapping[str, Any],
+    view: View,
+    kind: str,
+    minutes: float | None,
+    images: int,
+    reasons: dict[str, str],
 ) -> dict[str, Any]:
     """The largest network with which every image is seen often enough."""
-    edges = view.patch[1:] if view.flat else view.patch
+    edges = view.patch[1:] if view.flat or network == "SequenceClassifier" else view.patch
     small = min(edges) < SMALL_EDGE[len(edges)]
     arguments: dict[str, Any] = {}
     for backbone, first in SIZES:
         features = [first * 2**stage for stage in range(4)]
         own = {"features": features, "small_images": small} if small else {"features": features}
         arguments = {**given, "backbone": backbone, "backbone_arguments": own}
-        seconds = 3 * _operations(arguments, view) * images * LAPS / OPERATIONS_A_SECOND[kind]
+        seconds = 3 * _operations(network, arguments, view) * images * LAPS / OPERATIONS_A_SECOND[kind]
         if minutes is None or seconds < minutes * 60:
             break
     said = f"{arguments['backbone']} with {arguments['backbone_arguments']['features'][0]} features at first"
@@ -205,10 +249,10 @@ def _network(
     return arguments
 
 
-def _operations(arguments: Mapping[str, Any], view: View) -> float:
+def _operations(name: str, arguments: Mapping[str, Any], view: View) -> float:
     """Of a forward pass over one image."""
     with torch.device("meta"):
-        network = build_network("ImageClassifier", arguments)
+        network = build_network(name, arguments)
         image = torch.empty((1, arguments["in_channels"], *(view.patch[1:] if view.flat else view.patch)))
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():
@@ -217,7 +261,7 @@ def _operations(arguments: Mapping[str, Any], view: View) -> float:
 
 
 def _augmentation(view: View) -> Augmentation:
-    shortest = min(view.patch[1:] if view.flat else view.patch)
+    shortest = min(view.patch[1:] if view.flat or view.series else view.patch)
     ranges = Deformation(
         rotation_deg=15, scale=0.1, shear=0.0, shift_mm=round(0.06 * shortest, 2), elastic=(), mirror=False
     )

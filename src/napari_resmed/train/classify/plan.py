@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
-from napari_resmed.errors import InputError, ResMedError
+from napari_resmed.errors import InputError
 from napari_resmed.labels import LabelSet
 from napari_resmed.models.model import CLASSIFICATION, Model
 from napari_resmed.prepare.preparation import Preparation
@@ -20,8 +20,8 @@ __all__ = ["ClassPlan"]
 
 Shape = tuple[int, int, int]
 
-_MAY_BE_ZERO = ("seed", "weight_decay", "label_smoothing", "focus", "frozen_share")
-_SHARES = ("label_smoothing", "frozen_share", "layer_decay")
+_MAY_BE_ZERO = ("seed", "weight_decay", "label_smoothing", "focus", "frozen_share", "crop")
+_SHARES = ("label_smoothing", "frozen_share", "layer_decay", "crop")
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class ClassPlan(WrittenPlan):
         Images a step.
     augmentation:
         What is done to an image at random; its shift counts in voxels of the network's grid.
+    crop:
+        Largest share of every edge that is cut away at random, what is left being made as large as the whole.
     mirror_axes:
         Axes ``(0 z, 1 y, 2 x)`` along which an image is mirrored at random; none where nobody said that it may be.
     balance:
@@ -57,8 +59,14 @@ class ClassPlan(WrittenPlan):
         Names of the cases.
     left_out:
         Case and reason.
+    unusual:
+        Case and what is unusual about its image, compared with the others that can be used.
+    search:
+        Minutes that go into looking for better hyper-parameters first; None for none, and once they were found.
     device, precision:
         As chosen: ``"auto"`` is decided when it runs.
+    devices:
+        Processes that share each batch.
     seed:
         Of every random choice.
     base:
@@ -79,7 +87,9 @@ class ClassPlan(WrittenPlan):
     training: tuple[str, ...]
     held_out: tuple[str, ...]
     left_out: tuple[tuple[str, str], ...] = ()
+    unusual: tuple[tuple[str, str], ...] = ()
     augmentation: Augmentation = field(default_factory=Augmentation)
+    crop: float = 0.0
     mirror_axes: tuple[int, ...] = ()
     balance: str = "none"
     label_smoothing: float = 0.0
@@ -89,6 +99,7 @@ class ClassPlan(WrittenPlan):
     frozen_share: float = 0.0
     minutes: float | None = None
     steps: int | None = None
+    search: float | None = None
     curve: str = "cosine"
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
@@ -96,14 +107,18 @@ class ClassPlan(WrittenPlan):
     patience: float = 0.4
     device: str = "auto"
     precision: str = "auto"
+    devices: int = 1
     seed: int = 0
     base: str = ""
     reasons: Mapping[str, str] = field(default_factory=dict)
 
+    _OF_CASES: ClassVar[tuple[str, ...]] = (*WrittenPlan._OF_CASES, "unusual")
+    _SEEN: ClassVar[str] = "images"
+
     def __post_init__(self) -> None:
         self._check_common(
-            ("batch", "steps", "check_every", "seed"),
-            ("minutes", "learning_rate", "weight_decay", "patience", "focus", *_SHARES),
+            ("batch", "steps", "check_every", "devices", "seed"),
+            ("minutes", "search", "learning_rate", "weight_decay", "patience", "focus", *_SHARES),
             _MAY_BE_ZERO,
         )
         for name in _SHARES:
@@ -114,8 +129,6 @@ class ClassPlan(WrittenPlan):
                 raise InputError(f"the plan's {name} is {getattr(self, name)!r}, expected {', '.join(known)}")
         if not self.held_out:
             raise InputError("the plan holds no case out; at least one patient of each class tells how good it is")
-        if not set(self.mirror_axes) <= {0, 1, 2}:
-            raise InputError(f"the plan's mirror_axes are {list(self.mirror_axes)}, expected 0 (z), 1 (y) or 2 (x)")
         self.model()  # refuses classes and channels that are not the network's
 
     @property
@@ -123,57 +136,15 @@ class ClassPlan(WrittenPlan):
         """Whether the network takes single slices."""
         return self.arguments.get("spatial_dims") == 2
 
+    @property
+    def a_step(self) -> str:
+        """What a step sees, in words."""
+        return f"{self.batch} image{'s' if self.batch > 1 else ''}"
+
     def schedule(self, seconds: float | None) -> Schedule:
         """The loop's schedule; ``seconds`` is what is left of the minutes."""
-        return Schedule(
-            steps=self.steps,
-            seconds=None if self.steps is not None else seconds,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            check_every=self.check_every,
-            patience=self.patience,
-            curve=self.curve,
-        )
+        return replace(super().schedule(seconds), curve=self.curve)
 
     def model(self, **facts: Any) -> Model:
         """The model this plan describes; ``facts`` are further fields of it."""
-        return Model(
-            name=self.name,
-            network=self.network,
-            arguments=dict(self.arguments),
-            preparation=self.preparation,
-            patch=self.patch,
-            labels=LabelSet(),
-            channels=self.channels,
-            mirror_axes=self.mirror_axes,
-            task=CLASSIFICATION,
-            classes=self.classes,
-            fit=self.fit,
-            **facts,
-        )
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> ClassPlan:
-        """Read what :meth:`to_json` wrote, or what a person made of it.
-
-        Raises
-        ------
-        InputError
-            If a name is unknown or missing, or a value makes no sense.
-        """
-        cls._check_names(values)
-        try:
-            plain = dict(values)
-            plain["preparation"] = Preparation.from_json(plain["preparation"])
-            if "augmentation" in plain:
-                plain["augmentation"] = Augmentation.from_json(plain["augmentation"])
-            z, y, x = (int(size) for size in plain["patch"])
-            plain["patch"] = (z, y, x)
-            for name in ("classes", "channels", "training", "held_out", "mirror_axes"):
-                plain[name] = tuple(plain.get(name, ()))
-            plain["left_out"] = tuple((str(case), str(reason)) for case, reason in plain.get("left_out", ()))
-            return cls(**plain)
-        except ResMedError:
-            raise
-        except (KeyError, TypeError, ValueError, AttributeError) as problem:
-            raise InputError(f"the plan is incomplete or wrong at {problem}") from problem
+        return self._model(labels=LabelSet(), task=CLASSIFICATION, classes=self.classes, fit=self.fit, **facts)

@@ -11,24 +11,23 @@ from torch import nn
 
 from napari_resmed.case import Dataset
 from napari_resmed.errors import InputError
-from napari_resmed.nets import build_network
-from napari_resmed.predict.machine import Machine, choose_machine, put_on
-from napari_resmed.review.quality import image_figures, usual_ranges
+from napari_resmed.predict.machine import Machine, choose_machine
+from napari_resmed.prepare.preparation import SERIES
+from napari_resmed.review.quality import Usual
 from napari_resmed.review.ranking import area_under_roc
 from napari_resmed.train.classify.batches import Drawing, draw_classes
 from napari_resmed.train.classify.images import Images, batch_of, classes_of
 from napari_resmed.train.classify.loss import ClassBatch, class_loss
 from napari_resmed.train.classify.plan import ClassPlan
 from napari_resmed.train.classify.rates import make_optimiser
+from napari_resmed.train.first_weights import first_network
 from napari_resmed.train.loop import Trainer
 from napari_resmed.train.run_folder import RunFolder
+from napari_resmed.train.together import Together
 
 __all__ = ["ClassSession", "areas"]
 
 Scores = NDArray[np.float64]
-
-# Images from which it is told how images usually look.
-LOOKED_AT = 500
 
 
 class ClassSession:
@@ -38,13 +37,16 @@ class ClassSession:
     ----------
     plan, dataset, run:
         As they stand in the run folder, where the images are prepared already.
+    rank, ranks:
+        Which of how many processes that share each batch.
     """
 
-    def __init__(self, plan: ClassPlan, dataset: Dataset, run: RunFolder) -> None:
+    def __init__(self, plan: ClassPlan, dataset: Dataset, run: RunFolder, rank: int = 0, ranks: int = 1) -> None:
         self.plan = plan
         self.run = run
         self.machine: Machine = choose_machine(plan.device, plan.precision)
         self.images = Images.load(run.prepared)
+        self._part = slice(rank, None, ranks)
         self.classes = classes_of(self.images, dataset)
         rows = dict(zip(self.images.names, self.images.rows, strict=True))
         strangers = sorted({*plan.training, *plan.held_out} - set(rows))
@@ -62,20 +64,17 @@ class ClassSession:
             plan.mirror_axes,
             plan.flat,
             plan.seed,
+            plan.crop,
+            plan.fit == SERIES,
         )
 
     def network(self) -> nn.Module:
         """The network as training begins with it, on the machine's device."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.plan.seed)
-            network = build_network(self.plan.network, self.plan.arguments)
-        if self.run.base.is_file():
-            network.load_state_dict(torch.load(self.run.base, weights_only=True))
-        return put_on(self.machine.device, network)
+        return first_network(self.plan, self.run, self.machine.device)
 
     def batch(self, step: int) -> ClassBatch:
-        """The images of a step."""
-        return draw_classes(self._drawing, step)
+        """The images of a step that fall to this process."""
+        return draw_classes(self._drawing, step, self._part)
 
     def check(self, network: nn.Module) -> Generator[None, None, list[float | None]]:
         """Area under the ROC curve of every class against the others, on what is held out."""
@@ -96,12 +95,12 @@ class ClassSession:
             yield
         return np.concatenate(found)
 
-    def usual_ranges(self) -> dict[str, tuple[float, float]]:
-        """How the images that are learnt from look; see :mod:`napari_resmed.review.quality`."""
-        step = max(1, len(self.learning) // LOOKED_AT)
-        return usual_ranges([image_figures(self.images.data[row]) for row in self.learning[::step]])
+    def usual(self) -> Usual:
+        """How the images that are learnt from look."""
+        looks = dict(zip(self.images.names, self.images.looks, strict=True))
+        return Usual.of([looks[name] for name in self.plan.training])
 
-    def trainer(self, seconds: float | None) -> Trainer:
+    def trainer(self, seconds: float | None, together: Together | None = None) -> Trainer:
         """The loop, at its beginning."""
         plan = self.plan
         network = self.network()
@@ -116,6 +115,7 @@ class ClassSession:
             self.run.checkpoint,
             # On a CPU a thread beside the network's own would cost it more than it saves.
             workers=0 if self.machine.device.type == "cpu" else 8,
+            together=together,
             loss=class_loss(weights, plan.label_smoothing, plan.focus if plan.balance == "focal" else 0.0),
             optimiser=make_optimiser(
                 network, plan.optimiser, plan.learning_rate, plan.weight_decay, plan.layer_decay, plan.frozen_share

@@ -12,8 +12,9 @@ from napari_resmed.case import Dataset
 from napari_resmed.errors import InputError
 from napari_resmed.geometry import canonical_order
 from napari_resmed.io.datasets.classes import load_channels
+from napari_resmed.io.datasets.classes.load import AS_SLICES
 from napari_resmed.prepare.fixed_size import Shape
-from napari_resmed.prepare.preparation import STORED, Preparation
+from napari_resmed.prepare.preparation import SERIES, STORED, Preparation
 from napari_resmed.volume import Volume
 
 __all__ = ["View", "decide_view"]
@@ -24,6 +25,8 @@ OPENED = 16
 MOST_FLAT = {"cpu": 128**2, "gpu": 256**2}
 MOST_DEEP = {"cpu": 40**3, "gpu": 96**3}
 LEAST_EDGE = 8
+# Of a longer series so many frames are made: a heart beat has no more that differ.
+MOST_FRAMES = 32
 COARSER = 1.02
 # Hounsfield units: nothing but CT is so far below zero.
 CT_MINIMUM = -500.0
@@ -51,6 +54,11 @@ class View:
     flat: bool
     reasons: dict[str, str]
 
+    @property
+    def series(self) -> bool:
+        """Whether images are frames of a single slice that follow each other in time."""
+        return self.fit == SERIES
+
 
 def decide_view(dataset: Dataset, kind: str) -> View:
     """Look at a few cases.
@@ -70,13 +78,17 @@ def decide_view(dataset: Dataset, kind: str) -> View:
     channels = _some(dataset)
     opened = [next(volume for volume in case if volume is not None) for case in channels]
     flat = sum(volume.grid_shape[0] == 1 for volume in opened) > len(opened) / 2
-    orientation = STORED if flat else Preparation.orientation
-    shapes, edges = zip(*(_turned(volume, flat) for volume in opened), strict=True)
+    series = not flat and sum(AS_SLICES in volume.meta for volume in opened) > len(opened) / 2
+    orientation = STORED if flat or series else Preparation.orientation
+    shapes, edges = zip(*(_turned(volume, flat or series) for volume in opened), strict=True)
     size = np.median(np.array(shapes), 0)
     spacing = np.median(np.array(edges), 0)
     reasons = {"patch": "the images' size"}
-    most = MOST_FLAT[kind] if flat else MOST_DEEP[kind]
-    fine = np.array([False, True, True]) if flat else np.ones(3, bool)
+    if series:
+        size[0] = min(size[0], MOST_FRAMES)
+        reasons["fit"] = "frames of one slice follow each other in time"
+    most = MOST_FLAT[kind] if flat else MOST_DEEP[kind] / (size[0] if series else 1)
+    fine = np.array([not (flat or series), True, True])
     even, shape = spacing.copy(), size.copy()
     # The finest axes are made coarser first: thick slices are few as it is.
     while np.prod(shape[fine]) > most:
@@ -84,7 +96,8 @@ def decide_view(dataset: Dataset, kind: str) -> View:
         even[fine] = np.maximum(even[fine], target)
         shape = size * spacing / even
         reasons["patch"] = "coarser than the images, so that there is time to look at many of them"
-    z, y, x = (max(LEAST_EDGE, math.ceil(round(edge, 3))) for edge in shape)
+    least = (1 if series else LEAST_EDGE, LEAST_EDGE, LEAST_EDGE)
+    z, y, x = (max(few, math.ceil(round(edge, 3))) for few, edge in zip(least, shape, strict=True))
     a, b, c = (round(float(mm), 4) for mm in even)
     windows = tuple(_window([volume for volume in of if volume is not None]) for of in zip(*channels, strict=True))
     if any(windows):
@@ -92,7 +105,7 @@ def decide_view(dataset: Dataset, kind: str) -> View:
     else:
         windows = ()
     preparation = Preparation((a, b, c), orientation=orientation, windows=windows)
-    return View(preparation, (1 if flat else z, y, x), "whole", flat, reasons)
+    return View(preparation, (1 if flat else z, y, x), SERIES if series else "whole", flat, reasons)
 
 
 def _some(dataset: Dataset) -> list[list[Volume | None]]:

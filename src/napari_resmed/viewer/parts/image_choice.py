@@ -38,6 +38,8 @@ class LayerChoice(QComboBox):
         Those of them that can be chosen.
     none:
         What stands first for choosing none of them; empty where one must be chosen.
+    follow:
+        Whether the active layer is chosen whenever it changes.
 
     Signals
     -------
@@ -54,9 +56,11 @@ class LayerChoice(QComboBox):
         parent: QWidget | None = None,
         *,
         none: str = "",
+        follow: bool = True,
     ) -> None:
         super().__init__(parent)
         self._viewer = viewer
+        self._follow = follow
         self._offered = offered
         self._none = none
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
@@ -84,7 +88,7 @@ class LayerChoice(QComboBox):
             self.addItem(layer.name, layer)
             layer.events.name.disconnect(self._rename)
             layer.events.name.connect(self._rename)
-        self.choose(active if active in layers else chosen)
+        self.choose(active if self._follow and active in layers else chosen)
         self.filled.emit()
 
     def choose(self, layer: Any) -> None:
@@ -98,6 +102,9 @@ class LayerChoice(QComboBox):
         for emitter, callback in self._listening:
             emitter.disconnect(callback)
         self._listening = ()
+        for number in range(self.count()):
+            if (layer := self.itemData(number)) is not None:
+                layer.events.name.disconnect(self._rename)
 
     def _rename(self, event: Any = None) -> None:
         for number in range(self.count()):
@@ -105,15 +112,17 @@ class LayerChoice(QComboBox):
                 self.setItemText(number, layer.name)
 
     def _on_active(self, event: Any) -> None:
-        if event.value is not None:
+        if self._follow and event.value is not None:
             self.choose(event.value)
 
 
 class ImageChoice(LayerChoice):
-    """Offers the images of the window, the active one first; ``none`` as for :class:`LayerChoice`."""
+    """Offers the images of the window, the active one first; ``none, follow`` as for :class:`LayerChoice`."""
 
-    def __init__(self, viewer: ViewerModel, parent: QWidget | None = None, *, none: str = "") -> None:
-        super().__init__(viewer, images_of, parent, none=none)
+    def __init__(
+        self, viewer: ViewerModel, parent: QWidget | None = None, *, none: str = "", follow: bool = True
+    ) -> None:
+        super().__init__(viewer, images_of, parent, none=none, follow=follow)
 
 
 class LabelsChoice(LayerChoice):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -13,6 +15,7 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QPushButton, QWidget
 from napari_resmed.case import Dataset
 from napari_resmed.errors import ResMedError
 from napari_resmed.io.datasets import read_dataset
+from napari_resmed.io.datasets.classes import read_classes
 from napari_resmed.viewer.parts.background import Background
 from napari_resmed.viewer.parts.words import words
 
@@ -26,6 +29,8 @@ class CasesOnDisk(QWidget):
     ----------
     aside:
         Looks into what is chosen.
+    classes:
+        Whether each case is to have a class, rather than labels.
 
     Signals
     -------
@@ -38,19 +43,24 @@ class CasesOnDisk(QWidget):
     changed = Signal()
     said = Signal(str)
 
-    def __init__(self, aside: Background, parent: QWidget | None = None) -> None:
+    def __init__(self, aside: Background, parent: QWidget | None = None, *, classes: bool = False) -> None:
         super().__init__(parent)
         self._aside = aside
+        self._classes = classes
         self.data: Path | None = None  # None: layers
         self.dataset: Dataset | None = None
         self.line = words()
         self.button = QPushButton("From disk")
         self.button.setToolTip(
-            "Learn from cases on disk: a folder of nnU-Net or the Decathlon, images/ and labels/, or a CSV"
+            "Learn from images on disk: a folder for each class, a CSV with the columns path and class, or MedMNIST"
+            if classes
+            else "Learn from cases on disk: a folder of nnU-Net or the Decathlon, images/ and labels/, or a CSV"
         )
         menu = QMenu(self.button)
         menu.addAction("A folder…").triggered.connect(lambda *_: self._ask_folder())
-        menu.addAction("A table (CSV)…").triggered.connect(lambda *_: self._ask_table())
+        menu.addAction("A table (CSV, npz)…" if classes else "A table (CSV)…").triggered.connect(
+            lambda *_: self._ask_table()
+        )
         self._back_to_layers = menu.addAction("The layers of this window")
         self._back_to_layers.triggered.connect(lambda *_: self.set_data(""))
         self.button.setMenu(menu)
@@ -66,11 +76,14 @@ class CasesOnDisk(QWidget):
         Parameters
         ----------
         path:
-            What :func:`napari_resmed.io.datasets.read_dataset` reads.
+            What :func:`napari_resmed.io.datasets.read_dataset` reads; of classes, what
+            :func:`napari_resmed.io.datasets.classes.read_classes` does.
         """
         self.data, self.dataset = (Path(path) if path else None), None
         if self.data is not None:
-            self._aside.run(partial(_found_in, self.data), self._on_found)
+            self._aside.run(
+                partial(_found_in, self.data, read_classes if self._classes else read_dataset), self._on_found
+            )
         self._describe()
         self.changed.emit()
 
@@ -93,7 +106,8 @@ class CasesOnDisk(QWidget):
             self.set_data(path)
 
     def _ask_table(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "A table of cases to learn from", "", "Table (*.csv)")
+        kinds = "Table (*.csv *.npz)" if self._classes else "Table (*.csv)"
+        path, _ = QFileDialog.getOpenFileName(self, "A table of cases to learn from", "", kinds)
         if path:
             self.set_data(path)
 
@@ -101,22 +115,27 @@ class CasesOnDisk(QWidget):
         self._back_to_layers.setVisible(self.data is not None)
         self.line.setToolTip(str(self.data or ""))
         if self.data is None:
-            self.line.setText("Learn from the layers of this window")
+            self.line.setText(f"Learn from the {'images' if self._classes else 'layers'} of this window")
         elif self.dataset is None:
             self.line.setText(f"Looking into <b>{escape(self.data.name)}</b>…")
         else:
             found = self.dataset
+            channels = escape(", ".join(found.channels))
+            if self._classes:
+                counts = Counter(case.class_name for case in found.cases)
+                said = escape(", ".join(f"{counts[name]} {name}" for name in found.classes))
+                self.line.setText(f"Learn from <b>{escape(self.data.name)}</b>: {said}; {channels}")
+                return
             without = sum(case.labels is None for case in found.cases)
             cases = f"{len(found.cases)} cases" + (f" ({without} of them without labels)" if without else "")
             names = escape(", ".join(label.name for label in found.labels))
-            channels = escape(", ".join(found.channels))
             self.line.setText(f"Learn from <b>{escape(self.data.name)}</b>: {cases} of {channels}; {names}")
 
 
-def _found_in(data: Path) -> tuple[Path, Dataset | str]:
+def _found_in(data: Path, read: Callable[[Path], tuple[Dataset, tuple[str, ...]]]) -> tuple[Path, Dataset | str]:
     """The cases there, or why there are none."""
     try:
-        return data, read_dataset(data)[0]
+        return data, read(data)[0]
     except ResMedError as problem:
         return data, str(problem)
     except OSError as problem:

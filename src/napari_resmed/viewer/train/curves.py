@@ -16,6 +16,7 @@ from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from napari_resmed.io.whole_file import whole_file
 from napari_resmed.viewer.parts.background import Background
+from napari_resmed.viewer.train.judged import DICE, Judged
 
 __all__ = ["Curves", "Measured", "Plot"]
 
@@ -36,7 +37,7 @@ _DOTS_PER_INCH = 96
 
 @dataclass
 class Measured:
-    """What was measured so far: ``(step, value)`` pairs."""
+    """What was measured so far: ``(step, value)`` pairs; ``dice`` is the figure of each structure, or class."""
 
     loss: list[tuple[int, float]] = field(default_factory=list)
     mean: list[tuple[int, float]] = field(default_factory=list)
@@ -59,6 +60,7 @@ class Curves(QLabel):
         self.measured = Measured()
         self._colours: Mapping[str, Colour] = {}
         self._ink: Colour = (240, 241, 242)
+        self._judged = DICE
         self._plots: list[Plot] = []  # the one in use; only the drawing thread touches it
         self._aside = Background(self, must_finish=False)
         self._drawing = False
@@ -81,11 +83,12 @@ class Curves(QLabel):
         self._aside.forget()
         self._aside.close()
 
-    def begin(self, ink: Colour) -> None:
-        """Forget everything; ``ink`` is the colour of text in this window."""
+    def begin(self, ink: Colour, judged: Judged = DICE) -> None:
+        """Forget everything; ``ink`` is the colour of text in this window, ``judged`` what is measured."""
         self.measured = Measured()
         self._colours = {}
         self._ink = ink
+        self._judged = judged
         self.clear()
 
     def set_labels(self, colours: Mapping[str, Colour]) -> None:
@@ -96,19 +99,20 @@ class Curves(QLabel):
         """One figure, by the name it has in the job's :class:`~napari_resmed.events.Metric`."""
         if name == "training loss":
             self.measured.loss.append((step, value))
-        elif name == "mean Dice":
+        elif name == f"mean {self._judged.word}":
             self.measured.mean.append((step, value))
-            self.setAccessibleDescription(f"mean Dice {value:.2f} at step {step}")
-        elif name.startswith("Dice "):
-            self.measured.dice.setdefault(name.removeprefix("Dice "), []).append((step, value))
+            self.setAccessibleDescription(f"{name} {value:.2f} at step {step}")
+        elif name.startswith(f"{self._judged.word} "):
+            self.measured.dice.setdefault(name.removeprefix(f"{self._judged.word} "), []).append((step, value))
         self._refresh()
 
     def show_history(self, history: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
         """All looks of a finished training, also those of an earlier session that it went on from."""
         for number, name in enumerate(names):
-            line = [(int(look["step"]), look["dice"][number]) for look in history]
+            line = [(int(look["step"]), look[self._judged.key][number]) for look in history]
             self.measured.dice[name] = [(step, float(value)) for step, value in line if value is not None]
-        self.measured.mean = [(int(look["step"]), float(look["mean_dice"])) for look in history]
+        means = [(int(look["step"]), look[f"mean_{self._judged.key}"]) for look in history]
+        self.measured.mean = [(step, float(value)) for step, value in means if value is not None]
         first = self.measured.loss[0][0] if self.measured.loss else float("inf")
         earlier = [(int(look["step"]), float(look["loss"])) for look in history if look["step"] < first]
         self.measured.loss[:0] = earlier
@@ -122,7 +126,7 @@ class Curves(QLabel):
         ResMedError
             If it cannot be written there.
         """
-        plot = Plot(self._colours, (31, 41, 51), (5.6, 4.2), 200)
+        plot = Plot(self._colours, (31, 41, 51), (5.6, 4.2), 200, self._judged)
         plot.update(self.measured)
         with whole_file(path) as part:
             plot.figure.savefig(part, format=path.suffix.lower().lstrip("."), facecolor="white")
@@ -148,7 +152,7 @@ class Curves(QLabel):
         self._drawing, self._stale = True, False
         inches = (self.width() / _DOTS_PER_INCH, self.height() / _DOTS_PER_INCH)
         dots = _DOTS_PER_INCH * self.devicePixelRatioF()
-        look = (self._colours, self._ink, inches, dots)
+        look = (self._colours, self._ink, inches, dots, self._judged)
         self._aside.run(partial(_redraw, self._plots, look, self.measured.copy()), self._show, self._on_failed)
 
     def _on_failed(self, problem: str) -> None:
@@ -197,15 +201,22 @@ class Plot:
         Of text and axes; the ground is left transparent.
     inches, dots_per_inch:
         Size ``(width, height)``.
+    judged:
+        What is measured.
     """
 
     def __init__(
-        self, colours: Mapping[str, Colour], ink: Colour, inches: tuple[float, float], dots_per_inch: float
+        self,
+        colours: Mapping[str, Colour],
+        ink: Colour,
+        inches: tuple[float, float],
+        dots_per_inch: float,
+        judged: Judged = DICE,
     ) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
-        self.look = (colours, ink, inches, dots_per_inch)
+        self.look = (colours, ink, inches, dots_per_inch, judged)
         text = tuple(part / 255 for part in ink)
         self.figure = Figure(figsize=inches, dpi=dots_per_inch)
         FigureCanvasAgg(self.figure)
@@ -220,7 +231,7 @@ class Plot:
             bottom=below / inches[1],
             hspace=0.42,
         )
-        self._above, self._beneath = self._axes(text)
+        self._above, self._beneath = self._axes(text, judged.title)
         (self._loss,) = self._above.plot([], [], color=text, linewidth=1.1, animated=True)
         self._dice: dict[str, tuple[Any, Any]] = {}
         for number, (name, colour) in enumerate(colours.items()):
@@ -249,11 +260,11 @@ class Plot:
                 frameon=False, handlelength=2.4, columnspacing=1.2, borderpad=0.1, borderaxespad=0.2, labelspacing=0.25,
             )  # fmt: skip
 
-    def _axes(self, text: tuple[float, ...]) -> tuple[Any, Any]:
+    def _axes(self, text: tuple[float, ...], below: str) -> tuple[Any, Any]:
         from matplotlib.ticker import MaxNLocator
 
         above, beneath = self.figure.subplots(2, 1, sharex=True, height_ratios=(2, 3))
-        for axes, title in ((above, "Training loss"), (beneath, "Dice on what is held out")):
+        for axes, title in ((above, "Training loss"), (beneath, below)):
             axes.patch.set_alpha(0)
             axes.set_title(title, fontsize=8, loc="left", color=text, pad=3)
             axes.tick_params(labelsize=7, colors=text, length=2, pad=2)

@@ -1,4 +1,4 @@
-"""The table of structures with their Dice before and after a training."""
+"""The table of structures, or classes, with their figures before and after a training."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 
 from napari_resmed.io.tables import write_table
 from napari_resmed.viewer.parts.swatch import swatch
+from napari_resmed.viewer.train.judged import DICE, Judged
 
 __all__ = ["DiceTable"]
 
@@ -30,7 +31,7 @@ _NOT_MEASURED = "–"
 
 
 class DiceTable(QWidget):
-    """Structures with colour, name, Dice before and after, and the mean; saved as CSV.
+    """Structures or classes with colour, name, figures before and after, and the mean; saved as CSV.
 
     Signals
     -------
@@ -54,7 +55,6 @@ class DiceTable(QWidget):
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setTabKeyNavigation(False)
-        self.table.setAccessibleName("Dice of the structures on what was held out")
         self.table_button = QPushButton("Save table…")
         self.table_button.setToolTip("Save the figures as a CSV file")
         self.table_button.clicked.connect(self.save_table)
@@ -76,20 +76,24 @@ class DiceTable(QWidget):
         before: Mapping[str, float | None],
         after: Mapping[str, float | None],
         colours: Mapping[str, tuple[int, int, int]],
+        judged: Judged = DICE,
     ) -> None:
-        """Show Dice by structure; None where a structure was not measured."""
+        """Show figures by structure or class; None where it was not measured."""
+        self.table.setHorizontalHeaderLabels([judged.each.capitalize(), "Before", "After"])
+        self.table.setAccessibleName(f"{judged.title}, by {judged.each}")
         self.rows = [
-            {"structure": name, "dice_before": before.get(name), "dice_after": value} for name, value in after.items()
+            {judged.each: name, f"{judged.key}_before": before.get(name), f"{judged.key}_after": value}
+            for name, value in after.items()
         ]
-        shown = [(row["structure"], row["dice_before"], row["dice_after"]) for row in self.rows]
+        shown = [(name, before.get(name), value) for name, value in after.items()]
         if len(shown) > 1:
             shown.append(("mean", _mean(before.values()), _mean(after.values())))
         self.table.setRowCount(len(shown))
         for number, (name, *figures) in enumerate(shown):
-            structure = QTableWidgetItem(name)
+            first = QTableWidgetItem(name)
             if name in colours:
-                structure.setIcon(swatch(colours[name]))
-            self.table.setItem(number, 0, structure)
+                first.setIcon(swatch(colours[name]))
+            self.table.setItem(number, 0, first)
             for column, figure in enumerate(figures, 1):
                 cell = QTableWidgetItem(_NOT_MEASURED if figure is None else f"{figure:.3f}")
                 cell.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -106,7 +110,9 @@ class DiceTable(QWidget):
         self.table.setFixedHeight(height)
 
     def save(self, path: Path) -> None:
-        """Write the table as CSV: ``structure, dice_before, dice_after``, empty where nothing was measured.
+        """Write the table as CSV, empty where nothing was measured.
+
+        The columns are ``structure, dice_before, dice_after``, or ``class, auc_before, auc_after``.
 
         Raises
         ------

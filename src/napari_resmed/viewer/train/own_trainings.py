@@ -18,7 +18,7 @@ def run_of(name: str) -> RunFolder:
 
 def is_unfinished(name: str) -> bool:
     """Whether there is a training of this name to go on with."""
-    return not name_trouble(name) and _segments(run_of(name))
+    return not name_trouble(name) and run_of(name).is_unfinished
 
 
 def last_unfinished() -> str:
@@ -26,13 +26,9 @@ def last_unfinished() -> str:
     found = []
     for folder in own_models_folder().glob(".*.training"):
         name = folder.name.removeprefix(".").removesuffix(".training")
-        if _segments(RunFolder(folder)) and not (own_models_folder() / name).exists():
+        if RunFolder(folder).is_unfinished and not (own_models_folder() / name).exists():
             found.append((folder.stat().st_mtime, name))
     return max(found)[1] if found else ""
-
-
-def _segments(run: RunFolder) -> bool:
-    return run.is_unfinished and not run.classifies
 
 
 def free_name(stem: str, taken: Iterable[str]) -> str:

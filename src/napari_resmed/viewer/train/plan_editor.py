@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVB
 __all__ = ["PlanEditor"]
 
 # Entries of a plan that say what is learnt from; those are chosen in the dock.
-_OF_THE_DATA = ("name", "training", "held_out", "left_out", "reasons", "base", "labels", "channels")
+_OF_THE_DATA = ("name", "training", "held_out", "left_out", "reasons", "base", "labels", "classes", "channels")
 
 
 class PlanEditor(QWidget):

@@ -30,7 +30,11 @@ from napari_resmed.viewer.train.plan_editor import PlanEditor
 __all__ = ["MoreTrainOptions", "TrainOptions"]
 
 DEFAULT_MINUTES = 10.0
+# Classes that make up a name between them.
+_MOST_IN_A_NAME = 2
 SCRATCH = "nothing (from scratch)"
+# Networks whose encoder a classifier can take, as in napari_resmed.nets.encoders.
+_WITH_ENCODER = ("UNet", "PlainConvUNet", "ResidualEncoderUNet")
 _CARE = {"bold": "bold: learns fast", "normal": "normal", "careful": "careful: keeps what it knows"}
 
 
@@ -48,6 +52,7 @@ class TrainOptions(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._models: list[Model] = []
+        self._classify = False
         self._channels = 1
         self._proposed = ("", "")  # model and reason
         self._proposed_name = ""
@@ -94,9 +99,18 @@ class TrainOptions(QWidget):
 
     def read_models(self) -> None:
         """The list of models, read anew; the chosen one stays."""
-        self._models = list_models("segmentation")[0]
+        every = list_models()[0]
+        # A classifier may begin with the encoder of a model that segments.
+        bases = [model for model in every if model.classifies or model.network in _WITH_ENCODER]
+        self._models = bases if self._classify else [model for model in every if model.task == "segmentation"]
         self._fill_bases()
         self._propose_name()
+
+    def set_task(self, task: str) -> None:
+        """Offer what a model for this task (``"segment"`` or ``"classify"``) may begin with."""
+        self._classify = task == "classify"
+        self._proposed = ("", "")
+        self.read_models()
 
     def propose(
         self,
@@ -138,12 +152,15 @@ class TrainOptions(QWidget):
             self._describe_base()
         named = [name for name in structures if not re.fullmatch(r"label \d+", name)]
         stem = slug(folder) or (slug(named[0]) if len(structures) == len(named) == 1 else "")
+        if self._classify:
+            stem = slug(folder) or ("" if len(structures) > _MOST_IN_A_NAME else slug("-or-".join(structures)))
         self._stem = stem or "my-model"
         self._propose_name()
 
     def _fill_bases(self) -> None:
         chosen = self.base
-        fitting = [model for model in self._models if len(model.channels) == self._channels]
+        # The first layer of a classifier is fitted to other channels.
+        fitting = [model for model in self._models if self._classify or len(model.channels) == self._channels]
         self.base_choice.blockSignals(True)
         self.base_choice.clear()
         self.base_choice.addItem(SCRATCH, None)
@@ -242,6 +259,11 @@ class MoreTrainOptions(QWidget):
         """The plan of the training that just began."""
         self.plan.show_plan(plan)
         self._describe_plan()
+
+    def forget_plan(self) -> None:
+        """Another kind of model has another plan."""
+        self.plan.reset()
+        self.show_plan({})
 
     def _show_plan(self) -> None:
         self.plan.show()

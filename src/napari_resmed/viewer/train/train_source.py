@@ -275,6 +275,11 @@ class TrainSource(QWidget):
         return {image.metadata.get(KEY, {}).get("modality", "") for image in images} - {""}
 
     @property
+    def is_little(self) -> bool:
+        """Whether only few slices are painted."""
+        return self.data is None and bool(self.only.is_ticked)
+
+    @property
     def made_by(self) -> str:
         """The model whose answer is learnt from, corrected; empty where all was painted by hand."""
         for pair in self.pairs.pairs:

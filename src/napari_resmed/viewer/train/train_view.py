@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -16,6 +17,7 @@ from napari_resmed.viewer.parts.duration import duration
 from napari_resmed.viewer.parts.words import words
 from napari_resmed.viewer.train.curves import Curves
 from napari_resmed.viewer.train.dice_table import DiceTable
+from napari_resmed.viewer.train.judged import AREA, DICE
 from napari_resmed.viewer.train.look import LookView
 
 __all__ = ["TrainView"]
@@ -41,10 +43,12 @@ class TrainView(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._judged = DICE
         self._labels: tuple[Label, ...] = ()
         self._notes: list[str] = []
         self._step = 0
         self._ending = False
+        self._ink = (240, 241, 242)
         self.summary = words()
         self.progress = QProgressBar()
         self.progress.setRange(0, 1000)
@@ -82,11 +86,12 @@ class TrainView(QWidget):
         self.end()
 
     def begin(self, summary: str, ink: tuple[int, int, int]) -> None:
-        """A training began; ``ink`` is the colour of text in this window."""
+        """A training began; ``ink`` is the colour of text in this window. The plan tells what it is judged by."""
         self._labels, self._notes, self._step, self._ending = (), [], 0, False
         self.summary.setText(summary)
         self.progress.setValue(0)
         self.status.setText("Starting…")
+        self._ink = ink
         self.curves.begin(ink)
         self.look.show_look(None)
         self._show_results(False)
@@ -150,12 +155,20 @@ class TrainView(QWidget):
         self._step = max(self._step, event.step)
         self.curves.show()
         self.curves.add(event.name, event.value, event.step)
-        if event.name == "mean Dice" and not self._ending:
+        if event.name == f"mean {self._judged.word}" and not self._ending:
             self.stop_button.setEnabled(True)
 
     def show_plan(self, plan: Mapping[str, Any]) -> None:
-        """Names and colours of what is learnt."""
-        self._labels = tuple(LabelSet.from_json(plan["labels"]))
+        """Names and colours of what is learnt, and what it is judged by."""
+        classes = plan.get("classes")
+        self._judged = AREA if classes else DICE
+        self.curves.begin(self._ink, self._judged)
+        if classes:
+            values = range(1, len(classes) + 1)
+            named = zip(LabelSet().completed(values), classes, strict=True)
+            self._labels = tuple(replace(label, name=name) for label, name in named)
+        else:
+            self._labels = tuple(LabelSet.from_json(plan["labels"]))
         self.curves.set_labels({label.name: label.colour for label in self._labels})
         self.look.set_labels([label.colour for label in self._labels])
 
@@ -167,7 +180,8 @@ class TrainView(QWidget):
 
     def show_result(self, result: Mapping[str, Any]) -> None:
         """Before and after, and the whole history."""
-        self.dice.show_dice(result["before"], result["after"], {label.name: label.colour for label in self._labels})
+        colours = {label.name: label.colour for label in self._labels}
+        self.dice.show_dice(result["before"], result["after"], colours, self._judged)
         self.dice.show()
         self.curves.show_history(result["history"], list(result["after"]))
         self.curves.show()
@@ -175,7 +189,7 @@ class TrainView(QWidget):
     # Files -------------------------------------------------------------------------------------------------
 
     def _ask_and_save_table(self) -> None:
-        ask_and_save(self, "Save the figures", "dice.csv", self.dice.save)
+        ask_and_save(self, "Save the figures", f"{self._judged.key}.csv", self.dice.save)
 
     def _ask_and_save_curves(self) -> None:
         ask_and_save(self, "Save the curves", "curves.png", self.curves.save, "Picture (*.png);;Drawing (*.svg)")

@@ -1,4 +1,4 @@
-"""The Train dock: labels painted over images become a model, watched while it learns."""
+"""The Train dock: labels painted over images, or classes typed for them, become a model, watched while it learns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Any
 from napari.utils.notifications import show_error, show_info
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QEvent, QSize, Qt, QTimer
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_resmed.events import Failed, Preview
 from napari_resmed.viewer.parts.dock_width import DOCK_WIDTH
@@ -22,6 +32,8 @@ from napari_resmed.viewer.parts.model_names import name_trouble
 from napari_resmed.viewer.parts.models_changed import models_changed
 from napari_resmed.viewer.parts.running_job import RunningJob, cancel_all, training_engine
 from napari_resmed.viewer.parts.words import words
+from napari_resmed.viewer.train.class_source import ClassSource
+from napari_resmed.viewer.train.made import what_was_made
 from napari_resmed.viewer.train.own_trainings import is_unfinished, last_unfinished, run_of
 from napari_resmed.viewer.train.train_options import MoreTrainOptions, TrainOptions
 from napari_resmed.viewer.train.train_source import TrainSource
@@ -34,12 +46,14 @@ __all__ = ["TrainWidget"]
 
 _log = logging.getLogger(__name__)
 
+SEGMENT, CLASSIFY = "segment", "classify"
+_TASKS = {SEGMENT: "where something is, as painted", CLASSIFY: "a class for each image"}
 # A training writes down where it is when it is cancelled, which takes a moment.
 CANCEL_SECONDS = 5.0
 
 
 class TrainWidget(QWidget):
-    """Train a model on what was painted, or on cases from disk.
+    """Train a model on what was painted or typed, or on cases from disk.
 
     Parameters
     ----------
@@ -59,8 +73,10 @@ class TrainWidget(QWidget):
         self._under_way: list[RunningJob] = []
         self.destroyed.connect(partial(cancel_all, self._under_way, grace_seconds=CANCEL_SECONDS))
         self._build(napari_viewer)
-        self.source.changed.connect(self._propose)
-        self.source.said.connect(self.view.say)
+        for source in self._sources.values():
+            source.changed.connect(self._propose)
+            source.said.connect(self.view.say)
+        self.task_choice.currentIndexChanged.connect(self._on_task)
         self.options.renamed.connect(self._offer_resume)
         self.view.stop_wanted.connect(self.stop)
         self.view.cancel_wanted.connect(self.cancel)
@@ -72,7 +88,21 @@ class TrainWidget(QWidget):
     # What is seen ------------------------------------------------------------------------------------------
 
     def _build(self, viewer: ViewerModel) -> None:
-        self.source = TrainSource(viewer)
+        self.task_choice = QComboBox()
+        for task, said in _TASKS.items():
+            self.task_choice.addItem(said, task)
+        self.task_choice.setToolTip("What the new model will tell")
+        self.task_choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.task_choice.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self._task = QWidget()
+        form = QFormLayout(self._task)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.addRow("&Learn", self.task_choice)
+        self._sources: dict[str, TrainSource | ClassSource] = {
+            SEGMENT: TrainSource(viewer),
+            CLASSIFY: ClassSource(viewer),
+        }
+        self.source: Any = self._sources[SEGMENT]
         self.options = TrainOptions()
         self.more = MoreTrainOptions()
         self.train_button = QPushButton("&Train")
@@ -92,7 +122,11 @@ class TrainWidget(QWidget):
         self.view = TrainView()
         content = QWidget()
         layout = QVBoxLayout(content)
-        layout.addWidget(self.source)
+        layout.addWidget(self._task)
+        for source in self._sources.values():
+            layout.addWidget(source)
+            source.setVisible(source is self.source)
+        self._sources[CLASSIFY].sleep(True)
         layout.addWidget(self.options)
         layout.addWidget(self.train_button)
         layout.addWidget(self.unfinished)
@@ -110,7 +144,7 @@ class TrainWidget(QWidget):
         whole.addWidget(self._scroll)
 
     def _show_running(self, running: bool) -> None:
-        for part in (self.source, self.options, self.train_button):
+        for part in (self._task, self.source, self.options, self.train_button):
             part.setVisible(not running)
         self.source.sleep(running)
         self._offer_resume()
@@ -129,7 +163,8 @@ class TrainWidget(QWidget):
         if self._closed:
             return
         self._closed = True
-        self.source.let_go()
+        for source in self._sources.values():
+            source.let_go()
         self.view.curves.let_go()
         self.more.plan.close()
         if self._job is not None:
@@ -137,6 +172,22 @@ class TrainWidget(QWidget):
             self.cancel()
 
     # What is proposed --------------------------------------------------------------------------------------
+
+    @property
+    def task(self) -> str:
+        """What is learnt, as the job calls it."""
+        return str(self.task_choice.currentData())
+
+    def _on_task(self) -> None:
+        """The other kind of model: its own source, bases and care."""
+        self.source.sleep(True)
+        self.source.hide()
+        self.source = self._sources[self.task]
+        self.source.show()
+        self.options.set_task(self.task)
+        self.more.forget_plan()  # that of a classifier has other entries
+        self.view.say("")
+        self.source.sleep(False)
 
     def set_data(self, path: str) -> None:
         """Learn from cases on disk: a folder or a CSV; an empty path goes back to the layers of the window."""
@@ -149,7 +200,7 @@ class TrainWidget(QWidget):
             structures=source.structures,
             made_by=source.made_by if source.data is None else "",
             modalities=source.modalities if source.data is None else set(),
-            little=source.data is None and source.only.is_ticked,
+            little=source.is_little,
             folder=source.data.stem if source.data is not None else "",
         )
         self.train_button.setEnabled(source.is_ready)
@@ -195,6 +246,7 @@ class TrainWidget(QWidget):
             "base": str(base.folder) if base is not None else "",
             "minutes": round(minutes, 4),
             **self.more.parameters,
+            "task": self.task,
         }
         begins = f"from <b>{escape(base.name)}</b>" if base is not None else "from scratch"
         self._run(
@@ -260,7 +312,7 @@ class TrainWidget(QWidget):
     def _on_finished(self, result: dict[str, Any], seconds: float) -> None:
         self.result = result
         self.view.show_result(result)
-        self._end(_made(result, seconds))
+        self._end(what_was_made(result, seconds))
         models_changed().happened.emit()
         QTimer.singleShot(0, self._show_end)
 
@@ -276,19 +328,6 @@ class TrainWidget(QWidget):
         self._end(escape(message + kept))
         show_error(message)
         _log.debug("%s", event.detail)  # only where a person asks for it: it may name files
-
-
-def _made(result: Mapping[str, Any], seconds: float) -> str:
-    """What was made and what next, as rich text."""
-    held = len(result["plan"].get("held_out", ()))
-    where = f"{held} held-out case{'s' * (held > 1)}" if held else "the held-out slices"
-    best = result["best_metric"]
-    how_good = f"mean Dice {best:.2f} on {where}" if best is not None else "nothing to measure it by was held out"
-    stopped = " It was stopped early; Resume trains on." if result["stopped"] else ""
-    return (
-        f"Made <b>{escape(result['name'])}</b> in {duration(seconds)}: {how_good}.{stopped} "
-        "It is in the Segment dock's list now: segment the next image with it, correct, and train again."
-    )
 
 
 def _warm_plots() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,11 @@ from napari_resmed.io.datasets.load import ChannelsError, open_volume
 from napari_resmed.io.pictures import is_picture, read_picture
 from napari_resmed.volume import Volume
 
-__all__ = ["COLOURS", "load_channels", "open_image"]
+__all__ = ["AS_SLICES", "COLOURS", "load_channels", "open_image"]
 
 COLOURS = ("red", "green", "blue")
+# In a volume's ``meta`` where its slices are the frames of a cine loop.
+AS_SLICES = "frames_as_slices"
 # Of red, green and blue in grey (ITU-R BT.601, section 2.5.1).
 _LUMA = (0.299, 0.587, 0.114)
 
@@ -58,7 +61,7 @@ def open_image(source: Path | Volume) -> Volume:
         return volume.with_data(volume.data[0], volume.axes[1:])
     if volume.grid_shape[0] == 1:  # a cine loop
         data = np.moveaxis(volume.data, 0, -3).reshape(*volume.shape[1:-3], volume.frames, *volume.shape[-2:])
-        return volume.with_data(data, volume.axes[1:])
+        return replace(volume, data=data, axes=volume.axes[1:], meta={**volume.meta, AS_SLICES: True})
     raise InputError(f"it has {volume.frames} time points of {volume.grid_shape[0]} slices, expected one of the two")
 
 

@@ -13,7 +13,7 @@ from napari_resmed.io.datasets.classes import folders, medmnist, table
 from napari_resmed.io.datasets.classes.load import COLOURS, open_image
 from napari_resmed.io.datasets.found import Found
 
-__all__ = ["EXPECTED", "read_classes"]
+__all__ = ["EXPECTED", "dataset_of_classes", "read_classes"]
 
 EXPECTED = "expected a CSV file with the columns path and class, a folder per class, or a MedMNIST .npz"
 # How many images are opened to see what they are.
@@ -44,15 +44,34 @@ def read_classes(path: Path | str) -> tuple[Dataset, tuple[str, ...]]:
     if not path.exists():
         raise InputError(f"{path} does not exist")
     found = _find(path)
-    counts = Counter(case.class_name for case in found.cases)
+    name = path.stem if path.is_file() else path.resolve().name
+    return dataset_of_classes(found.cases, name, found.channels), found.notes
+
+
+def dataset_of_classes(cases: tuple[Case, ...], name: str, channels: tuple[str, ...] = ()) -> Dataset:
+    """Cases of classes as a data set.
+
+    Parameters
+    ----------
+    cases:
+        Each with its class.
+    name:
+        What holds them, for messages.
+    channels:
+        What the images of a case are; seen from a few of them where empty.
+
+    Raises
+    ------
+    InputError
+        If there is one class only, or two cases have one name.
+    """
+    counts = Counter(case.class_name for case in cases)
     if len(counts) < 2:
         only = next(iter(counts), None)
         said = f"one class only, {only!r}" if only else "no case"
-        raise InputError(f"{path.name} holds {said}; at least two classes are needed to tell them apart")
-    channels = found.channels or _channels(found.cases)
+        raise InputError(f"{name} holds {said}; at least two classes are needed to tell them apart")
     classes = tuple(sorted(counts, key=_natural))
-    name = path.stem if path.is_file() else path.resolve().name
-    return Dataset(_settled(found.cases), channels=channels, name=name, classes=classes), found.notes
+    return Dataset(_settled(cases), channels=channels or _channels(cases), name=name, classes=classes)
 
 
 def _find(path: Path) -> Found:

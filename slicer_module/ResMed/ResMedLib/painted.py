@@ -1,0 +1,121 @@
+"""Segments that were painted, as the labels of a case."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+
+from napari_resmed.errors import InputError
+from napari_resmed.io.slicer_terms import codes_of
+from napari_resmed.labels import Label, LabelMap, LabelSet, smallest_integer_type
+from ResMedLib.volumes import Source
+
+__all__ = ["labels_of", "reference_of", "values_of"]
+
+
+def labels_of(segmentation: Any, source: Source, values: dict[str, int]) -> tuple[LabelMap, list[str]]:
+    """What is painted, on a volume's grid.
+
+    Segments on another grid, or under another transform, are brought onto it by Slicer's own export: the nearest
+    voxel, each segment by itself.
+
+    Parameters
+    ----------
+    segmentation:
+        Of the scene; not changed.
+    source:
+        Over which volume it was painted.
+    values:
+        Label value of every segment's name, the same for all that is learnt from together; see :func:`values_of`.
+
+    Returns
+    -------
+    labels, notes
+        The map, and sentences that a person should read.
+
+    Raises
+    ------
+    InputError
+        If nothing is painted where the volume lies.
+    """
+    segments = _segments(segmentation)
+    labels = np.zeros(source.volume.grid_shape, smallest_integer_type(max(values.values(), default=0)))
+    known: dict[int, Label] = {}
+    twice = 0
+    for ids in _exported_together(segmentation, [key for key, _ in segments]):
+        numbers = _export(segmentation, ids, source)
+        painted = numbers != 0
+        twice += int(np.count_nonzero(painted & (labels != 0)))
+        table = np.array([0, *(values[_name(segmentation, key)] for key in ids)], labels.dtype)
+        np.copyto(labels, table[numbers], where=painted)
+    for key, segment in segments:
+        value = values[_name(segmentation, key)]
+        red, green, blue = (round(part * 255) for part in segment.GetColor())
+        known.setdefault(value, Label(value, segment.GetName().strip(), (red, green, blue), **_codes(segment)))
+    if not labels.any():
+        raise InputError("nothing is painted over the volume; paint segments on it, or choose the volume they lie on")
+    notes = [f"segments overlap in {twice} voxels, where the later one counts"] if twice else []
+    return LabelMap(labels, source.volume.affine, "zyx", labels=LabelSet(tuple(known.values()))), notes
+
+
+def values_of(segmentations: list[Any]) -> dict[str, int]:
+    """A label value for every name of a segment, in order of appearance; capital letters and spaces do not matter."""
+    values: dict[str, int] = {}
+    for node in segmentations:
+        for key, _ in _segments(node):
+            values.setdefault(_name(node, key), len(values) + 1)
+    return values
+
+
+def reference_of(segmentation: Any) -> Any:
+    """The volume a segmentation was drawn over; None where it names none."""
+    return segmentation.GetNodeReference(slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole())
+
+
+def _segments(node: Any) -> list[tuple[str, Any]]:
+    segmentation = node.GetSegmentation()
+    ids = [segmentation.GetNthSegmentID(number) for number in range(segmentation.GetNumberOfSegments())]
+    return [(one, segmentation.GetSegment(one)) for one in ids]
+
+
+def _name(node: Any, key: str) -> str:
+    return " ".join(node.GetSegmentation().GetSegment(key).GetName().split()).casefold()
+
+
+def _exported_together(node: Any, ids: list[str]) -> list[list[str]]:
+    """Groups of segments that cannot overlap: one layer at a time where there are several."""
+    if not ids:
+        return []
+    segmentation = node.GetSegmentation()
+    if segmentation.GetNumberOfLayers() <= 1:
+        return [ids]
+    return [[one] for one in ids]
+
+
+def _export(node: Any, ids: list[str], source: Source) -> np.ndarray:
+    """Segments on the volume's grid as the numbers 1, 2, ... in the order given."""
+    wanted = vtk.vtkStringArray()
+    for one in ids:
+        wanted.InsertNextValue(one)
+    label_node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "ResMed export")
+    try:
+        logic = slicer.modules.segmentations.logic()
+        if not logic.ExportSegmentsToLabelmapNode(node, wanted, label_node, source.node):
+            raise InputError("Slicer could not make a label map of the segments; check that they hold anything")
+        whole = np.array(slicer.util.arrayFromVolume(label_node))
+    finally:
+        display = label_node.GetDisplayNode()
+        colours = display.GetColorNode() if display is not None else None
+        for node in (label_node, display, colours):
+            if node is not None:
+                slicer.mrmlScene.RemoveNode(node)
+    return whole[tuple(slice(a, a + n) for a, n in zip(source.start, source.volume.grid_shape, strict=True))]
+
+
+def _codes(segment: Any) -> dict[str, Any]:
+    entry = vtk.reference("")
+    segment.GetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), entry)
+    return codes_of(str(entry))

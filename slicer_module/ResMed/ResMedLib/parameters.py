@@ -1,0 +1,50 @@
+"""What is chosen in the panel, as it is kept in the scene and saved with it.
+
+The names are those of ``SlicerParameterName`` in the panel's ``.ui`` file, which connects each to its widget.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Union
+
+from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode, vtkMRMLVectorVolumeNode
+from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
+
+__all__ = ["CARES", "DEVICES", "Parameters"]
+
+DEVICES = ["auto", "cpu", "cuda", "mps"]
+CARES = ["bold", "normal", "careful"]
+# Slicer asks for typing.Union, with None in it, where several kinds of nodes may be chosen.
+Image = Union[vtkMRMLScalarVolumeNode, vtkMRMLVectorVolumeNode, None]  # noqa: UP007
+
+
+@parameterNodeWrapper
+class Parameters:
+    """Everything that can be chosen; see the panel's tooltips for what it means."""
+
+    volume: Image
+    channel2: Image
+    channel3: Image
+    channel4: Image
+    # Of a sequence; -1 is the one that is shown.
+    frame: Annotated[int, WithinRange(-1, 1_000_000)] = -1
+    region: vtkMRMLMarkupsROINode
+    model: str
+    device: Annotated[str, Choice(DEVICES)] = "auto"
+    mirrored: bool = False
+    uncertainty: bool = False
+
+    segmentation: vtkMRMLSegmentationNode
+    trainVolume: Image
+    trainChannel2: Image
+    trainChannel3: Image
+    trainChannel4: Image
+    onlyPainted: bool = False
+    base: str
+    newModel: str
+    minutes: Annotated[float, WithinRange(0.05, 100_000.0)] = 10.0
+    care: Annotated[str, Choice(CARES)] = "normal"
+
+    classVolume: Image
+    classModel: str
+    explain: bool = True

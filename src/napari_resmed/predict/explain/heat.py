@@ -1,0 +1,68 @@
+"""A heat map of one image, by any of the methods."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from napari_resmed.models.model import Model
+from napari_resmed.predict.classes import as_batch
+from napari_resmed.predict.explain import GRAD_CAM, GRAD_CAM_PLUS, OCCLUSION
+from napari_resmed.predict.explain.gradients import gradient_map
+from napari_resmed.predict.explain.layers import layer_of
+from napari_resmed.predict.explain.occlusion import occlusion_map
+
+__all__ = ["class_heat"]
+
+
+def class_heat(
+    network: nn.Module,
+    image: Tensor,
+    model: Model,
+    number: int,
+    method: str = GRAD_CAM,
+    layer: str = "",
+    branch: int = 0,
+) -> Generator[float, None, NDArray[np.float32]]:
+    """Where an image speaks for a class.
+
+    Parameters
+    ----------
+    network, model:
+        The network, and its description.
+    image:
+        Prepared: float32 ``(c, z, y, x)``.
+    number:
+        Of the class.
+    method:
+        One of :data:`napari_resmed.predict.explain.METHODS`.
+    layer, branch:
+        As of :func:`napari_resmed.predict.explain.layers.layer_of`; nothing to occlusion.
+
+    Yields
+    ------
+    float
+        The share that is done.
+
+    Returns
+    -------
+    NDArray
+        float32 ``(z, y, x)`` of the prepared image, 0 where nothing speaks for the class, 1 where most does.
+
+    Raises
+    ------
+    InputError
+        If the layer is unknown, or knows no places.
+    """
+    batch = as_batch(image, model).to(next(network.parameters()).device)
+    if method == OCCLUSION:
+        found = (yield from occlusion_map(network, batch, number, model.temperature)).clamp_min(0)
+    else:
+        at = layer_of(network, layer, branch)
+        found = gradient_map(network, batch, at, number, plus=method == GRAD_CAM_PLUS)
+    heat: NDArray[np.float32] = found.float().cpu().numpy().reshape(tuple(image.shape[1:]))
+    most = float(heat.max())
+    return heat / most if most > 0 else heat

@@ -1,0 +1,160 @@
+"""The table of images, and the class that a person types for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from napari.layers import Image
+from qtpy.QtCore import QEvent, QModelIndex, QObject, Qt, Signal
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QCompleter,
+    QHeaderView,
+    QLineEdit,
+    QSizePolicy,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableWidget,
+    QTableWidgetItem,
+    QWidget,
+)
+
+__all__ = ["ClassRow", "ClassRows"]
+
+# Rows shown before the table scrolls.
+ROWS_SHOWN = 8
+_CLASS, _PATIENT = 1, 2
+_TIPS = {
+    _CLASS: "What the image is, in a word or two; empty: it is not learnt from",
+    _PATIENT: "A name or number of your own: images of one patient are never on both sides when the model is judged",
+}
+
+
+@dataclass(eq=False)
+class ClassRow:
+    """An image layer with what was typed for it."""
+
+    image: Image
+    class_name: str = ""
+    patient: str = ""
+
+
+class ClassRows(QTableWidget):
+    """A row for each image layer; Enter goes on to the next one.
+
+    What was typed stays with its layer while that lives.
+
+    Signals
+    -------
+    changed()
+        Something was typed.
+    """
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(0, 3, parent)
+        self._known: WeakKeyDictionary[Image, ClassRow] = WeakKeyDictionary()
+        self._rows: list[ClassRow] = []
+        self.setHorizontalHeaderLabels(["Image", "Class", "Patient"])
+        self.verticalHeader().hide()
+        header = self.horizontalHeader()
+        for column in (0, _CLASS):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(_PATIENT, QHeaderView.ResizeMode.ResizeToContents)
+        for column, tip in _TIPS.items():
+            self.horizontalHeaderItem(column).setToolTip(tip)
+        self.setItemDelegateForColumn(_CLASS, _Typed(self))
+        self.setEditTriggers(QAbstractItemView.EditTrigger.AllEditTriggers)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.setWordWrap(False)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setAccessibleName("Images to learn from, and the class of each")
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self.itemChanged.connect(self._on_typed)
+
+    @property
+    def rows(self) -> Sequence[ClassRow]:
+        """All of them, also those without a class."""
+        return self._rows
+
+    @property
+    def typed(self) -> list[ClassRow]:
+        """Those that have a class."""
+        return [row for row in self._rows if row.class_name]
+
+    @property
+    def classes(self) -> list[str]:
+        """The classes that were typed, each once."""
+        return sorted({row.class_name for row in self.typed}, key=str.casefold)
+
+    def fill(self, images: Iterable[Image]) -> None:
+        """Show these image layers."""
+        rows = [self._known.setdefault(image, ClassRow(image)) for image in images]
+        shown = [self.item(number, 0).text() for number in range(self.rowCount())]
+        if rows == self._rows and shown == [row.image.name for row in rows]:
+            return  # what has the keyboard keeps it
+        self._rows = rows
+        self.blockSignals(True)
+        self.setRowCount(len(rows))
+        for number, row in enumerate(rows):
+            name = QTableWidgetItem(row.image.name)
+            name.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable)
+            name.setToolTip(row.image.name)
+            self.setItem(number, 0, name)
+            for column, text in ((_CLASS, row.class_name), (_PATIENT, row.patient)):
+                item = QTableWidgetItem(text)
+                item.setToolTip(_TIPS[column])
+                self.setItem(number, column, item)
+        self.blockSignals(False)
+        height = self.horizontalHeader().sizeHint().height() + 4
+        height += self.verticalHeader().defaultSectionSize() * min(max(1, len(rows)), ROWS_SHOWN)
+        self.setFixedHeight(height)
+
+    def _on_typed(self, item: QTableWidgetItem) -> None:
+        row, text = self._rows[item.row()], item.text().strip()
+        if item.column() == _CLASS:
+            # "Ill" and "ill" are one class: as it was typed first.
+            row.class_name = ""
+            text = next((name for name in self.classes if name.casefold() == text.casefold()), text)
+            row.class_name = text
+        elif item.column() == _PATIENT:
+            row.patient = text
+        if text != item.text():
+            self.blockSignals(True)
+            item.setText(text)
+            self.blockSignals(False)
+        self.changed.emit()
+
+
+class _Typed(QStyledItemDelegate):
+    """Completes what is typed from the classes that are there, and goes on to the next row with Enter."""
+
+    def __init__(self, table: ClassRows) -> None:
+        super().__init__(table)
+        self._table = table
+
+    def createEditor(  # noqa: N802
+        self, parent: QWidget | None, option: QStyleOptionViewItem, index: QModelIndex
+    ) -> QWidget | None:
+        edit = QLineEdit(parent)
+        completer = QCompleter(self._table.classes, edit)
+        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        completer.setCompletionMode(QCompleter.CompletionMode.InlineCompletion)
+        edit.setCompleter(completer)
+        return edit
+
+    def eventFilter(self, editor: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        enter = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+        key: Any = event
+        if event is not None and event.type() == QEvent.Type.KeyPress and key.key() in enter:
+            self.commitData.emit(editor)
+            self.closeEditor.emit(editor, QStyledItemDelegate.EndEditHint.NoHint)
+            below = self._table.currentRow() + 1
+            if below < self._table.rowCount():
+                self._table.setCurrentCell(below, _CLASS)
+            return True
+        return bool(super().eventFilter(editor, event))

@@ -1,0 +1,186 @@
+"""What a classifier learns from: the images of this window with a class typed for each, or images on disk."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_resmed.case import Dataset
+from napari_resmed.viewer.layer_place import attributes_of
+from napari_resmed.viewer.layers import KEY, layer_to_volume
+from napari_resmed.viewer.parts.background import Background
+from napari_resmed.viewer.parts.image_choice import images_of
+from napari_resmed.viewer.parts.words import words
+from napari_resmed.viewer.train.cases_on_disk import CasesOnDisk
+from napari_resmed.viewer.train.class_rows import ClassRows
+from napari_resmed.viewer.train.pairs import channels_of
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+__all__ = ["ClassSource"]
+
+# Of each class one at least is held out, and one at least is learnt from.
+LEAST = 2
+
+
+class ClassSource(QWidget):
+    """Type a class for each image; what has none is left out.
+
+    Parameters
+    ----------
+    viewer:
+        Whose layers are offered.
+
+    Signals
+    -------
+    changed()
+        Something else would be learnt from now.
+    said(str)
+        Something to tell the person.
+    """
+
+    changed = Signal()
+    said = Signal(str)
+    # As of TrainSource: nobody corrected a model's answer here, and little is no little paint.
+    made_by = ""
+    is_little = False
+
+    def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._asleep = False
+        self._aside = Background(self, must_finish=False)
+        self._aside.failed.connect(self.said)
+        self.disk = CasesOnDisk(self._aside, classes=True)
+        self.disk.changed.connect(self.refresh)
+        self.disk.said.connect(self.said)
+        self.set_data = self.disk.set_data
+        self.rows = ClassRows()
+        self.rows.changed.connect(self._describe)
+        self.advice = words()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for part in (self.disk, self.rows, self.advice):
+            layout.addWidget(part)
+        events = viewer.layers.events
+        self._listening: tuple[Any, ...] = (events.inserted, events.removed, events.reordered)
+        for emitter in self._listening:
+            emitter.connect(self.refresh)
+
+    def let_go(self) -> None:
+        """Listen to nothing any more."""
+        for emitter in self._listening:
+            emitter.disconnect(self.refresh)
+        self._listening = ()
+        self._aside.forget()
+        self._aside.close()
+
+    def sleep(self, asleep: bool) -> None:
+        """While a training runs nothing is looked at."""
+        self._asleep = asleep
+        if not asleep:
+            self.refresh()
+
+    def refresh(self, event: Any = None) -> None:
+        """Bring everything up to date with the layers of the window."""
+        if not self._asleep:
+            self.rows.fill(images_of(self._viewer))
+            self._describe()
+
+    def _describe(self) -> None:
+        self.rows.setVisible(self.data is None and bool(self.rows.rows))
+        trouble = self.trouble()
+        counts = Counter(row.class_name for row in self.rows.typed)
+        told = ", ".join(f"{counts[name]} {name}" for name in self.rows.classes)
+        self.advice.setText(escape(trouble or told))
+        self.advice.setVisible(self.data is None)
+        self.changed.emit()
+
+    @property
+    def data(self) -> Path | None:
+        """Images on disk; None: layers."""
+        return self.disk.data
+
+    @property
+    def dataset(self) -> Dataset | None:
+        """What was found there."""
+        return self.disk.dataset
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is anything to learn from."""
+        return len(self.rows.classes) > 1 if self.data is None else self.dataset is not None
+
+    @property
+    def channels(self) -> int:
+        """How many channels an image has."""
+        if self.dataset is not None:
+            return len(self.dataset.channels)
+        typed = self.rows.typed
+        return channels_of(typed[0].image) if typed else 1
+
+    @property
+    def structures(self) -> list[str]:
+        """Names of what will be learnt."""
+        return list(self.dataset.classes) if self.dataset is not None else self.rows.classes
+
+    @property
+    def modalities(self) -> set[str]:
+        """What kinds of images there are, as far as they say so."""
+        return {row.image.metadata.get(KEY, {}).get("modality", "") for row in self.rows.typed} - {""}
+
+    def trouble(self, *, at_click: bool = False) -> str:
+        """Why training could not begin, in one sentence; empty where nothing is known to be wrong."""
+        if self.data is not None:
+            return ""
+        if not self.rows.rows:
+            return "Open the images to learn from, or choose a folder or table of images with “From disk”."
+        counts = Counter(row.class_name for row in self.rows.typed)
+        if not counts:
+            return "Type a class for each image, e.g. “normal” or “ill”; what has none is left out."
+        if len(counts) == 1:
+            return f"All are “{next(iter(counts))}” so far; at least two classes are needed to tell them apart."
+        patients = {
+            name: {row.patient or id(row) for row in self.rows.typed if row.class_name == name} for name in counts
+        }
+        few = next((name for name, of in patients.items() if len(of) < LEAST), None)
+        if few is not None:
+            return (
+                f"“{few}” needs images of two patients at least: one to learn from, one to judge by. Some tens of each "
+                "class make a useful model."
+            )
+        return ""
+
+    def collect(self) -> Callable[[], str | list[dict[str, Any]]]:
+        """Take everything as it is at this moment; the job's ``data`` is what the returned function gives."""
+        if self.data is not None:
+            path = str(self.data)
+            return lambda: path
+        taken = [(row.image.data, attributes_of(row.image), row.class_name, row.patient) for row in self.rows.typed]
+        names = _apart([attributes["name"] for _, attributes, _, _ in taken])
+
+        def cases() -> list[dict[str, Any]]:
+            return [
+                {
+                    "name": name,
+                    "images": [layer_to_volume(data, attributes)],
+                    "class_name": class_name,
+                    "group": patient,
+                }
+                for name, (data, attributes, class_name, patient) in zip(names, taken, strict=True)
+            ]
+
+        return cases
+
+
+def _apart(names: list[str]) -> list[str]:
+    """The names, with a number where two layers have the same."""
+    counts = Counter(names)
+    return [f"{name} ({number})" if counts[name] > 1 else name for number, name in enumerate(names, 1)]

@@ -1,0 +1,218 @@
+"""The panel's code, click by click, on stand-ins for its widgets; see tests/slicer/shim for what that leaves out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import slicer
+
+import ResMed
+from ResMedLib import install
+from tests.slicer import nodes
+from tests.slicer.shim.qt import fire_timers
+from tests.slicer.test_painted import ONE, segmentation
+from tests.slicer.test_train import PLAN
+
+
+@pytest.fixture
+def closed(worker: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The panel before it is opened; the worker is ended by the session, not by the panel."""
+    monkeypatch.setattr("ResMed.ResMedLogic.close", lambda self: None)
+    monkeypatch.setattr("ResMed.ResMedLogic.warm_up", lambda self, model: None)
+    widget = ResMed.ResMedWidget()
+    yield widget
+    widget.exit()
+    widget.cleanup()
+
+
+@pytest.fixture
+def panel(closed: Any) -> Any:
+    """The panel over an empty scene."""
+    closed.setup()
+    return closed
+
+
+def run(area: Any) -> str:
+    """Until the job under way is over; what is said then."""
+    end = time.monotonic() + 300
+    while area.is_running:
+        assert time.monotonic() < end
+        fire_timers()
+        time.sleep(0.02)
+    return str(area._words.text)
+
+
+def choose(combo: Any, text: str) -> None:
+    combo.currentIndex = combo.texts.index(text)
+
+
+class TestSegment:
+    def test_choose_click_done_undo(self, panel: Any) -> None:
+        ui = panel.ui
+        assert not ui.applyButton.enabled
+        node = nodes.volume(nodes.bands(), np.eye(4), "T1")
+        ui.volumeSelector.setCurrentNode(node)
+        choose(ui.modelComboBox, "bands")
+        assert ui.modelNote.text == "MR, 3 structures"
+        ui.applyButton.click()
+        assert ui.cancelButton.visible
+        assert not ui.applyButton.enabled
+        said = run(panel.progress)
+        assert said.startswith("Made T1 bands: 3 structures in ")
+        assert not ui.cancelButton.visible
+        assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 1
+        ui.undoButton.click()
+        assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
+        assert not ui.undoButton.enabled
+        assert panel.parameters.volume is node
+
+    def test_cancel(self, panel: Any) -> None:
+        panel.ui.volumeSelector.setCurrentNode(nodes.volume(np.tile(nodes.bands((20, 20, 20)), (4, 4, 4)), np.eye(4)))
+        choose(panel.ui.modelComboBox, "heavy")
+        panel.ui.applyButton.click()
+        panel.ui.cancelButton.click()
+        assert run(panel.progress) == "Cancelled; nothing was changed."
+
+    def test_an_error_is_one_sentence(self, panel: Any) -> None:
+        panel.ui.volumeSelector.setCurrentNode(nodes.volume(nodes.bands((1, 9, 9)), np.eye(4)))
+        choose(panel.ui.modelComboBox, "bands")
+        panel.ui.applyButton.click()
+        assert "2D" in run(panel.progress)
+
+    def test_frames_are_asked_for_only_of_a_sequence(self, panel: Any) -> None:
+        proxy, _ = nodes.sequence([nodes.bands(), nodes.bands()])
+        panel.ui.volumeSelector.setCurrentNode(nodes.volume(nodes.bands()))
+        assert not panel.ui.frameSpinBox.visible
+        panel.ui.volumeSelector.setCurrentNode(proxy)
+        assert panel.ui.frameSpinBox.visible
+
+    def test_a_folder(self, panel: Any) -> None:
+        item = nodes.folder("study", *(nodes.volume(nodes.bands(), np.eye(4), name) for name in "ab"))
+        choose(panel.ui.modelComboBox, "bands")
+        panel.ui.folderComboBox.setCurrentItem(item)
+        panel.ui.batchApplyButton.click()
+        assert run(panel.progress).startswith("Made 2 segmentations in ")
+        panel.ui.folderComboBox.setCurrentItem(nodes.folder("empty"))
+        panel.ui.batchApplyButton.click()
+        assert panel.ui.statusLabel.text.startswith("There is no volume in this folder")
+
+
+class TestTrain:
+    def test_a_segmentation_brings_its_volume_and_its_model(self, panel: Any) -> None:
+        from ResMedLib.segmentations import MADE_BY
+
+        volume = nodes.volume(nodes.bands())
+        node = segmentation(volume, tumour=ONE)
+        node.SetAttribute(MADE_BY, '{"model": "bands"}')
+        panel.ui.segmentationSelector.setCurrentNode(node)
+        assert panel.parameters.trainVolume is volume
+        assert panel.ui.baseComboBox.currentText == "bands"
+        panel.ui.addCaseButton.click()
+        assert panel.ui.casesList.texts == ["painted over volume"]
+        panel.ui.casesList.currentRow = 0
+        panel.ui.removeCaseButton.click()
+        assert panel.ui.casesList.texts == []
+
+    def test_train_and_stop(self, panel: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        from ResMedLib import train
+
+        # With a tiny network: the plan is not what is looked at here.
+        monkeypatch.setattr(train, "train", partial(train.train, plan={**PLAN, "steps": 100_000}, precision="fp32"))
+        ui = panel.ui
+        noise = np.random.default_rng(0).normal(20, 3, ONE.shape)
+        volume = nodes.volume((noise + 60 * ONE).astype(np.float32), np.eye(4))
+        ui.segmentationSelector.setCurrentNode(segmentation(volume, tumour=ONE))
+        ui.minutesSpinBox.value = 0.05
+        choose(ui.deviceComboBox, "cpu")
+        ui.trainButton.click()
+        assert ui.newModelEdit.text == "my-model"
+        assert ui.stopButton.visible
+        assert not ui.trainButton.visible
+        ui.stopButton.click()
+        said = run(panel.training)
+        assert said.startswith("Made my-model in "), said
+        assert "my-model" in ui.modelComboBox.texts
+
+    def test_nothing_painted_is_told(self, panel: Any) -> None:
+        volume = nodes.volume(nodes.bands())
+        node = segmentation(volume)
+        node.GetSegmentation().AddEmptySegment("tumour", "tumour")
+        panel.ui.segmentationSelector.setCurrentNode(node)
+        panel.ui.trainButton.click()
+        assert panel.ui.trainStatusLabel.text.startswith("Case 1: nothing is painted over the volume")
+
+
+class TestScene:
+    def test_the_choices_are_saved_with_the_scene(self, panel: Any, tmp_path: Path) -> None:
+        node = nodes.volume(nodes.bands(), name="T1")
+        node.AddDefaultStorageNode()
+        panel.ui.volumeSelector.setCurrentNode(node)
+        choose(panel.ui.modelComboBox, "heavy")
+        panel.ui.mirroredCheckBox.checked = True
+        panel.ui.minutesSpinBox.value = 2.5
+        assert slicer.mrmlScene.WriteToMRB(str(tmp_path / "scene.mrb"))
+        slicer.mrmlScene.Clear(True)
+        assert panel.ui.volumeSelector.currentNode() is None
+        assert slicer.mrmlScene.ReadFromMRB(str(tmp_path / "scene.mrb"))
+        panel.enter()
+        assert panel.parameters.volume.GetName() == "T1"
+        assert panel.ui.modelComboBox.currentText == "heavy"
+        assert panel.ui.mirroredCheckBox.checked
+        assert panel.ui.minutesSpinBox.value == 2.5
+
+    def test_closing_the_scene_stops_what_is_under_way(self, panel: Any) -> None:
+        panel.ui.volumeSelector.setCurrentNode(nodes.volume(np.tile(nodes.bands((20, 20, 20)), (4, 4, 4)), np.eye(4)))
+        choose(panel.ui.modelComboBox, "heavy")
+        panel.ui.applyButton.click()
+        slicer.mrmlScene.Clear(True)
+        assert run(panel.progress) == "Cancelled; nothing was changed."
+        assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
+
+
+class TestFirstClick:
+    def test_it_installs_and_says_so(self, closed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        there = [["napari-resmed"]]
+        monkeypatch.setattr(install, "missing", lambda: there[0])
+        monkeypatch.setattr(install, "ensure_core", lambda: there.__setitem__(0, []))
+        closed.setup()
+        ui = closed.ui
+        assert "installs what ResMed needs" in ui.statusLabel.text
+        assert ui.modelComboBox.texts == []
+        ui.volumeSelector.setCurrentNode(nodes.volume(nodes.bands()))
+        ui.applyButton.click()
+        assert ui.statusLabel.text == "Installed. Choose a model and click again."
+        assert "bands" in ui.modelComboBox.texts
+
+    def test_a_refusal_is_told(self, closed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse() -> None:
+            raise install.InstallError("nothing was installed")
+
+        monkeypatch.setattr(install, "missing", lambda: ["napari-resmed"])
+        monkeypatch.setattr(install, "ensure_core", refuse)
+        closed.setup()
+        closed.ui.volumeSelector.setCurrentNode(nodes.volume(nodes.bands()))
+        closed.ui.applyButton.click()
+        assert closed.ui.statusLabel.text == "Nothing was installed."
+
+
+class TestModule:
+    def test_it_describes_itself_and_offers_its_terms(self, scene: Any) -> None:
+        from types import SimpleNamespace
+
+        parent = SimpleNamespace()
+        ResMed.ResMed(parent)
+        assert parent.categories == ["Segmentation"]
+        assert "Not for diagnosis" in parent.helpText
+        slicer.app.connected["startupCompleted()"][-1]()
+        logic = slicer.modules.terminologies.logic()
+        assert logic.IsTerminologyContextLoaded("Segmentation category and type - ResMed")
+
+    def test_its_own_test_runs(self, worker: Path) -> None:
+        """With the built-in model, as in the application."""
+        ResMed.ResMedTest().runTest()

@@ -1,0 +1,207 @@
+"""The Classify dock, in a real window with a real worker; the networks have random weights."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+import pytest
+import torch
+from napari.layers import Image
+from pytestqt.qtbot import QtBot
+
+from napari_resmed.models.save import save_model
+from napari_resmed.nets import build_network
+from napari_resmed.prepare.preparation import STORED, Preparation
+from napari_resmed.train.classify.plan import ClassPlan
+from napari_resmed.viewer.classify.classify_widget import ClassifyWidget
+from napari_resmed.volume import Volume
+from tests.affines import make_affine
+from tests.train.classify.small import network, picture, write_folders
+
+Messages = list[tuple[str, str]]
+
+COLD_MS = 90_000
+TURNED = make_affine((2, 0, 1), (-1, 1, -1), spacing_mm=(2, 1, 1.5))
+
+
+def save(
+    folder: Path, name: str, dims: int, channels: tuple[str, ...] = ("MR",), kind: str = "ImageClassifier"
+) -> None:
+    plan = ClassPlan(
+        name=name, classes=("well", "ill"), channels=channels, network=kind,
+        arguments=network(dims, in_channels=len(channels), dropout=0.0),
+        preparation=Preparation((1.0, 1.0, 1.0), orientation=STORED if dims == 2 else Preparation.orientation),
+        patch=(1, 16, 16) if dims == 2 else (16, 16, 16), fit="whole", batch=2, training=("x",), held_out=("y",),
+        steps=1,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    weights = build_network(kind, plan.arguments).state_dict()
+    weights["head.weight"].abs_()  # so that some place speaks for every class
+    made = plan.model(temperature=1.5, training={"quality": {"overexposed": (-0.1, 0.5)}})
+    save_model(made, weights, folder / name, card="", licence="")
+
+
+@pytest.fixture(scope="module")
+def classifiers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("classifiers")
+    save(folder, "a-flat", 2)
+    save(folder, "b-deep", 3)
+    save(folder, "c-both", 3, ("T1", "FLAIR"), "BranchClassifier")
+    return folder
+
+
+@pytest.fixture
+def classify(viewer: napari.Viewer, classifiers: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ClassifyWidget]:
+    """The dock, opened as the menu opens it."""
+    monkeypatch.setenv("RESMED_MODELS", str(classifiers))
+    _, widget = viewer.window.add_plugin_dock_widget("napari-resmed", "Classify")
+    assert isinstance(widget, ClassifyWidget)
+    yield widget
+    widget.cancel()
+
+
+def finish(qtbot: QtBot, widget: ClassifyWidget) -> dict[str, Any]:
+    assert widget.is_running
+    qtbot.waitUntil(lambda: not widget.is_running, timeout=COLD_MS)
+    assert widget.result is not None, widget.status.text()
+    return widget.result
+
+
+def scan(name: str = "scan") -> Volume:
+    return Volume(picture(0, 1, (16, 8, 16)), TURNED, "zyx", "MR", name)
+
+
+class TestClick:
+    def test_a_volume(
+        self,
+        classify: ClassifyWidget,
+        show: Callable[[Volume], Image],
+        viewer: napari.Viewer,
+        qtbot: QtBot,
+        tmp_path: Path,
+    ) -> None:
+        image = show(scan())
+        before = np.array(image.data)
+        classify.models.choice.setCurrentText("b-deep")
+        assert classify.models.note.text() == "MR: well, ill"
+        classify.classify_button.click()
+        said = finish(qtbot, classify)
+        rows = classify.answer.table.rows()
+        assert [name for name, _ in rows] == sorted(
+            said["probabilities"], key=lambda name: -said["probabilities"][name]
+        )
+        assert rows[0][1] == f"{100 * max(said['probabilities'].values()):.1f} %"
+        assert classify.answer.badge.label.text() == "✓ Looks like the training images"
+        # The heat lies on the image, which is as it was and still chosen.
+        heat = classify.heat
+        assert heat in viewer.layers
+        assert heat.data.shape == image.data.shape
+        np.testing.assert_allclose(heat.scale, image.scale)
+        np.testing.assert_allclose(heat.translate, image.translate)
+        np.testing.assert_array_equal(image.data, before)
+        assert classify.channels.layers == [image]
+        # Go there.
+        axis, index = classify.answer.strongest or (9, 9)
+        others = tuple(other for other in range(3) if other != axis)
+        line = heat.data.sum(others)
+        assert line[index] == pytest.approx(line.max(), rel=1e-4)
+        viewer.dims.set_current_step(axis, (index + 3) % heat.data.shape[axis])
+        classify.answer.slice_button.click()
+        assert viewer.dims.current_step[axis] == index
+        # The other class, at another layer.
+        qtbot.waitUntil(lambda: classify.options.layer_choice.count() == 4)
+        assert [classify.options.layer_choice.itemText(k) for k in (0, 1)] == ["the last (2×2×2)", "layer3 (4×4×4)"]
+        classify.options.layer_choice.setCurrentIndex(2)
+        classify.answer.table.setCurrentCell(1, 0)
+        classify.answer.why_button.click()
+        finish(qtbot, classify)
+        assert classify.heat.name == f"scan {rows[1][0]} Grad-CAM"
+        assert len([layer for layer in viewer.layers if "Grad-CAM" in layer.name]) == 2
+        # The same again takes the place of the former.
+        classify.answer.why_button.click()
+        finish(qtbot, classify)
+        assert len([layer for layer in viewer.layers if "Grad-CAM" in layer.name]) == 2
+        made_by = classify.heat.metadata["resmed"]["meta"]["made_by"]
+        assert made_by["parameters"] == {"method": "grad-cam", "layer": "layer2"}
+        classify.answer.save(tmp_path / "answers.csv")
+        with (tmp_path / "answers.csv").open(newline="") as file:
+            assert [row["path"] for row in csv.DictReader(file)] == ["scan"]
+
+    def test_a_picture_from_anywhere(self, classify: ClassifyWidget, viewer: napari.Viewer, qtbot: QtBot) -> None:
+        image = viewer.add_image(np.full((16, 16), 250, np.uint8), name="picture")
+        image.data[:4] = picture(0, 1)[:4]
+        classify.models.choice.setCurrentText("a-flat")
+        classify.options.method_choice.setCurrentIndex(2)
+        classify.classify_button.click()
+        finish(qtbot, classify)
+        assert classify.heat.data.shape == (16, 16)
+        assert classify.heat.name.endswith("occlusion")
+        assert classify.answer.badge.label.text() == "! Unusual: overexposed or clipped"
+        assert not classify.answer.slice_button.isVisible()
+
+    def test_what_cannot_be_used_is_said(
+        self, classify: ClassifyWidget, viewer: napari.Viewer, qtbot: QtBot, messages: Messages
+    ) -> None:
+        viewer.add_image(np.zeros((16, 16), np.uint8), name="empty")
+        classify.models.choice.setCurrentText("a-flat")
+        classify.classify_button.click()
+        qtbot.waitUntil(lambda: not classify.is_running, timeout=COLD_MS)
+        assert "not usable" in messages[-1][1]
+        assert classify.result is None
+
+    def test_a_modality_that_is_missing(
+        self, classify: ClassifyWidget, show: Callable[[Volume], Image], qtbot: QtBot
+    ) -> None:
+        flair, other = show(scan("my FLAIR")), show(scan("unnamed"))
+        classify.models.choice.setCurrentText("c-both")
+        assert classify.channels.names == ("T1", "FLAIR")
+        assert classify.channels.layers == [None, flair]
+        classify.classify_button.click()
+        said = finish(qtbot, classify)
+        assert said["counted"] == {"T1": 0, "FLAIR": 1}
+        assert classify.answer.counted.text() == "Counted: FLAIR 100%, T1 0%"
+        assert classify.heat.name.startswith("my FLAIR ")
+        classify.models.choice.setCurrentText("b-deep")
+        assert classify.channels.layers in ([flair], [other])
+
+
+class TestFolder:
+    def test_into_a_table(self, classify: ClassifyWidget, qtbot: QtBot, tmp_path: Path) -> None:
+        data = write_folders(tmp_path / "data", 2)
+        (data / "wide" / "broken.png").write_bytes(b"nothing")
+        classify.models.choice.setCurrentText("a-flat")
+        assert not classify.classify_button.isEnabled()
+        assert classify.folder_button.isEnabled()
+        classify.options.folder_maps.setChecked(True)
+        classify.classify_folder(data, tmp_path / "answers.csv")
+        qtbot.waitUntil(lambda: not classify.is_running, timeout=COLD_MS)
+        assert "Classified 4 images" in classify.status.text()
+        assert "1 could not be used" in classify.status.text()
+        assert classify.status.toolTip().startswith("broken.png: not usable")
+        with (tmp_path / "answers.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert list(rows[0]) == ["path", "predicted", "p_well", "p_ill", "quality"]
+        assert len(rows) == 5
+        assert len(list((tmp_path / "answers_heat").iterdir())) == 4
+
+    def test_an_empty_one(self, classify: ClassifyWidget, qtbot: QtBot, tmp_path: Path, messages: Messages) -> None:
+        (tmp_path / "empty").mkdir()
+        classify.classify_folder(tmp_path / "empty", tmp_path / "answers.csv")
+        qtbot.waitUntil(lambda: not classify.is_running)
+        assert "holds no image" in messages[-1][1]
+        assert not (tmp_path / "answers.csv").exists()
+
+
+class TestChoice:
+    def test_without_a_model(self, viewer: napari.Viewer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setenv("RESMED_MODELS", str(tmp_path))
+        _, widget = viewer.window.add_plugin_dock_widget("napari-resmed", "Classify")
+        viewer.add_image(np.zeros((16, 16)))
+        assert "Train one in the Train dock" in widget.models.note.text()
+        assert not widget.classify_button.isEnabled()
+        assert not widget.folder_button.isEnabled()

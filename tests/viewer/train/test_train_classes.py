@@ -1,0 +1,122 @@
+"""Training a classifier from the images of a window: real window, real job, tiny pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import napari
+import pytest
+from pytestqt.qtbot import QtBot
+
+from napari_resmed.models.catalogue import list_models
+from napari_resmed.viewer.parts.running_job import training_engine
+from napari_resmed.viewer.train.class_source import ClassSource
+from napari_resmed.viewer.train.own_trainings import is_unfinished
+from napari_resmed.viewer.train.train_widget import TrainWidget
+from tests.train.classify.small import QUICK, network, picture, write_folders
+
+COLD_MS = 120_000
+
+
+@pytest.fixture(autouse=True, scope="module")
+def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A place for models, one for all tests here: the worker that is started first keeps it."""
+    folder = tmp_path_factory.mktemp("own-models")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RESMED_MODELS", str(folder))
+        yield folder
+        training_engine().close()
+        training_engine.cache_clear()
+
+
+@pytest.fixture
+def train(viewer: napari.Viewer) -> Iterator[TrainWidget]:
+    _, widget = viewer.window.add_plugin_dock_widget("napari-resmed", "Train")
+    assert isinstance(widget, TrainWidget)
+    widget.task_choice.setCurrentIndex(1)
+    yield widget
+    widget.cancel()
+
+
+def type_classes(viewer: napari.Viewer, train: TrainWidget, count: int = 8) -> ClassSource:
+    for number in range(count):
+        viewer.add_image(picture(number % 2, number), name=f"picture {number}")
+    source = train.source
+    assert isinstance(source, ClassSource)
+    for row, entry in enumerate(source.rows.rows):
+        kind = int(entry.image.name.split()[-1]) % 2
+        source.rows.item(row, 1).setText(("wide", "Tall")[kind])
+    return source
+
+
+def quick(train: TrainWidget, **changes: object) -> None:
+    train.more.plan.changes = {**QUICK, "arguments": network(), "batch": 2, **changes}
+
+
+class TestTyping:
+    def test_what_is_missing_is_said_before_the_click(self, viewer: napari.Viewer, train: TrainWidget) -> None:
+        source = train.source
+        assert "Open the images" in source.advice.text()
+        for number in range(3):
+            viewer.add_image(picture(0, number), name=f"picture {number}")
+        assert "Type a class" in source.advice.text()
+        assert not train.train_button.isEnabled()
+        source.rows.item(0, 1).setText("wide")
+        assert "two classes are needed" in source.advice.text()
+        # However it is written, one class is one class.
+        source.rows.item(1, 1).setText(" WIDE ")
+        assert source.rows.item(1, 1).text() == "wide"
+        source.rows.item(2, 1).setText("tall")
+        assert "“tall” needs images of two patients" in source.advice.text()
+        assert train.options.name == "tall-or-wide"
+        train.train_button.click()
+        assert not train.is_running
+
+    def test_what_was_typed_stays_with_its_layer(self, viewer: napari.Viewer, train: TrainWidget) -> None:
+        source = type_classes(viewer, train, 3)
+        del viewer.layers["picture 1"]
+        assert [(row.image.name, row.class_name) for row in source.rows.rows] == [
+            ("picture 0", "wide"),
+            ("picture 2", "wide"),
+        ]
+        train.task_choice.setCurrentIndex(0)
+        assert not source.isVisible()
+        train.task_choice.setCurrentIndex(1)
+        assert source.rows.item(0, 1).text() == "wide"
+
+    def test_a_folder_per_class(self, train: TrainWidget, qtbot: QtBot, tmp_path: Path) -> None:
+        train.set_data(str(write_folders(tmp_path / "shapes", 3)))
+        qtbot.waitUntil(lambda: train.source.dataset is not None)
+        assert "3 tall, 3 wide" in train.source.disk.line.text()
+        assert train.options.name == "shapes"
+
+
+class TestTraining:
+    def test_cancelled_and_resumed_it_makes_a_model(
+        self, viewer: napari.Viewer, train: TrainWidget, qtbot: QtBot
+    ) -> None:
+        source = type_classes(viewer, train)
+        source.rows.item(0, 2).setText("p1")
+        train.options.name_edit.setText("shapes")
+        quick(train, steps=5000, check_every=5)
+        train.train_button.click()
+        assert train.is_running, train.view.status.text()
+        qtbot.waitUntil(lambda: train.view.stop_button.isEnabled() or not train.is_running, timeout=COLD_MS)
+        assert train.is_running, train.view.status.text()
+        assert set(train.view.curves.measured.dice) <= {"Tall", "wide"}
+        assert train.view.curves.measured.mean
+        train.view.cancel_button.click()
+        qtbot.waitUntil(lambda: not train.is_running, timeout=COLD_MS)
+        assert is_unfinished("shapes")
+        viewer.layers.clear()
+        train.resume_button.click()
+        qtbot.waitUntil(lambda: train.view.stop_button.isEnabled() or not train.is_running, timeout=COLD_MS)
+        train.view.stop_button.click()
+        qtbot.waitUntil(lambda: not train.is_running, timeout=COLD_MS)
+        assert train.result is not None, train.view.status.text()
+        assert "Classify dock" in train.view.status.text()
+        (model,) = [model for model in list_models("classification")[0] if model.name == "shapes"]
+        assert model.classes == ("Tall", "wide")
+        assert train.view.dice.table.horizontalHeaderItem(0).text() == "Class"
+        assert [train.view.dice.table.item(row, 0).text() for row in range(2)] == ["Tall", "wide"]
