@@ -3,7 +3,8 @@
 A simulated user paints one stroke for every class, looks at the answer, paints another where it is worst, and so on;
 each method gets its own user, who follows the same rules. Peers: a random forest on the same filter responses
 (scikit-learn; what ilastik does) and scikit-image's random walker. Printed: Dice per structure, and the seconds a
-stroke costs. ``python -m benchmarks.scribble [CASE...] [--only ours|forest|walker]``; hours with both peers.
+stroke costs. ``python -m benchmarks.scribble [CASE...] [--only ours,forest,walker] [--people 3]``, hours with both.
+The first person is exact, further ones begin elsewhere: see ``scribble_user``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.scribble_cases import CASES, Case
-from benchmarks.scribble_user import first_strokes, next_strokes
+from benchmarks.scribble_user import STEADY, first_strokes, next_strokes
 from benchmarks.shared import finish
 from napari_resmed.jobs.scribble import look_at, scribble
 from napari_resmed.scribble.cache import features_of, key_of
@@ -76,9 +77,9 @@ def walker(case: Case, painted: NDArray[np.uint8]) -> NDArray:
 METHODS: dict[str, Method] = {"ours": ours, "guessing": guessing, "forest": forest, "walker": walker}
 
 
-def play(case: Case, method: Method) -> tuple[list[NDArray[np.float64]], float]:
+def play(case: Case, method: Method, person: int = 0) -> tuple[list[NDArray[np.float64]], float]:
     """Dice per structure after each of :data:`STROKES`, and the mean seconds of an answer."""
-    painted = first_strokes(case.truth, 0)
+    painted = first_strokes(case.truth, STEADY * person)
     figures, spent = [], []
     for number in range(1, max(STROKES) + 1):
         begin = time.perf_counter()
@@ -86,7 +87,7 @@ def play(case: Case, method: Method) -> tuple[list[NDArray[np.float64]], float]:
         spent.append(time.perf_counter() - begin)
         if number in STROKES:
             figures.append(dice(found, case.truth, len(case.structures)))
-        painted = next_strokes(painted, case.truth, found, number)
+        painted = next_strokes(painted, case.truth, found, STEADY * person + number)
     return figures, float(np.mean(spent))
 
 
@@ -99,6 +100,7 @@ def main() -> None:
     warnings.filterwarnings("ignore", module="skimage")
     words = sys.argv[1:]
     only = words[words.index("--only") + 1].split(",") if "--only" in words else ["ours", "forest", "walker"]
+    people = int(words[words.index("--people") + 1]) if "--people" in words else 1
     names = [word for word in words if word in CASES] or list(CASES)
     means: dict[str, list[NDArray[np.float64]]] = {name: [] for name in only}
     for name in names:
@@ -108,11 +110,16 @@ def main() -> None:
         shape = "×".join(map(str, case.image.shape))
         print(f"{case.name}, {shape}, features {time.perf_counter() - begin:.1f} s", flush=True)
         for which in only:
-            figures, seconds = play(case, METHODS[which])
-            means[which].append(np.array([row.mean() for row in figures]))
-            print(f"  {which:9s} {_row(means[which][-1])}   {seconds:.2f} s a stroke")
+            played = [play(case, METHODS[which], person) for person in range(people)]
+            every = np.array([figures for figures, _ in played])  # person, strokes, structure
+            figures = every.mean(0)
+            means[which].append(figures.mean(1))
+            spread = f"  sd {_row(every.mean(2).std(0))}" if people > 1 else ""
+            print(
+                f"  {which:9s} {_row(means[which][-1])}{spread}   {np.mean([one for _, one in played]):.2f} s a stroke"
+            )
             for number, structure in enumerate(case.structures):
-                print(f"      {structure:18s} {_row(np.array([row[number] for row in figures]))}", flush=True)
+                print(f"      {structure:18s} {_row(figures[:, number])}", flush=True)
     print(f"mean Dice of {len(names)} cases after {', '.join(map(str, STROKES))} strokes a class")
     for which in only:
         print(f"  {which:9s} {_row(np.mean(means[which], 0))}")

@@ -91,4 +91,5 @@ CASES: dict[str, Callable[[], Case]] = {
     "body-ct": lambda: _body("ct"),
     "body-mr": lambda: _body("mr"),
     "brain": lambda: _brain(10_001),
+    "brain-2": lambda: _brain(10_002),
 }

@@ -12,15 +12,22 @@ __all__ = ["first_strokes", "next_strokes"]
 REACH = 10
 # The first stroke of the background is drawn this far off the structures, in voxels of the slice.
 NEAR, FAR = 3, 12
+# Another person takes any slice that shows so much of the largest section, and begins off the middle by as much.
+FREE = 0.7
+STEADY = 100
 
 
 def first_strokes(truth: NDArray, seed: int) -> NDArray[np.uint8]:
-    """One stroke for every value of ``truth`` (1.. classes, the last one the background), in its largest section."""
+    """One stroke for every value of ``truth`` (1.. classes, the last one the background), in its largest section.
+
+    Seeds below 100 draw in the largest section from its middle; others are people who are less exact.
+    """
     painted = np.zeros(truth.shape, np.uint8)
     generator = np.random.default_rng(seed)
     background = int(truth.max())
+    free = FREE if seed >= STEADY else 1.0
     for value in range(1, background):
-        _draw(painted, truth == value, truth, value, generator)
+        _draw(painted, truth == value, truth, value, generator, free)
     # Around the structures, in the slice where most of the first one is seen.
     objects = truth != background
     z = int(np.argmax(objects.reshape(len(objects), -1).sum(1)))
@@ -29,7 +36,7 @@ def first_strokes(truth: NDArray, seed: int) -> NDArray[np.uint8]:
     around[z] = (far >= NEAR) & (far <= FAR)
     if not around.any():
         around = ~objects
-    _draw(painted, around, truth, background, generator)
+    _draw(painted, around, truth, background, generator, free)
     return painted
 
 
@@ -46,17 +53,28 @@ def next_strokes(painted: NDArray[np.uint8], truth: NDArray, found: NDArray, see
         pieces, _ = ndimage.label(core if core.any() else missed)
         sizes = np.bincount(pieces.ravel())
         sizes[0] = 0
-        _draw(painted, pieces == int(np.argmax(sizes)), truth, value, generator)
+        free = FREE if seed >= STEADY else 1.0
+        _draw(painted, pieces == int(np.argmax(sizes)), truth, value, generator, free)
     return painted
 
 
 def _draw(
-    painted: NDArray[np.uint8], region: NDArray[np.bool_], truth: NDArray, value: int, generator: np.random.Generator
+    painted: NDArray[np.uint8],
+    region: NDArray[np.bool_],
+    truth: NDArray,
+    value: int,
+    generator: np.random.Generator,
+    free: float,
 ) -> None:
-    """A stroke in the slice with most of ``region``: from its innermost point both ways along where it is thick."""
-    z = int(np.argmax(region.reshape(len(region), -1).sum(1)))
+    """A stroke in a slice with much of ``region``: from its innermost point both ways along where it is thick."""
+    sections = region.reshape(len(region), -1).sum(1)
+    z = int(np.argmax(sections))
+    if free < 1:
+        z = int(generator.choice(np.flatnonzero(sections >= free * sections.max())))
     depth = ndimage.distance_transform_edt(np.pad(region[z], 1))[1:-1, 1:-1]
     depth = depth + generator.uniform(0, 0.01, depth.shape)
+    if free < 1:
+        depth *= generator.uniform(free, 1, depth.shape)
     depth[~region[z]] = 0
     start = np.unravel_index(int(np.argmax(depth)), depth.shape)
     free = depth.copy()

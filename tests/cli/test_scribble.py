@@ -45,6 +45,16 @@ class TestScribble:
         assert told["held_out"]["right"] is None
         assert (place / "out.nii.gz.resmed.json").is_file()
 
+    def test_a_further_image_is_a_channel(self, run: Run, place: Path) -> None:
+        image, inside = ball()
+        flat = image.with_data(np.broadcast_to(np.arange(24, dtype=np.float32), image.shape))
+        write(flat, place / "flat.nii.gz")
+        done = run(*("scribble", "flat.nii.gz", "strokes.nii.gz", "-o", "out.nii.gz", "--channel", "image.nii.gz"))
+        assert done.code == 0, done.err
+        assert dice(read(place / "out.nii.gz").data == 2, inside) > 0.8
+        refused = run("scribble", "flat.nii.gz", "strokes.nii.gz", "-o", "o.nii.gz", "--channel", "shorter.nii.gz")
+        assert "shorter lies on another grid than flat" in refused.refused(2)
+
     def test_for_people(self, run: Run, place: Path) -> None:
         done = run("scribble", "image.nii.gz", "strokes.nii.gz", "-o", "out.nrrd", "--background", "1")
         assert done.code == 0, done.err

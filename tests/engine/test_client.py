@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from napari_resmed.engine.client import Engine, Ticket, _kill_tree
+from napari_resmed.engine.messages import Exchange, Kept
 from napari_resmed.events import Event, Failed, Finished, Metric, Preview, Progress, Started
 from napari_resmed.labels import LabelMap
 from napari_resmed.models.folder import load_model
@@ -49,7 +50,7 @@ DEAF = waves(100)
 class Job:
     """A submitted job and everything that was heard of it."""
 
-    def __init__(self, engine: Engine, image: Volume = SMALL, model: str = "bands", **options: object) -> None:
+    def __init__(self, engine: Engine, image: Volume | Kept = SMALL, model: str = "bands", **options: object) -> None:
         self.engine = engine
         self.events: list[Event] = []
         self._heard = threading.Condition()
@@ -141,6 +142,31 @@ class TestJob:
         done = warm.submit("segment", make, lambda _: None)
         assert done.done.wait(START_SECONDS)
         assert threads != [caller]
+
+    def test_what_is_kept_travels_once_to_each_worker(self, warm: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+        sent = []
+        put = Exchange.put
+        monkeypatch.setattr(Exchange, "put", lambda self, array: sent.append(array.shape) or put(self, array))
+        kept = [Kept(key, SMALL) for key in "abc"]
+        for number, travels in ((0, True), (0, False), (1, True), (0, False), (2, True), (1, True), (2, False)):
+            sent.clear()
+            last = Job(warm, kept[number]).last()
+            assert isinstance(last, Finished)
+            assert last.result["labels"].same_grid(SMALL)
+            assert sent == [SMALL.shape] * travels, number
+        os.kill(warm.worker_pid or 0, signal.SIGKILL)
+        assert isinstance(Job(warm, kept[2]).last(), Finished)
+        assert sent == [SMALL.shape]
+
+    def test_what_a_failed_job_was_given_travels_again(self, warm: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+        kept = Kept("flat", SMALL.with_data(np.zeros_like(SMALL.data)))
+        for _ in range(2):
+            sent = []
+            put = Exchange.put
+            with monkeypatch.context() as patch:
+                patch.setattr(Exchange, "put", lambda self, array: sent.append(1) or put(self, array))  # noqa: B023
+                assert isinstance(Job(warm, kept).last(), Failed)
+            assert sent == [1]
 
     def test_the_faces_array_is_not_changed(self, warm: Engine) -> None:
         before = SMALL.data.copy()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_resmed.engine.messages import Exchange, pack, unpack
+from napari_resmed.engine.messages import Exchange, Remembered, pack, unpack
 from napari_resmed.labels import Code, Label, LabelMap, LabelSet
 from napari_resmed.volume import Volume
 from tests.affines import make_affine
@@ -88,6 +88,23 @@ class TestValues:
         assert isinstance(back, LabelMap)
         assert back.labels == labels
 
+    @pytest.mark.parametrize("axes", [(0, 1, 2), (2, 0, 1)])
+    def test_a_nearly_empty_label_map_travels_as_what_is_in_it(
+        self, axes: tuple[int, ...], exchange: Exchange, tmp_path: Path
+    ) -> None:
+        data = np.zeros((40, 50, 60), np.uint16).transpose(axes)[::-1]
+        data[3, 4:9, 5], data[20, 1, 2] = 300, 7
+        packed = pack(LabelMap(data, make_affine(), labels=LabelSet((Label(7, "x", (1, 2, 3)),))), exchange)
+        assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 1000
+        back = unpack(json.loads(json.dumps(packed)))
+        np.testing.assert_array_equal(back.data, data)
+        assert back.data.dtype == np.uint16
+        assert back.labels[7].name == "x"
+        assert list(tmp_path.iterdir()) == []
+        empty = through_json(LabelMap(np.zeros((2, 3, 4), np.uint8), make_affine()), exchange)
+        assert empty.shape == (2, 3, 4)
+        assert not empty.data.any()
+
     def test_plain_values(self, exchange: Exchange) -> None:
         value = {"a": None, "b": True, "c": [1, 2.5, "x"], "d": {"e": float("inf")}, "é": "ü"}
         assert through_json(value, exchange) == value
@@ -111,6 +128,23 @@ class TestValues:
         for value in (object(), {1, 2}, lambda: None, int):
             with pytest.raises(TypeError, match="a message cannot hold a"):
                 pack(value, exchange)
+
+
+class TestRemembered:
+    def test_what_was_given_once_is_had_by_its_key(self, exchange: Exchange) -> None:
+        remembered = Remembered()
+        first = {"image": {"__kept__": "a", "value": pack(np.arange(3), exchange)}, "seed": 1}
+        given = remembered.parameters(first, ["a"])
+        assert given["seed"] == 1
+        again = remembered.parameters({"image": {"__kept__": "a"}}, ["a"])
+        assert again["image"] is given["image"]
+
+    def test_what_is_not_worth_keeping_is_forgotten(self, exchange: Exchange) -> None:
+        remembered = Remembered()
+        remembered.parameters({"image": {"__kept__": "a", "value": pack(np.arange(3), exchange)}}, ["a"])
+        remembered.parameters({}, ["b"])
+        with pytest.raises(KeyError):
+            remembered.parameters({"image": {"__kept__": "a"}}, ["a"])
 
 
 class TestExchange:

@@ -149,9 +149,19 @@ class TestScribble:
         more = painted.copy()
         more[12, 1, 3:9] = 1
         events, _ = run(scribble(image, Volume(more, AFFINE), background=1, view=(1, 20)))
-        one, whole = (event.data["labels"] for event in events if isinstance(event, Preview))
+        one, _, whole = (event.data["labels"] for event in events if isinstance(event, Preview))
         assert one.shape == (24, 44)
         assert (one == whole[:, 20]).mean() > 0.9
+
+    def test_around_the_strokes_a_large_image_is_answered_finely(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("napari_resmed.scribble.features.MOST_VOXELS", 2000)
+        image, inside = ball((24, 40, 44))
+        events, done = run(scribble(image, Volume(stroke(image), AFFINE), background=1, check=False))
+        coarse, fine = (event.data["labels"] for event in events if isinstance(event, Preview))
+        np.testing.assert_array_equal(fine, done.labels.data)
+        assert dice(fine == 2, inside) > dice(coarse == 2, inside) + 0.02
+        assert dice(fine == 2, inside) > 0.9
+        assert done.seconds["fine"] >= done.seconds["volume"]
 
     def test_without_smoothing(self) -> None:
         image, inside = ball()

@@ -21,6 +21,9 @@ def scribble(
         Path, typer.Argument(metavar="SCRIBBLES", help="Strokes on its grid: 0 unpainted, 1.. classes.")
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="A file; every voxel gets one of the classes.")],
+    channel: Annotated[
+        list[Path] | None, typer.Option(help="A further image on the same grid, looked at as well; once for each.")
+    ] = None,
     background: Annotated[
         int | None, typer.Option(help="The class that most of the image belongs to, 0 for none; guessed otherwise.")
     ] = None,
@@ -29,7 +32,8 @@ def scribble(
     as_json: Annotated[bool, Json] = False,
 ) -> None:
     """Segment an image from a few strokes."""
-    for path, what in ((image, "an image"), (scribbles, "strokes")):
+    channels = channel or []
+    for path, what in ((image, "an image"), (scribbles, "strokes"), *((one, "an image") for one in channels)):
         if not path.exists():
             raise InputError(f"{path} does not exist; expected {what}")
     targets = [out] if uncertainty is None else [out, uncertainty]
@@ -37,11 +41,15 @@ def scribble(
     if uncertainty is not None:
         check_target(uncertainty)
     for target in targets:
-        check_not_input(target, [image, scribbles])
+        check_not_input(target, [image, scribbles, *channels])
     with loading.whole():
         from napari_resmed.jobs.scribble_file import scribble_file  # brings torch, which other commands do without
 
-    result = run(scribble_file(image, scribbles, out, background=background, unsure=uncertainty, series=series))
+    result = run(
+        scribble_file(
+            *(image, scribbles, out), channels=channels, background=background, unsure=uncertainty, series=series
+        )
+    )
     if as_json:
         print_json(result)
     else:

@@ -23,7 +23,7 @@ from typing import Any
 
 import psutil
 
-from napari_resmed.engine.messages import Exchange, pack, unpack
+from napari_resmed.engine.messages import Exchange, Kept, pack, unpack
 from napari_resmed.errors import ResMedError
 from napari_resmed.events import Event, Failed, Finished, from_message
 
@@ -35,6 +35,9 @@ GRACE_SECONDS = 0.6
 
 # A killed process is gone within milliseconds; one that hangs in its driver must not hold the face for ever.
 END_SECONDS = 2.0
+
+# Values that a worker keeps for later jobs, those that were used last.
+KEPT = 2
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +61,7 @@ class Ticket:
         self.repeated = False
         self.asked = ""
         self.ended = False
+        self.kept: tuple[str, ...] = ()  # keys of what it lets the worker keep
         self.done = threading.Event()
         self._on_event = on_event
         # Held while the face listens, so that events arrive in order; a listener may cancel its own job.
@@ -124,7 +128,8 @@ class Engine:
             A name of :func:`napari_resmed.jobs.find_job`.
         parameters:
             Its keyword arguments: volumes, arrays and plain values; or a function that gives them, called on the
-            engine's thread where they are costly to make. They must not change until the job ends.
+            engine's thread where they are costly to make. They must not change until the job ends. One that is
+            :class:`~napari_resmed.engine.messages.Kept` travels once, and again only to another worker.
         on_event:
             Called with every event, on a thread of the engine's.
         """
@@ -229,18 +234,42 @@ class Engine:
             self._exchange.sweep()  # what cancelled jobs and dead workers left
         if callable(ticket.parameters):
             ticket.parameters = ticket.parameters()
-        parameters = pack(ticket.parameters, self._exchange)
-        with self._lock:
-            if ticket.ended or self._closed:
-                return
-            if self._worker is None or self._worker.process.poll() is not None:
-                self._worker = self._start(self._exchange)
-            worker = self._worker
-            worker.tickets.append(ticket)
+        worker, message = self._message(ticket, self._exchange)
+        if worker is None:
+            return
         # Not under the lock: a worker that reads no more would hold whoever wants to cancel.
-        worker.write({"ticket": ticket.number, "job": ticket.job, "parameters": parameters})
+        worker.write(message)
         if ticket.asked:
             worker.write({"ask": ticket.number, "what": ticket.asked})
+
+    def _message(self, ticket: Ticket, exchange: Exchange) -> tuple[_Worker | None, dict[str, Any]]:
+        """What is to be written, and to whom, who counts on it from now on; nobody where the job has ended."""
+        assert not callable(ticket.parameters)
+        to_keep = {name: value for name, value in ticket.parameters.items() if isinstance(value, Kept)}
+        rest = {name: pack(value, exchange) for name, value in ticket.parameters.items() if name not in to_keep}
+        whole: dict[str, Any] = {}
+        while True:
+            with self._lock:
+                if ticket.ended or self._closed:
+                    return None, {}
+                alive = self._worker is not None and self._worker.process.poll() is None
+                known = {*whole, *(self._worker.kept if self._worker and alive else ())}
+                missing = [value for value in to_keep.values() if value.key not in known]
+                if not missing:
+                    if self._worker is None or not alive:
+                        self._worker = self._start(exchange)
+                    ticket.kept = tuple(value.key for value in to_keep.values())
+                    self._worker.keep(ticket.kept)
+                    self._worker.tickets.append(ticket)
+                    worker, kept = self._worker, list(self._worker.kept)
+                    break
+            # Not under the lock: images are large.
+            whole |= {value.key: pack(value.value, exchange) for value in missing}
+        sent = {
+            name: {"__kept__": value.key} | ({"value": whole[value.key]} if value.key in whole else {})
+            for name, value in to_keep.items()
+        }
+        return worker, {"ticket": ticket.number, "job": ticket.job, "parameters": {**rest, **sent}, "kept": kept}
 
     def _start(self, exchange: Exchange) -> _Worker:
         folders = [str(folder) for folder in exchange.folders]
@@ -282,6 +311,8 @@ class Engine:
                 continue
             if ticket.cancelled and isinstance(event, Finished):
                 event = Failed("cancelled", "cancelled")
+            if isinstance(event, Failed) and event.kind != "cancelled":
+                worker.forget(ticket.kept)  # it may be that it could not be read
             if isinstance(event, Finished | Failed):
                 self._finish(ticket, event)
             elif not ticket.cancelled:
@@ -317,7 +348,16 @@ class _Worker:
         self._log = log
         self._writing = threading.Lock()
         self.tickets: list[Ticket] = []
+        self.kept: list[str] = []  # keys of what it was given to keep, those used last at the end
         self.ended = False
+
+    def keep(self, keys: Sequence[str]) -> None:
+        """It is given these to keep."""
+        self.kept = [*(key for key in self.kept if key not in keys), *keys][-max(KEPT, len(keys)) :]
+
+    def forget(self, keys: Sequence[str]) -> None:
+        """It is given these anew with the next job."""
+        self.kept = [key for key in self.kept if key not in keys]
 
     def running(self) -> Ticket | None:
         """The job it is at: it takes them in order."""

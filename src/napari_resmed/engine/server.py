@@ -18,7 +18,7 @@ import traceback
 from pathlib import Path
 from typing import Any, TextIO
 
-from napari_resmed.engine.messages import Exchange, pack, unpack
+from napari_resmed.engine.messages import Exchange, Remembered, pack
 from napari_resmed.errors import ResMedError
 from napari_resmed.events import Event, Failed, Finished, to_message
 
@@ -37,6 +37,7 @@ class Server:
         self._requests: queue.Queue[dict[str, Any]] = queue.Queue()
         self._cancelled: set[int] = set()
         self._asked: dict[int, str] = {}
+        self._remembered = Remembered()
 
     def listen(self, lines: TextIO) -> None:
         """Sort what the face sends; its end is the worker's end, whatever it is doing."""
@@ -58,23 +59,23 @@ class Server:
         while True:
             request = self._requests.get()
             ticket = request["ticket"]
-            self._send(ticket, self._work(ticket, request["job"], request["parameters"]))
+            self._send(ticket, self._work(ticket, request))
 
     def _send(self, ticket: int, event: Event) -> None:
         message = {"ticket": ticket, **pack(to_message(event), self._exchange)}
         self._out.write(json.dumps(message) + "\n")
         self._out.flush()
 
-    def _work(self, ticket: int, job: str, packed: dict[str, Any]) -> Event:
+    def _work(self, ticket: int, request: dict[str, Any]) -> Event:
         """Run one job to its last event, which is returned; the ones before are sent."""
         begin = time.perf_counter()
         try:
-            parameters = unpack(packed)
+            parameters = self._remembered.parameters(request["parameters"], request["kept"])
             if ticket in self._cancelled:
                 return _cancelled()
             from napari_resmed.jobs import find_job
 
-            steps = find_job(job)(**parameters)
+            steps = find_job(request["job"])(**parameters)
             event = None
             while True:
                 try:

@@ -8,7 +8,8 @@ costs. The order of what comes back:
     where ``view`` was given and there is something to begin from: the slice that is looked at, ``labels`` 2D, within
     0.3 s.
 ``Preview("volume", {"labels"})``
-    the whole volume, ``labels`` ``(z, y, x)`` on the image's grid.
+    the whole volume, ``labels`` ``(z, y, x)`` on the image's grid; of an image too large to be worked on voxel by voxel
+    a second time, when the painted neighbourhood was answered at its own resolution.
 the result
     :class:`Scribbled`: the labels with their table, what is in doubt, where to paint next, how good it is.
 """
@@ -16,17 +17,14 @@ the result
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 import napari_resmed
 from napari_resmed.errors import InputError, WorkError
@@ -36,9 +34,11 @@ from napari_resmed.labels import LabelMap, LabelSet
 from napari_resmed.predict.machine import is_out_of_memory
 from napari_resmed.prepare.restore import restore_labels, restore_map
 from napari_resmed.review.same_grid import difference, turn_onto
-from napari_resmed.scribble.answer import answer, answer_slab, guess_background, slab_around
+from napari_resmed.scribble.answer import answer, guess_background
+from napari_resmed.scribble.before import answer_slice, remember
 from napari_resmed.scribble.cache import are_at_hand, features_of, key_of
 from napari_resmed.scribble.features import Features, check_image
+from napari_resmed.scribble.fine import answer_around
 from napari_resmed.scribble.strokes import Strokes, find_strokes
 from napari_resmed.scribble.suggest import HeldOut, doubt, held_out, next_place, sureness
 from napari_resmed.volume import Volume
@@ -47,10 +47,7 @@ __all__ = ["Scribbled", "check_scribbles", "choose_background", "look_at", "scri
 
 # Names that say that a class is what is left of the image.
 BACKGROUND_NAMES = frozenset({"background", "rest", "other", "outside", "nothing", "bg"})
-# Answers that are kept to begin the next slice from.
-KEPT = 2
-
-_before: OrderedDict[str, tuple[tuple[int, ...], Tensor]] = OrderedDict()
+CHECKING = "Checking the answer"
 
 
 @dataclass(frozen=True)
@@ -78,8 +75,8 @@ class Scribbled:
     strokes:
         How many there are, by value.
     seconds:
-        ``look`` (features, or getting them), ``slice``, ``volume``, ``check``, ``total``; from the job's start but for
-        ``check``.
+        ``look`` (features, or getting them), ``slice``, ``volume``, ``fine`` (of large images), ``check``, ``total``;
+        from the job's start but for ``check``.
     """
 
     labels: LabelMap
@@ -162,7 +159,7 @@ def scribble(
         strokes = find_strokes(painted, features.grid)
         lap("look")
         if view is not None:
-            first = _slice(image, features, strokes, painted, key, view)
+            first = answer_slice(image, features, strokes, painted, key, view)
             if first is not None:
                 lap("slice")
                 yield Preview("slice", {"axis": int(view[0]), "index": int(view[1]), "labels": first})
@@ -172,21 +169,28 @@ def scribble(
             answer(features, strokes, chosen, smooth=smooth), lambda done: Progress("Segmenting", 0.3 + 0.4 * done)
         )
         labels = _labels(found, features, strokes, painted)
-        _remember(key, strokes.values, found)
+        remember(key, strokes.values, found)
         lap("volume")
         yield Preview("volume", {"labels": labels})
+        if smooth and not features.grid.is_source:
+            closely = answer_around(image, features, strokes, painted, found, chosen, labels)
+            labels = yield from follow(closely, lambda done: Progress("Looking closely around the strokes", done))
+            lap("fine")
+            yield Preview("volume", {"labels": labels})
         everything = bool(painted.all())
+        # Small steps, for this is where the next stroke finds it.
         in_doubt = doubt(found)
+        yield Progress(CHECKING, 0.7)
         suggestion = None if everything else _suggestion(image, features, strokes, found, in_doubt)
+        yield Progress(CHECKING, 0.7)
         sure = None if everything else sureness(found, chosen)
         told: HeldOut | None = None
         if check:
-            checking = "Checking against strokes held out"
             told = yield from follow(
-                held_out(features, strokes, chosen), lambda done: Progress(checking, 0.7 + 0.3 * done)
+                held_out(features, strokes, chosen), lambda done: Progress(CHECKING, 0.7 + 0.3 * done)
             )
         where = restore_map(in_doubt, features.grid).clip(0, 1) if unsure else None
-        seconds["check"] = round(time.perf_counter() - begin - seconds["volume"], 3)
+        seconds["check"] = round(time.perf_counter() - begin - seconds.get("fine", seconds["volume"]), 3)
     except (MemoryError, RuntimeError) as problem:
         if not is_out_of_memory(problem):
             raise
@@ -293,45 +297,6 @@ def _count(strokes: Strokes) -> dict[int, int]:
     return {
         value: len(np.unique(strokes.numbers[strokes.classes == number])) for number, value in enumerate(strokes.values)
     }
-
-
-def _remember(key: str, values: tuple[int, ...], found: Tensor) -> None:
-    _before[key] = (values, found.half())
-    _before.move_to_end(key)
-    while len(_before) > KEPT:
-        _before.popitem(last=False)
-
-
-def _slice(
-    image: Volume, features: Features, strokes: Strokes, painted: NDArray[Any], key: str, view: Sequence[int]
-) -> NDArray[Any] | None:
-    """The slice that is looked at, from the answer before; None where there was none."""
-    axis, index = int(view[0]), int(view[1])
-    if not (0 <= axis <= 2 and 0 <= index < image.grid_shape[axis]):
-        raise InputError(f"the view is slice {index} of axis {axis}, expected one of the image's {image.grid_shape}")
-    if key not in _before:
-        return None
-    values, found = _before[key]
-    there = [values.index(value) if value in values else None for value in strokes.values]
-    grid = features.grid
-    turned = grid.order.axes.index(axis)
-    place = grid.source_shape[turned] - 1 - index if grid.order.flipped[turned] else index
-    step, size = grid.step[turned], grid.shape[turned]
-    row = round((place - (grid.source_shape[turned] - 1) / 2) / step + (size - 1) / 2)
-    row = min(max(row, 0), size - 1)
-    box = slab_around(grid.shape, turned, row)
-    before = torch.stack(
-        [found[(old, *box)] if old is not None else torch.zeros_like(found[(0, *box)]) for old in there]
-    )
-    slab = answer_slab(features, strokes, before, box)
-    flat = slab.select(1 + turned, row - box[turned].start)
-    others = [grid.source_shape[other] for other in range(3) if other != turned]
-    if tuple(flat.shape[1:]) != tuple(others):
-        flat = F.interpolate(flat[None], others, mode="bilinear", align_corners=False)[0]
-    won = np.array(strokes.values)[flat.argmax(0).numpy()]
-    back: NDArray[Any] = grid.order.undo(np.expand_dims(won, turned)).squeeze(axis).astype(painted.dtype)
-    drawn = painted.take(index, axis)
-    return np.where(drawn > 0, drawn, back)
 
 
 def _suggestion(image: Volume, features: Features, strokes: Strokes, found: Tensor, in_doubt: Tensor) -> dict[str, Any]:

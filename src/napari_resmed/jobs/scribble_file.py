@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from napari_resmed.io.files import read, write
 from napari_resmed.io.provenance import write_provenance
 from napari_resmed.jobs.scribble import scribble
 from napari_resmed.review.as_labels import as_labels
+from napari_resmed.scribble.channels import join_channels
 
 __all__ = ["scribble_file"]
 
@@ -22,6 +23,7 @@ def scribble_file(
     strokes: Path,
     target: Path,
     *,
+    channels: Sequence[Path] = (),
     background: int | None = None,
     unsure: Path | None = None,
     series: str = "",
@@ -36,6 +38,8 @@ def scribble_file(
         The image and the strokes on its grid, files or a DICOM folder.
     target:
         Where the labels go; a note of how they were made goes beside it.
+    channels:
+        Further images of the patient on the same grid, which are looked at together with the first.
     unsure:
         Where the map of doubt goes, if it is wanted.
     series:
@@ -55,7 +59,7 @@ def scribble_file(
     """
     begin = time.perf_counter()
     yield Progress(f"Reading {path.name}", 0.0)
-    image = read(path, series)
+    image = join_channels([read(path, series), *(read(channel) for channel in channels)])
     painted = as_labels(read(strokes), strokes, used="strokes")
     was_read = time.perf_counter()
     done = yield from scribble(

@@ -14,6 +14,7 @@ from napari_resmed.models.save import check_model_place, save_model
 from napari_resmed.scribble.as_model import as_model
 from napari_resmed.scribble.cache import features_of, key_of
 from napari_resmed.scribble.head import train_head
+from napari_resmed.scribble.steps import to_end
 from napari_resmed.scribble.strokes import find_strokes
 from napari_resmed.volume import Volume
 
@@ -57,7 +58,7 @@ def scribble_model(
     strokes = find_strokes(painted, features.grid)
     chosen = yield from choose_background(features, strokes, names, background)
     yield Progress("Learning from the strokes", 0.5)
-    head = train_head(features, strokes, chosen)
+    head = to_end(train_head(features, strokes, chosen))
     model, network = as_model(target.name, image, features, strokes, head, chosen, names)
     save_model(model, network.state_dict(), target, card=_card(model.name, strokes.count), licence=LICENCE)
     return {"model": str(target), "name": model.name, "labels": list(model.labels.values)}

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from napari_resmed.nets.contrast import BINS, curved
 from napari_resmed.nets.filter_bank import FilterBank
 
-__all__ = ["VoxelHead", "VoxelNet", "apply_head", "standardized"]
+__all__ = ["AT_A_TIME", "VoxelHead", "VoxelNet", "apply_head", "standardized"]
 
 # Responses farther than this many deviations from the mean count as that far.
 FARTHEST = 6.0
@@ -62,6 +63,7 @@ class VoxelNet(nn.Module):
         Of the :class:`VoxelHead`.
     """
 
+    curves: Tensor
     mean: Tensor
     scale: Tensor
 
@@ -78,13 +80,14 @@ class VoxelNet(nn.Module):
         super().__init__()
         self.bank = FilterBank(spacing_mm, scales_mm, context_mm)
         features = in_channels * self.bank.responses
+        self.register_buffer("curves", torch.linspace(0, 1, BINS + 1).repeat(in_channels, 1))
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("scale", torch.ones(features))
         self.head = VoxelHead(features, out_channels, members, hidden)
 
     def forward(self, image: Tensor) -> Tensor:
         """Scores ``(batch, class, z, y, x)`` of images ``(batch, channels, z, y, x)``."""
-        return torch.stack([self._one(responses) for responses in self.bank(image)])
+        return torch.stack([self._one(responses) for responses in self.bank(curved(image, self.curves))])
 
     def _one(self, responses: Tensor) -> Tensor:
         return apply_head(self.head, responses, self.mean, self.scale)

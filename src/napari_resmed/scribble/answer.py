@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from napari_resmed.nets.voxel_net import VoxelHead
+from napari_resmed.nets.voxel_net import AT_A_TIME, VoxelHead
+from napari_resmed.scribble.edges import Box, cut_levels, whole_voxels
 from napari_resmed.scribble.features import Features
 from napari_resmed.scribble.head import classify, train_head
 from napari_resmed.scribble.steps import Steps, to_end
@@ -66,9 +66,9 @@ def answer(
     Tensor, VoxelHead
         float32 ``(class, z, y, x)``.
     """
-    head = train_head(features, strokes, background, seed)
-    yield 0.2
-    looks = yield from _looks(features, head, thin=smooth and (not fine or features.image[0].numel() > MANY))
+    head = yield from train_head(features, strokes, background, seed)
+    coarse = smooth and len(features.levels) > 1 and (not fine or features.image[0].numel() > MANY)
+    looks = yield from (_looks_coarsely(features, head) if coarse else _looks(features, head))
     if not smooth:
         return looks, head
     strength = STRENGTH_NO_BACKGROUND
@@ -76,8 +76,7 @@ def answer(
         strength = _strength(strokes, background)
         looks.mul_(LOOKS)
         looks[background] += 1 - LOOKS
-    seeds = torch.from_numpy(strokes.map(features.shape))
-    found = yield from random_walk(_edges(features), looks, strength, seeds, features.spacing_mm, fine=fine)
+    found = yield from random_walk(features.levels, looks, strength, *_painted(strokes), fine=fine)
     return found, head
 
 
@@ -91,40 +90,44 @@ def _strength(strokes: Strokes, background: int) -> float:
     return STRENGTH * (1 + GROWS * (many - 1)) * min(1.0, voxels / FIRM)
 
 
-def _looks(features: Features, head: VoxelHead, thin: bool) -> Steps[Tensor]:
-    """What the head says of every voxel; where ``thin``, of every second but across thick slices, and interpolated."""
-    finest = min(features.spacing_mm)
-    z, y, x = (2 if thin and edge < 2 * finest else 1 for edge in features.spacing_mm)
-    thinned = features.responses[:, ::z, ::y, ::x]
-    depth = thinned.shape[1]
-    classes = head.second.shape[2]
-    looks = torch.empty((classes, *thinned.shape[1:]))
+def _looks(features: Features, head: VoxelHead) -> Steps[Tensor]:
+    """What the head says of every voxel."""
+    depth = features.shape[0]
+    looks = torch.empty((head.second.shape[2], *features.shape))
     for start in range(0, depth, ROWS):
-        rows = thinned[:, start : start + ROWS]
+        rows = features.responses[:, start : start + ROWS]
         looks[:, start : start + ROWS] = classify(rows, head, features.mean, features.scale)
-        yield 0.2 + 0.3 * min(1, (start + ROWS) / depth)
-    if thin:
-        looks = F.interpolate(looks[None], features.shape, mode="trilinear", align_corners=False)[0]
+        yield min(1, (start + ROWS) / depth)
     return looks
+
+
+def _looks_coarsely(features: Features, head: VoxelHead) -> Steps[Tensor]:
+    """What it says of every second voxel along the axes that the walk's second level makes coarser."""
+    known = features.coarsely
+    looks = torch.empty((head.second.shape[2], len(known)))
+    for start in range(0, len(known), AT_A_TIME):
+        part = known[start : start + AT_A_TIME].float()
+        looks[:, start : start + AT_A_TIME] = head(part).softmax(1).T
+        yield min(1, (start + AT_A_TIME) / len(known))
+    return looks.reshape(-1, *features.levels[1].shape)
 
 
 def guess_background(features: Features, strokes: Strokes) -> Steps[int]:
     """The class that most of the image seems to belong to: it fills most of a walk that is told nothing else."""
     classes = len(strokes.values)
-    even = torch.full((classes, *features.shape), 1 / classes)
-    seeds = torch.from_numpy(strokes.map(features.shape))
-    found = yield from random_walk(_edges(features), even, 1e-4, seeds, features.spacing_mm, fine=False)
+    even = torch.full((classes, *features.levels[min(1, len(features.levels) - 1)].shape), 1 / classes)
+    found = yield from random_walk(features.levels, even, 1e-4, *_painted(strokes), fine=False)
     return int(found.flatten(1).mean(1).argmax())
 
 
-def slab_around(shape: tuple[int, int, int], axis: int, index: int) -> tuple[slice, slice, slice]:
+def slab_around(features: Features, axis: int, index: int) -> Box:
     """The box of a slice and those beside it."""
-    box = [slice(0, size) for size in shape]
-    box[axis] = slice(max(0, index - SLAB), min(shape[axis], index + SLAB + 1))
-    return box[0], box[1], box[2]
+    box = [slice(0, size) for size in features.shape]
+    box[axis] = slice(max(0, index - SLAB), min(features.shape[axis], index + SLAB + 1))
+    return whole_voxels(features.levels, (box[0], box[1], box[2]))
 
 
-def answer_slab(features: Features, strokes: Strokes, before: Tensor, box: tuple[slice, slice, slice]) -> Tensor:
+def answer_slab(features: Features, strokes: Strokes, before: Tensor, box: Box) -> Tensor:
     """Probabilities in a slab: what was answered before, changed by the strokes that lie in it.
 
     Parameters
@@ -132,16 +135,14 @@ def answer_slab(features: Features, strokes: Strokes, before: Tensor, box: tuple
     before:
         ``(class, z, y, x)`` of the slab, the classes those of ``strokes``; 0 for a class that is new.
     box:
-        The slab.
+        The slab, from :func:`slab_around`.
     """
-    seeds = torch.from_numpy(strokes.map(features.shape))[box]
-    prior = before.float()
-    return to_end(random_walk(_edges(features, box), prior, STRENGTH_BEFORE, seeds, features.spacing_mm))
+    places, classes = _painted(strokes)
+    low, high = (torch.tensor([getattr(part, end) for part in box]) for end in ("start", "stop"))
+    inside = ((places >= low) & (places < high)).all(1)
+    levels = cut_levels(features.levels, box)
+    return to_end(random_walk(levels, before.float(), STRENGTH_BEFORE, places[inside] - low, classes[inside]))
 
 
-def _edges(features: Features, box: tuple[slice, ...] = (slice(None),) * 3) -> Tensor:
-    """What holds a walker back: the image, and the same a little smoothed."""
-    channels = len(features.image)
-    smoothed = features.responses.reshape(channels, -1, *features.shape)[:, 1]
-    every = (slice(None), *box)
-    return torch.cat([features.image[every], smoothed[every].float()])
+def _painted(strokes: Strokes) -> tuple[Tensor, Tensor]:
+    return torch.from_numpy(strokes.places), torch.from_numpy(strokes.classes)

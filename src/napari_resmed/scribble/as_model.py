@@ -56,6 +56,7 @@ def as_model(
     }
     network = VoxelNet(**arguments)
     with torch.no_grad():
+        network.curves.copy_(features.curves)
         network.mean.copy_(features.mean)
         network.scale.copy_(features.scale)
         network.head.first.copy_(head.first)

@@ -9,6 +9,7 @@ import shutil
 from collections import OrderedDict
 from contextlib import suppress
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -16,8 +17,15 @@ from platformdirs import user_cache_path
 
 from napari_resmed.errors import ResMedError
 from napari_resmed.io.whole_file import whole_folder
-from napari_resmed.prepare.grid import prepare
-from napari_resmed.scribble.features import CONTEXT, SCALES, Features, check_image, compute_features, preparation_for
+from napari_resmed.scribble.features import (
+    CONTEXT,
+    SCALES,
+    Features,
+    check_image,
+    compute_features,
+    made_ready,
+    preparation_for,
+)
 from napari_resmed.volume import Volume
 
 __all__ = ["DISK_BYTES", "are_at_hand", "features_of", "key_of"]
@@ -27,14 +35,22 @@ KEPT = 2
 # All that may lie on disk; what was not used for longest goes first.
 DISK_BYTES = 4 << 30
 # Changes when the filters do.
-VERSION = 1
+VERSION = 2
 _PIECE = 1 << 24
 
 _warm: OrderedDict[str, Features] = OrderedDict()
+# Volumes do not change, and the worker is given the same one with every stroke.
+_keys: WeakKeyDictionary[Volume, str] = WeakKeyDictionary()
 
 
 def key_of(image: Volume) -> str:
     """A digest of voxels and geometry; nothing else of the image is in it."""
+    if image not in _keys:
+        _keys[image] = _digest(image)
+    return _keys[image]
+
+
+def _digest(image: Volume) -> str:
     digest = hashlib.blake2b(digest_size=16)
     facts = [VERSION, SCALES, CONTEXT, image.axes, image.shape, str(image.data.dtype), image.affine.round(6).tolist()]
     digest.update(json.dumps(facts).encode())
@@ -63,6 +79,7 @@ def features_of(image: Volume, key: str) -> Features:
         if found is None:
             found = compute_features(image)
             _save(found, key)
+        _ = found.levels, found.coarsely  # made once, ahead of the first stroke
         _warm[key] = found
         while len(_warm) > KEPT:
             _warm.popitem(last=False)
@@ -82,19 +99,19 @@ def _load(image: Volume, key: str) -> Features | None:
         mean, scale = np.load(place / "moments.npy", allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
-    preparation = preparation_for(image)
-    ready, grid = prepare(image, preparation)
+    ready, curves, grid = made_ready(image)
     if responses.dtype != np.float16 or responses.shape[1:] != grid.shape or len(mean) != len(responses):
         return None
     with suppress(OSError):
         os.utime(place)
     return Features(
         ready,
+        curves,
         torch.from_numpy(responses),
         torch.from_numpy(mean.copy()),
         torch.from_numpy(scale.copy()),
         grid,
-        preparation.spacing_mm,
+        preparation_for(image).spacing_mm,
     )
 
 

@@ -9,12 +9,15 @@ from torch.nn import functional as F
 
 from napari_resmed.nets.voxel_net import VoxelHead, apply_head, standardized
 from napari_resmed.scribble.features import Features
+from napari_resmed.scribble.steps import Steps
 from napari_resmed.scribble.strokes import Strokes
 
 __all__ = ["classify", "train_head"]
 
 MEMBERS = 4
 STEPS = 100
+# After so many of them it can be stopped.
+PAUSE = 10
 RATE = 0.03
 DECAY = 0.02
 # Deviation of the noise on the features, and share of the features left out, at each step: few voxels say little.
@@ -26,8 +29,8 @@ SMOOTHING = 0.02
 UNPAINTED = 400
 
 
-def train_head(features: Features, strokes: Strokes, background: int | None, seed: int = 0) -> VoxelHead:
-    """Fit the network to painted voxels; every class weighs alike.
+def train_head(features: Features, strokes: Strokes, background: int | None, seed: int = 0) -> Steps[VoxelHead]:
+    """Fit the network to painted voxels, in steps; every class weighs alike.
 
     Parameters
     ----------
@@ -56,21 +59,23 @@ def train_head(features: Features, strokes: Strokes, background: int | None, see
     by_member = torch.from_numpy(weights).float().repeat(MEMBERS, 1)
     by_member[MEMBERS // 2 :, painted:] = 0
     by_member /= by_member.sum(1, keepdim=True)
-    return _fit(known, torch.from_numpy(targets), by_member, classes, seed)
+    head = yield from _fit(known, torch.from_numpy(targets), by_member, classes, seed)
+    return head
 
 
-def _fit(known: Tensor, targets: Tensor, weights: Tensor, classes: int, seed: int) -> VoxelHead:
+def _fit(known: Tensor, targets: Tensor, weights: Tensor, classes: int, seed: int) -> Steps[VoxelHead]:
     """Train the members, each with its own weights ``(member, n)`` of the voxels."""
     generator = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng(devices=[]), torch.inference_mode(False), torch.enable_grad():
+    members = len(weights)
+    with torch.random.fork_rng(devices=[]), torch.inference_mode(False):
         torch.manual_seed(seed)
-        members = len(weights)
         head = VoxelHead(known.shape[1], classes, members)
         known = known.clone()
-        optimizer = torch.optim.AdamW(head.parameters(), lr=RATE, weight_decay=DECAY)
-        rates = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.02, STEPS)
-        repeated, weights = targets.repeat(members), weights.flatten()
-        for _ in range(STEPS):
+    optimizer = torch.optim.AdamW(head.parameters(), lr=RATE, weight_decay=DECAY, fused=True)
+    rates = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.02, STEPS)
+    repeated, weights = targets.repeat(members), weights.flatten()
+    for step in range(STEPS):
+        with torch.inference_mode(False), torch.enable_grad():
             noisy = known + NOISE * torch.randn((members, *known.shape), generator=generator)
             noisy *= torch.rand((members, 1, known.shape[1]), generator=generator) >= LEFT_OUT
             scores = head.by_member(noisy / (1 - LEFT_OUT)).flatten(0, 1)
@@ -79,6 +84,8 @@ def _fit(known: Tensor, targets: Tensor, weights: Tensor, classes: int, seed: in
             (losses * weights).sum().backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             rates.step()
+        if step % PAUSE == PAUSE - 1:
+            yield step / STEPS
     return head.eval().requires_grad_(False)
 
 

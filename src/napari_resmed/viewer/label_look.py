@@ -13,7 +13,7 @@ from napari_resmed.labels import Label, LabelSet, default_colour
 if TYPE_CHECKING:
     from napari.utils.colormaps import DirectLabelColormap
 
-__all__ = ["label_colours", "label_look", "names_of", "warm_labels"]
+__all__ = ["label_colours", "label_look", "label_names", "names_of", "warm_labels"]
 
 # A value that nobody named (a new label painted by hand) is shown in magenta rather than not at all.
 _UNNAMED = (0.8, 0.2, 0.8, 1.0)
@@ -42,8 +42,12 @@ def label_colours(labels: Iterable[Label] = (), up_to: int = 0) -> DirectLabelCo
 
 def label_look(labels: LabelSet, up_to: int = 0) -> dict[str, Any]:
     """Colours and names of labels, as attributes of a Labels layer."""
-    names = pd.DataFrame({"index": [0, *labels.values], "structure": ["background", *(label.name for label in labels)]})
-    return {"colormap": label_colours(labels, up_to), "features": names}
+    return {"colormap": label_colours(labels, up_to), "features": label_names(labels)}
+
+
+def label_names(labels: LabelSet) -> pd.DataFrame:
+    """Names of labels, as features of a Labels layer."""
+    return pd.DataFrame({"index": [0, *labels.values], "structure": ["background", *(label.name for label in labels)]})
 
 
 def names_of(known: LabelSet, features: pd.DataFrame | None) -> LabelSet:

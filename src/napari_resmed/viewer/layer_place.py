@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -61,18 +62,19 @@ def world_matrix(ndim: int, attributes: Mapping[str, Any]) -> NDArray[np.float64
     extra = attributes.get("affine")
     matrix = own if extra is None else np.asarray(getattr(extra, "affine_matrix", extra)) @ own
     units = attributes.get("units") or ("pixel",) * ndim
-    lengths = np.array([_mm(unit) for unit in units[-ndim:]])
+    lengths = np.array([_mm(str(unit)) for unit in units[-ndim:]])
     matrix = np.array(matrix, dtype=np.float64)
     matrix[:-1] *= lengths[:, None]
     return matrix
 
 
-def _mm(unit: Any) -> float:
+@cache
+def _mm(unit: str) -> float:
     """Length of a unit in mm; pixels, and what is no length, count as they are."""
     import pint
 
     try:
         registry = pint.get_application_registry()
-        return float(registry.Quantity(1, str(unit)).to("mm").magnitude)
+        return float(registry.Quantity(1, unit).to("mm").magnitude)
     except (pint.errors.PintError, ValueError, AttributeError):
         return 1.0

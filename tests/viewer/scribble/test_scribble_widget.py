@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from pytestqt.qtbot import QtBot
 
+from napari_resmed.engine.messages import Exchange
 from napari_resmed.models.folder import load_model
 from napari_resmed.viewer.layer_place import attributes_of
 from napari_resmed.viewer.layers import KEY, layer_to_volume
@@ -175,6 +176,20 @@ class TestStrokes:
         assert counts[-1] == max(counts)
         assert (widget.session.answer.layer.data[4, 2, 2]) == 1
 
+    def test_the_image_travels_once_and_again_when_it_changed(
+        self, painted: tuple[ScribbleWidget, napari.layers.Image], qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        widget, image = painted
+        sent: list[int] = []
+        put = Exchange.put
+        monkeypatch.setattr(Exchange, "put", lambda self, array: sent.append(array.nbytes) or put(self, array))
+        paint(widget, 1, (1, 2, 2))
+        wait_for_answer(qtbot, widget)
+        assert 0 < sum(sent) < image.data.nbytes / 20
+        image.data = np.where(image.data > 60, 0, image.data)
+        qtbot.waitUntil(lambda: widget.session is not None and widget.session.is_answered, timeout=COLD_MS)
+        assert sum(sent) > image.data.nbytes
+
     def test_a_class_is_added_and_renamed(
         self, painted: tuple[ScribbleWidget, napari.layers.Image], qtbot: QtBot
     ) -> None:
@@ -202,6 +217,7 @@ class TestEnd:
         made = widget.result
         np.testing.assert_array_equal(made.data, np.where(answer == 1, 0, answer))
         assert made.name == "ball labels"
+        assert all(made._overlays[name].visible for name in ("polygon", "brush_stroke"))  # not left out for good
         assert made.data.flags.writeable
         assert made.data.flags.c_contiguous
         assert made.metadata[KEY]["meta"]["made_by"]["method"] == "scribble"
@@ -337,6 +353,32 @@ class TestOtherImages:
         paint(scribble, 1, (1, 1, 1))
         wait_for_answer(qtbot, scribble)
         assert dice(scribble.session.answer.layer.data == 2, image.data[0] > 60) > 0.4
+
+    def test_layers_as_channels(
+        self, viewer: napari.Viewer, scribble: ScribbleWidget, show: Show, qtbot: QtBot
+    ) -> None:
+        ball_ = phantom()
+        second = show(Volume(ball_.data, AFFINE, "zyx", "MR", "second"))
+        show(Volume(ball_.data[1:], AFFINE, "zyx", "MR", "of another size"))
+        ramp = np.linspace(0, 1, ball_.data.size, dtype=np.float32).reshape(ball_.data.shape)
+        image = show(Volume(ramp, AFFINE, "zyx", "MR", "first"))
+        assert scribble.image_choice.currentData() is image
+        assert [scribble.channels.item(row).text() for row in range(scribble.channels.count())] == ["second"]
+        assert scribble.channels.isVisible()
+        scribble.channels.tick(second)
+        scribble.start_button.click()
+        inside, outside = places(second)
+        strokes_of(scribble).brush_size = 3
+        paint(scribble, 2, inside)
+        paint(scribble, 1, outside, (inside[0], 1, 1))
+        wait_for_answer(qtbot, scribble)
+        assert scribble.session is not None
+        sent = scribble.session.strokes_now()()["image"].value
+        np.testing.assert_array_equal(sent.data, [ramp, ball_.data])
+        assert sent.same_grid(Volume(np.stack([ramp, ramp]), AFFINE, "czyx"))
+        assert set(np.unique(scribble.session.answer.layer.data)) == {1, 2}
+        viewer.layers.remove(second)
+        assert "second was removed" in scribble.hint.text()
 
     def test_time_is_refused_in_one_sentence(self, viewer: napari.Viewer, scribble: ScribbleWidget) -> None:
         viewer.add_image(np.zeros((3, 4, 5, 6), np.float32), name="beating")

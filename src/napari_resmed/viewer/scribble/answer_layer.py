@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from napari_resmed.labels import Label, LabelSet
 from napari_resmed.viewer.label_look import label_look
 from napari_resmed.viewer.layers import KEY
+from napari_resmed.viewer.parts.add_in_parts import add_in_parts
 from napari_resmed.viewer.parts.over_image import COLOURS, attributes_on
 from napari_resmed.viewer.scribble.shown_grid import ShownGrid
 
@@ -42,13 +44,22 @@ class AnswerLayer:
         self._viewer, self._grid, self._strokes, self._name = viewer, grid, strokes, name
         self._voxels: NDArray[Any] = self._nothing()
         self.is_empty = True  # whether there is no answer
-        self.layer = Labels(grid.shown(self._voxels), opacity=0.4, **attributes_on(grid.attributes, f"{name} scribble"))
-        self.layer.editable = False
+        self._look: dict[str, Any] = {}
         self.unsure: Image | None = None
 
-    def insert(self) -> None:
-        """Put it into the window: a matter of napari's that takes a turn of the event loop for itself."""
-        self._insert(self.layer)
+    @cached_property
+    def layer(self) -> Labels:
+        """The layer, made when it is first asked for."""
+        place = attributes_on(self._grid.attributes, f"{self._name} scribble")
+        layer = Labels(self._grid.shown(self._voxels), opacity=0.4, **place, **self._look)
+        layer.editable = False
+        return layer
+
+    def insert(self) -> Iterator[None]:
+        """Put it into the window, in parts: see :func:`napari_resmed.viewer.parts.in_turns.in_turns`."""
+        layer = self.layer
+        yield
+        yield from add_in_parts(layer, lambda: self._insert(layer))
 
     def show(self, voxels: NDArray[Any]) -> None:
         """Show an answer ``(z, y, x)`` in the image's own axes; the array is taken, and drawn into later."""
@@ -78,8 +89,9 @@ class AnswerLayer:
         colours = dict(looks["colormap"].color_dict)
         if background:
             colours[background] = _CLEAR
-        self.layer.colormap = type(looks["colormap"])(color_dict=colours)
-        self.layer.features = looks["features"]
+        self._look = {**looks, "colormap": type(looks["colormap"])(color_dict=colours)}
+        if "layer" in self.__dict__:
+            self.layer.colormap, self.layer.features = self._look["colormap"], self._look["features"]
 
     def show_doubt(self, voxels: NDArray[Any] | None, made_by: Mapping[str, Any]) -> None:
         """Show where the answer is in doubt, 0 sure .. 1, or no longer."""
@@ -116,7 +128,7 @@ class AnswerLayer:
     def remove(self) -> None:
         """Take it out of the window."""
         self.show_doubt(None, {})
-        if self.layer in self._viewer.layers:
+        if "layer" in self.__dict__ and self.layer in self._viewer.layers:
             self._viewer.layers.remove(self.layer)
 
     def _nothing(self) -> NDArray[Any]:

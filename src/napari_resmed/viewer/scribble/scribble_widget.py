@@ -16,6 +16,7 @@ from napari_resmed.events import Progress, Started
 from napari_resmed.labels import LabelSet
 from napari_resmed.viewer.label_look import label_colours, warm_labels
 from napari_resmed.viewer.layers import LayerData
+from napari_resmed.viewer.parts.add_in_parts import add_in_parts
 from napari_resmed.viewer.parts.background import Background
 from napari_resmed.viewer.parts.dock_width import DOCK_WIDTH
 from napari_resmed.viewer.parts.fold import Fold
@@ -28,6 +29,7 @@ from napari_resmed.viewer.parts.progress_line import ProgressLine
 from napari_resmed.viewer.parts.running_job import RunningJob, cancel_all
 from napari_resmed.viewer.parts.words import words
 from napari_resmed.viewer.scribble.accepted import accepted
+from napari_resmed.viewer.scribble.further_channels import FurtherChannels
 from napari_resmed.viewer.scribble.other_images import OtherImages
 from napari_resmed.viewer.scribble.painted import Painted
 from napari_resmed.viewer.scribble.scribble_options import ScribbleOptions
@@ -77,6 +79,7 @@ class ScribbleWidget(QWidget):
         self._show_work.setInterval(SHOW_AFTER_MS)
         self._build()
         self._show_work.timeout.connect(self.progress.show)
+        self._show_channels()
         self._arrange()
         Thread(target=warm_labels, name="resmed-warm-labels", daemon=True).start()
 
@@ -93,8 +96,10 @@ class ScribbleWidget(QWidget):
             self._viewer, lambda viewer: where_to_paint(viewer, self.image_choice.currentData()), none="a new layer"
         )
         self.strokes_choice.setToolTip("The Labels layer to paint in")
-        form = QFormLayout()
+        self.channels = FurtherChannels(self._viewer)
+        self._form = form = QFormLayout()
         form.addRow("&Image", self.image_choice)
+        form.addRow("&With", self.channels)
         form.addRow("&Paint in", self.strokes_choice)
         self.labels = LabelTable(may_grow=True)
         self.labels.add_button.setText("Add class")
@@ -156,6 +161,7 @@ class ScribbleWidget(QWidget):
         layout.addWidget(Fold("Other images", self.others))
         layout.addStretch()
         self.image_choice.currentIndexChanged.connect(self._on_image)
+        self.image_choice.filled.connect(self._show_channels)
         self.strokes_choice.currentIndexChanged.connect(self._on_strokes_choice)
 
     def _arrange(self) -> None:
@@ -163,6 +169,7 @@ class ScribbleWidget(QWidget):
         painting = self.session is not None
         self.image_choice.setEnabled(not painting)
         self.strokes_choice.setEnabled(not painting)
+        self.channels.setEnabled(not painting)
         self.start_button.setVisible(not painting)
         self.accept_button.setVisible(painting)
         self._while_painting.setVisible(painting)
@@ -197,7 +204,15 @@ class ScribbleWidget(QWidget):
     def _on_image(self, *_: Any) -> None:
         if self.session is None:
             self.strokes_choice.fill()
+            self._show_channels()
             self._arrange()
+
+    def _show_channels(self) -> None:
+        if self.session is None:
+            self.channels.show_for(self.image_choice.currentData())
+            for part in (self.channels, self._form.labelForField(self.channels)):
+                if part is not None:
+                    part.setVisible(self.channels.count() > 0)
 
     def _on_strokes_choice(self, *_: Any) -> None:
         if self.session is None:
@@ -245,15 +260,18 @@ class ScribbleWidget(QWidget):
             self.hint.setText(trouble)
             show_error(trouble)
             return
-        strokes = self.strokes_choice.currentData()
+        strokes, others = self.strokes_choice.currentData(), self.channels.chosen
         if strokes is None:
             strokes = new_strokes(image, self.labels.labels)
-            self._viewer.add_layer(strokes)
+            parts = add_in_parts(strokes, lambda: self._viewer.add_layer(strokes))
+            next(parts, None)  # it is in the window; its outlines follow
+            in_turns(self, parts)
         self.status.setText("")
         self.session = session = Session(
             self._viewer,
             image,
             strokes,
+            others,
             lambda: self.labels.labels,
             lambda: self.options.parameters,
             self._under_way,
@@ -418,6 +436,7 @@ class ScribbleWidget(QWidget):
             session.deleteLater()
             self.status.setText("")
             self._arrange()
+            self._show_channels()
             self.strokes_choice.fill()
 
 

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Labels
 from numpy.typing import NDArray
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
+from napari_resmed.engine.messages import Kept
 from napari_resmed.events import Failed, Preview, Progress, Started
 from napari_resmed.labels import Label
+from napari_resmed.scribble.channels import join_channels
 from napari_resmed.viewer.layer_place import attributes_of
 from napari_resmed.viewer.layers import layer_to_volume
 from napari_resmed.viewer.parts.background import Background
+from napari_resmed.viewer.parts.in_turns import in_turns
 from napari_resmed.viewer.parts.running_job import RunningJob
 from napari_resmed.viewer.scribble.answer_layer import AnswerLayer
 from napari_resmed.viewer.scribble.painted import Painted
 from napari_resmed.viewer.scribble.shown_grid import ShownGrid, grid_of
 from napari_resmed.viewer.scribble.stroke_watch import StrokeWatch
 from napari_resmed.viewer.scribble.where_next import go_to, seen_slice
-from napari_resmed.volume import Volume
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -50,6 +53,8 @@ class Session(QObject):
         Whose window.
     image, strokes:
         The image and the Labels layer over it.
+    others:
+        Images on the same grid that are looked at with it, as further channels.
     labels:
         Gives the classes as they are now.
     options:
@@ -86,6 +91,7 @@ class Session(QObject):
         viewer: ViewerModel,
         image: Image,
         strokes: Labels,
+        others: Sequence[Image],
         labels: Callable[[], Iterable[Label]],
         options: Callable[[], Mapping[str, Any]],
         under_way: list[RunningJob],
@@ -100,9 +106,8 @@ class Session(QObject):
         self._painted: Painted | None = None
         self._job: RunningJob | None = None
         self._outdated = self._wanted = False
-        # Taken now, made into a volume on the engine's thread and kept: an image may be lazy, and large.
-        self._source = (image.data, attributes_of(image))
-        self._volume: list[Volume] = []
+        self._seen = [image, *others]
+        self._take_image()
         self.answer = AnswerLayer(viewer, self.grid, strokes, image.name)
         self._show_look(next((label.value for label in labels() if label.name.casefold() == BACKGROUND), 0))
         self._aside = Background(self, must_finish=False)
@@ -110,9 +115,11 @@ class Session(QObject):
         self._watch.changed.connect(self._on_painted)
         self._watch.unchanged.connect(self._on_unchanged)
         viewer.layers.events.removed.connect(self._on_removed)
+        for layer in self._seen:
+            layer.events.data.connect(self._on_image)
         self._listening = True
-        QTimer.singleShot(0, self._insert_answer)
-        self._start("look_at", lambda: {"image": self.volume()})
+        in_turns(self, self._insert_answer())
+        self._look_at_image()
         self._watch.look()
 
     # What others ask ----------------------------------------------------------------------------------------
@@ -127,16 +134,10 @@ class Session(QObject):
         """Whether the newest strokes are answered to the end."""
         return self.result is not None and self._job is None and not self._wanted and self._watch.is_up_to_date
 
-    def volume(self) -> Volume:
-        """The image; for a thread beside the window's."""
-        if not self._volume:
-            self._volume.append(layer_to_volume(*self._source))
-        return self._volume[0]
-
     def strokes_now(self) -> Callable[[], dict[str, Any]]:
         """Image and strokes as a job takes them; to be called on a thread beside the window's."""
-        data, labels, grid = self.strokes.data, tuple(self._labels()), self.grid
-        return lambda: {"image": self.volume(), "scribbles": grid.label_map(data, labels)}
+        data, labels, grid, image = self.strokes.data, tuple(self._labels()), self.grid, self._image
+        return lambda: {"image": image(), "scribbles": grid.label_map(data, labels)}
 
     def run(self) -> None:
         """Answer what is painted now; an older answer under way is given up."""
@@ -192,6 +193,8 @@ class Session(QObject):
             return
         self._listening = False
         self._viewer.layers.events.removed.disconnect(self._on_removed)
+        for layer in self._seen:
+            layer.events.data.disconnect(self._on_image)
         self._watch.let_go()
         self.cancel()
         self._under_way.clear()
@@ -199,9 +202,28 @@ class Session(QObject):
         if not keep_answer:
             self.answer.remove()
 
-    def _insert_answer(self) -> None:
-        if self._listening:
-            self.answer.insert()
+    def _insert_answer(self) -> Iterator[None]:
+        yield  # the window shows first what Start made
+        for _ in self.answer.insert():
+            yield
+            if not self._listening:
+                return
+
+    # The image ----------------------------------------------------------------------------------------------
+
+    def _take_image(self) -> None:
+        # Taken now, made into a volume on the engine's thread, and kept by the worker: it may be lazy, and large.
+        self._image = cache(partial(_kept, [(layer.data, attributes_of(layer)) for layer in self._seen]))
+
+    def _look_at_image(self) -> None:
+        image = self._image
+        self._start("look_at", lambda: {"image": image()})
+
+    def _on_image(self, event: Any = None) -> None:
+        """Other voxels are there: what was answered was of others."""
+        self._take_image()
+        if self._painted is not None:
+            self._on_painted(self._painted)
 
     # Strokes ------------------------------------------------------------------------------------------------
 
@@ -232,7 +254,7 @@ class Session(QObject):
 
     def _on_removed(self, event: Any) -> None:
         for layer, why in (
-            (self.image, f"{self.image.name} was removed, so scribbling on it has ended."),
+            *((seen, f"{seen.name} was removed, so scribbling on it has ended.") for seen in self._seen),
             (self.strokes, "The strokes were removed, so scribbling has ended."),
             (self.answer.layer, "The answer was removed, so scribbling has ended; the strokes are still there."),
         ):
@@ -325,3 +347,8 @@ class Session(QObject):
     def _show_look(self, background: int) -> None:
         self._seen_background = background
         self.answer.look(self._labels(), background)
+
+
+def _kept(layers: Sequence[tuple[Any, Mapping[str, Any]]]) -> Kept:
+    """Data and attributes of layers as one image, which the worker keeps."""
+    return Kept(uuid.uuid4().hex, join_channels([layer_to_volume(*layer) for layer in layers]))

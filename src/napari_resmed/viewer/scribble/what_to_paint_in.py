@@ -8,12 +8,12 @@ import pandas as pd
 from napari.layers import Image, Labels
 
 from napari_resmed.labels import Label, LabelSet, default_colour
-from napari_resmed.viewer.label_look import label_look
+from napari_resmed.viewer.label_look import label_names
 from napari_resmed.viewer.layers import KEY, is_result
 from napari_resmed.viewer.parts.grids import on_one_grid, spatial_shape
 from napari_resmed.viewer.parts.image_choice import labels_of
 from napari_resmed.viewer.parts.label_meanings import labels_in
-from napari_resmed.viewer.parts.over_image import COLOURS, empty_labels
+from napari_resmed.viewer.parts.over_image import empty_labels
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -38,9 +38,8 @@ def where_to_paint(viewer: ViewerModel, image: Any) -> list[Labels]:
 
 def new_strokes(image: Image, labels: LabelSet) -> Labels:
     """An empty layer over an image, with classes and a brush that fits."""
-    layer = empty_labels(image, f"{image.name} strokes")
-    look = label_look(labels, COLOURS)
-    layer.colormap, layer.features = look["colormap"], look["features"]
+    layer = empty_labels(image, f"{image.name} strokes", labels)
+    layer.features = label_names(labels)
     layer.brush_size = max(1, min(BRUSH, min(spatial_shape(image)[-2:]) // BRUSH_SHARE))
     return layer
 
