@@ -43,6 +43,7 @@ class TestNrrd:
             ("bzip2", bz2.compress(DATA.tobytes())),
             ("ascii", " ".join(map(str, DATA.ravel())).encode()),
         ],
+        ids=("raw", "gzip", "bzip2", "ascii"),
     )
     def test_encodings(self, encoding: str, body: bytes, tmp_path: Path) -> None:
         volume = read(nrrd(tmp_path / "a.nrrd", body, encoding=encoding))

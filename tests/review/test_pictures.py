@@ -43,7 +43,7 @@ class TestPicture:
     def test_shows_the_truth_where_nothing_is_wrong(self) -> None:
         assert 5 <= picture(TRUTH, TRUTH, make_affine()).slice <= 9
 
-    @pytest.mark.parametrize(("axis", "plane"), enumerate(("axial", "coronal", "sagittal")))
+    @pytest.mark.parametrize(("axis", "plane"), list(enumerate(("axial", "coronal", "sagittal"))))
     def test_thick_slices_are_shown_whole(self, axis: int, plane: str) -> None:
         edges = [1.0, 1.0, 1.0]
         edges[axis] = 4.0
