@@ -35,7 +35,7 @@ demo: $(READY)
 	$(BIN)/napari-resmed demo
 
 test: libraries $(READY)
-	$(SCREEN) $(BIN)/python -m pytest
+	$(SCREEN) $(BIN)/python -m pytest -n 2 --dist loadfile
 	@$(MAKE) --no-print-directory test-slicer
 
 # In an environment of their own: MRML wants its own vtk, and the core should need nothing else.
