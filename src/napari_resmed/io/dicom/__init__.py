@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_resmed.io.dicom.description import describe
     from napari_resmed.io.dicom.find import find_series
-    from napari_resmed.io.dicom.thumbnail import preview
     from napari_resmed.io.dicom.read import read_series
     from napari_resmed.io.dicom.series import Series
+    from napari_resmed.io.dicom.thumbnail import preview
     from napari_resmed.io.dicom.write import check_folder, write_series
 
 # No module may be called like a function here: once it is loaded, its name would be the module's.
