@@ -24,10 +24,9 @@ from napari_resmed.io import read
 from napari_resmed.jobs.segment_file import segment_file
 from napari_resmed.models.catalogue import find_model
 from napari_resmed.models.model import Model
-from napari_resmed.predict.backends import choose_backend, openvino
+from napari_resmed.predict.backends import choose_backend
 from napari_resmed.predict.machine import Machine, choose_machine
 from napari_resmed.predict.memory_plan import free_bytes, plan_memory
-from napari_resmed.predict.warm import warm_network
 from napari_resmed.predict.windows import Windows, pad_to_window, window_places
 from napari_resmed.prepare.grid import prepare
 
@@ -89,7 +88,7 @@ def compare(model: Model, image: Path, place: Path, machine: Machine, backend: s
 
 
 def bare_network(model: Model, image: Path, machine: Machine, backend: str) -> tuple[float, str]:
-    """Seconds of the network alone on the windows that the job runs, as many at a time; and by what."""
+    """Seconds of the network alone, in one part, on the windows that the job runs, as many at a time; and by what."""
     volume = read(image)
     ready, grid = prepare(volume, model.preparation)
     wishes = Windows(model.patch, even=model.even_windows)
@@ -98,9 +97,6 @@ def bare_network(model: Model, image: Path, machine: Machine, backend: str) -> t
     z, y, x = padded.shape[1:]
     places = window_places((z, y, x), windows.patch, windows.overlap, windows.even)
     runner = choose_backend(model, machine, windows.patch, len(places), backend)
-    whole = warm_network(model, machine)
-    # The job may run the network in two parts; bare is all of it in one, by the program that runs the job.
-    network = openvino.convert(model, whole, machine, windows.patch) if runner.name == "openvino" else whole
     batches = [
         torch.stack([padded[(slice(None), *place)] for place in places[start : start + windows.batch]]).to(
             machine.device, memory_format=torch.channels_last_3d
@@ -109,10 +105,10 @@ def bare_network(model: Model, image: Path, machine: Machine, backend: str) -> t
     ]
     half = machine.precision != "fp32"
     with torch.inference_mode(), torch.autocast(machine.device.type, machine.dtype, enabled=half):
-        network(batches[0])
+        runner.network(batches[0])
         begin = time.perf_counter()
         for batch in batches:
-            network(batch)
+            runner.network(batch)
     if machine.device.type == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter() - begin, runner.name

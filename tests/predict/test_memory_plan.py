@@ -94,6 +94,33 @@ class TestPlanMemory:
         assert plan.windows.sums == torch.float16
         assert plan.belt_bytes == 96 * 256 * 256 * (105 * 2 + 4)
 
+    def test_features_are_summed_where_they_are_few(self) -> None:
+        ours = replace(model(), network="ResidualEncoderUNet", arguments={"features": [16, 32], "strides": [2]})
+        plan = plan_memory(ours, SHAPE, SHAPE, CPU, Windows((1, 1, 1)), (MUCH, MUCH))
+        assert (plan.in_parts, plan.windows.of_features, plan.windows.sums) == (True, True, torch.float32)
+        assert plan.belt_bytes == 96 * 256 * 256 * (16 * 4 + 4)
+        # In fp32 nnU-Net's rounding decides its labels, so scores are summed as it does.
+        nnunet = plan_memory(
+            replace(ours, even_windows=True), SHAPE, SHAPE, CPU, Windows((1, 1, 1), even=True), (MUCH, MUCH)
+        )
+        assert (nnunet.in_parts, nnunet.windows.of_features) == (True, False)
+
+    @pytest.mark.parametrize(
+        ("changes", "mirror_axes", "machine"),
+        [
+            ({"labels": model(14).labels}, (), CPU),  # about as many features
+            ({"network": "UNet"}, (), CPU),
+            ({"members": 2}, (), CPU),
+            ({}, (2,), CPU),
+            ({}, (), GPU),
+        ],
+    )
+    def test_else_the_network_stays_whole(self, changes: dict, mirror_axes: tuple, machine: Machine) -> None:
+        ours = replace(model(), network="ResidualEncoderUNet", arguments={"features": [16, 32], "strides": [2]})
+        wishes = Windows((1, 1, 1), mirror_axes=mirror_axes)
+        plan = plan_memory(replace(ours, **changes), SHAPE, SHAPE, machine, wishes, (MUCH, MUCH))
+        assert (plan.in_parts, plan.windows.of_features) == (False, False)
+
     def test_several_passes_and_uncertainty_take_more(self) -> None:
         plans = [
             plan_memory(model(), SHAPE, SHAPE, CPU, Windows((1, 1, 1), mirror_axes=axes), (MUCH, MUCH), unsure)

@@ -148,7 +148,8 @@ def segment(
         padded = tuple(map(max, grid.shape, windows.patch))
         count = len(window_places((padded[0], padded[1], padded[2]), windows.patch, overlap, windows.even))
         runners = [
-            choose_backend(chosen, machine, windows.patch, count, backend, member) for member in range(chosen.members)
+            choose_backend(chosen, machine, windows.patch, count, backend, member, plan.in_parts)
+            for member in range(chosen.members)
         ]
         for note in dict.fromkeys(runner.note for runner in runners if runner.note):
             yield Warning(note)

@@ -51,5 +51,5 @@ def split(network: nn.Module) -> tuple[nn.Module, Head] | None:
     body = copy.copy(network)
     body._modules = {**network._modules, "heads": nn.ModuleList([*network.heads[:-1], nn.Identity()])}
     weight = last.weight.detach().flatten(1).float()
-    bias = torch.zeros(len(weight)) if last.bias is None else last.bias.detach().float()
+    bias = weight.new_zeros(len(weight)) if last.bias is None else last.bias.detach().float()
     return body, Head(weight, bias)

@@ -58,7 +58,7 @@ class Answers:
         # The last layer, where answers are what it is given and whoever sums them applies it; None: scores.
         self.head: Head | None = None
         only, mirrors = networks[0], windows.mirrors
-        alone = len(networks) * len(mirrors) == 1 and background_classes == 1 and machine.device.type == "cpu"
+        alone = len(networks) * len(mirrors) == 1 and background_classes == 1
         if isinstance(only, TwoParts) and alone:
             self.head, networks = only.head, [only.body]
         self._passes = [(network, mirror) for network in networks for mirror in mirrors]

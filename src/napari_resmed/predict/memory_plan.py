@@ -26,6 +26,8 @@ BYTES_A_CLASS, BYTES_OF_PASSES, BYTES_OF_DOUBT = 12, 4, 8
 BYTES_A_FEATURE = {"fp32": 16, "bf16": 8, "fp16": 8}
 # Share of the free memory that may be counted on: other programs want some of it, and pieces of it are lost.
 USABLE = 0.8
+# So many times as many classes as features, and the last layer is taken apart: below, sums of features are the larger.
+MANY_CLASSES = 2
 # Windows at a time on a GPU: more do not make it faster.
 MOST_AT_A_TIME = 8
 
@@ -42,6 +44,9 @@ class MemoryPlan:
         Of the sums, of the windows in the network (on its device), of the prepared image and what comes of it.
     belt_on_device:
         Whether the sums are kept on the network's device.
+    in_parts:
+        Whether the network's last layer is taken apart: see :mod:`napari_resmed.nets.split`. It pays on a CPU, where
+        one pass goes through the network.
     """
 
     windows: Windows
@@ -49,6 +54,7 @@ class MemoryPlan:
     window_bytes: int
     image_bytes: int
     belt_on_device: bool = False
+    in_parts: bool = False
 
 
 def plan_memory(
@@ -96,10 +102,10 @@ def plan_memory(
     )
     # nnU-Net's labels hang on how it rounds sums of scores; in bf16 they are others anyway.
     alone = model.members * len(wishes.mirrors) == 1 and model.background_classes == 1
-    splits = on_cpu and alone and model.network in SPLIT
+    features, classes = first_features(model.arguments), len(model.class_values)
+    splits = on_cpu and alone and model.network in SPLIT and classes >= MANY_CLASSES * features
     of_features = splits and not (wishes.even and machine.precision == "fp32")
-    features = first_features(model.arguments)
-    classes = len(model.class_values) + uncertainty
+    classes += uncertainty
     summed = features if of_features else classes
     image = 4 * len(model.channels) * math.prod(shape) + 8 * math.prod(source_shape)
     if uncertainty:
@@ -117,7 +123,7 @@ def plan_memory(
                 at_network = 0 if on_cpu else window + (belt if on_device else 0)
                 if at_program <= for_program and at_network <= for_network:
                     planned = replace(one, sums=sums, of_features=of_features)
-                    return MemoryPlan(planned, belt, window, image, on_device)
+                    return MemoryPlan(planned, belt, window, image, on_device, splits)
         windows = batches[-1].smaller()
     needed, found = (f"{count / 2**30:.1f} GB" for count in (at_program, for_program))
     raise InputError(

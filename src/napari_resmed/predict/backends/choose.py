@@ -40,7 +40,13 @@ class Backend:
 
 
 def choose_backend(
-    model: Model, machine: Machine, patch: Shape, windows: int, wish: str = "auto", member: int = 0
+    model: Model,
+    machine: Machine,
+    patch: Shape,
+    windows: int,
+    wish: str = "auto",
+    member: int = 0,
+    in_parts: bool = False,
 ) -> Backend:
     """Load a model's network into the fastest program that agrees with torch.
 
@@ -56,6 +62,9 @@ def choose_backend(
         ``"auto"``, ``"torch"`` or ``"openvino"``.
     member:
         Which of a model's several networks.
+    in_parts:
+        Whether its last layer shall be a part of its own, where it can: the network is then a
+        :class:`napari_resmed.predict.answers.TwoParts`.
 
     Raises
     ------
@@ -67,7 +76,7 @@ def choose_backend(
     if wish not in BACKENDS:
         raise InputError(f"the backend is {wish!r}, expected {', '.join(BACKENDS)}")
     network = warm_network(model, machine, member)
-    parts = split(network)
+    parts = split(network) if in_parts else None
     body, head = parts or (network, None)
     part = "body" if parts else ""
 
