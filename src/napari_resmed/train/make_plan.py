@@ -13,7 +13,7 @@ from napari_resmed.case import Dataset
 from napari_resmed.errors import InputError
 from napari_resmed.models.model import Model
 from napari_resmed.nets.size import edge_multiples
-from napari_resmed.predict.machine import choose_machine
+from napari_resmed.predict.machine import check_devices, choose_machine
 from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.prepare.resample import resampled_size
 from napari_resmed.train.augmentation import Augmentation
@@ -108,11 +108,12 @@ def make_plan(name: str, dataset: Dataset, facts: Fingerprint, base: Model | Non
     Raises
     ------
     InputError
-        If the images are single slices, or the device is not there.
+        If the images are single slices, or the device is not there, or not as often as was asked for.
     """
     if facts.dimensions == 2:
         raise InputError("the images are single slices (2D); training a segmentation needs volumes of several slices")
     machine = choose_machine(wishes.device, wishes.precision)
+    check_devices(machine, wishes.devices)
     kind = "cpu" if machine.device.type == "cpu" else "gpu"
     reasons: dict[str, str] = {}
     minutes = None if wishes.epochs is not None else wishes.minutes or DEFAULT_MINUTES

@@ -71,6 +71,11 @@ class RunFolder:
         return self.path / "stop"
 
     @property
+    def trouble(self) -> Path:
+        """Why a process of those that train together could not go on."""
+        return self.path / "trouble.json"
+
+    @property
     def is_unfinished(self) -> bool:
         """Whether there is something to go on with."""
         return self.plan.is_file() and (self.path / "dataset.json").is_file()
