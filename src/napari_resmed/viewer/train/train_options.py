@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_resmed.models.as_base import why_no_base
 from napari_resmed.models.catalogue import list_models, own_models_folder
 from napari_resmed.models.model import Model
 from napari_resmed.viewer.parts.model_names import name_trouble, slug
@@ -102,7 +103,7 @@ class TrainOptions(QWidget):
         every = list_models()[0]
         # A classifier may begin with the encoder of a model that segments.
         bases = [model for model in every if model.classifies or model.network in _WITH_ENCODER]
-        self._models = bases if self._classify else [model for model in every if model.task == "segmentation"]
+        self._models = bases if self._classify else [model for model in every if not why_no_base(model)]
         self._fill_bases()
         self._propose_name()
 
