@@ -255,6 +255,7 @@ class TestSource:
         assert [pair.labels for pair in train.source.pairs.pairs] == [other]
         train.source.pairs.tick(painted)
         assert {pair.labels for pair in train.source.pairs.pairs} == {painted, other}
+        assert "lie over the same image; paint all structures in one layer" in train.source.trouble()
 
     def test_untouched_answer_of_a_model_is_not_learnt_from(
         self, viewer: napari.Viewer, train: TrainWidget, image: Image, painted: Labels
