@@ -345,6 +345,14 @@ class TestResume:
             finish(train("", tmp_path / "mine", resume=True))
         assert list(tmp_path.iterdir()) == []
 
+    @pytest.mark.parametrize("more", [{"resume": True}, {}], ids=["resume", "anew"])
+    def test_not_while_it_runs_elsewhere(self, more: dict[str, Any], data: Path, tmp_path: Path) -> None:
+        steps = little(data, tmp_path / "mine")
+        next(event for event in steps if isinstance(event, Metric))
+        with pytest.raises(InputError, match="mine is being trained already"):
+            finish(little(data, tmp_path / "mine", **more))
+        assert finish(steps).history[-1]["step"] == 30
+
     def test_without_it_an_unfinished_one_is_set_aside_and_said(self, data: Path, tmp_path: Path) -> None:
         steps = little(data, tmp_path / "mine")
         next(event for event in steps if isinstance(event, Metric))

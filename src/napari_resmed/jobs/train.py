@@ -29,6 +29,7 @@ from napari_resmed.predict.memory_plan import free_bytes
 from napari_resmed.predict.warm import warm_network
 from napari_resmed.prepare.expected_size import expected_size
 from napari_resmed.train.card import training_card
+from napari_resmed.train.claim import claim
 from napari_resmed.train.fingerprint import Fingerprint, fingerprint, usable
 from napari_resmed.train.first_weights import fresh_network, keep_first_weights
 from napari_resmed.train.from_viewer import join_cases
@@ -116,7 +117,7 @@ def train(
     Raises
     ------
     InputError
-        If the data or a parameter cannot be used.
+        If the data or a parameter cannot be used, or another program is at work on this training.
     ModelError
         If the base model is unknown or damaged.
     WorkError
@@ -126,7 +127,8 @@ def train(
     folder = target_folder(target, name)
     check_model_place(folder)
     wishes = Wishes(minutes, epochs, care, device, precision, devices, memory_mb, seed, search)
-    if resume and RunFolder.beside(folder).classifies:
+    run = RunFolder.beside(folder)
+    if resume and run.classifies:
         task = "classify"
     if task == "classify":
         steps = train_classifier(data, folder, name or folder.name, base, wishes, plan, resume, fold, download)
@@ -136,7 +138,8 @@ def train(
         steps = _whole(data, folder, name or folder.name, base, wishes, plan, resume, begin)
     else:
         raise InputError(f"found the task {task!r}, expected segment or classify")
-    return (yield from hear_stop(steps))
+    with claim(run):
+        return (yield from hear_stop(steps))
 
 
 def _whole(

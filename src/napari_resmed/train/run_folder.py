@@ -36,6 +36,11 @@ class RunFolder:
         return cls(model.parent / f".{model.name}.training")
 
     @property
+    def model_name(self) -> str:
+        """Name of the model folder it belongs to."""
+        return self.path.name.removeprefix(".").removesuffix(".training")
+
+    @property
     def plan(self) -> Path:
         """The decisions."""
         return self.path / "plan.json"
