@@ -63,6 +63,15 @@ class TestImport:
         assert [label["name"] for label in done.json["labels"]] == ["dark", "middle", "bright"]
 
 
+class TestCombine:
+    def test_two(self, run: Run, models_folder: Path, tmp_path: Path) -> None:
+        done = run("models", "combine", "bands", models_folder / "bands", "-o", tmp_path / "both", "--json")
+        assert done.code == 0, done.err
+        assert (done.json["name"], done.json["labels"]) == ("both", BANDS.to_json())
+        said = run("models", "combine", "bands", "bands-2mm", "-o", tmp_path / "mixed").refused(2)
+        assert "bands and bands-2mm differ in their preparation of images" in said
+
+
 class TestExport:
     def test_torchscript(self, run: Run, tmp_path: Path) -> None:
         done = run("models", "export", "bands", "-o", tmp_path / "bands.ts", "--format", "torchscript", "--json")

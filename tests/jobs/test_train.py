@@ -24,6 +24,8 @@ from napari_resmed.jobs.train import STOP, Training, train
 from napari_resmed.labels import Label, LabelMap, LabelSet
 from napari_resmed.models.folder import WEIGHTS, load_model
 from napari_resmed.models.model import Model
+from napari_resmed.nets import build_network
+from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.train.run_folder import RunFolder
 from napari_resmed.train.session import Session
 from napari_resmed.train.store import ASSUMED
@@ -343,6 +345,14 @@ class TestResume:
             finish(train("", tmp_path / "mine", resume=True))
         assert list(tmp_path.iterdir()) == []
 
+    @pytest.mark.parametrize("more", [{"resume": True}, {}], ids=["resume", "anew"])
+    def test_not_while_it_runs_elsewhere(self, more: dict[str, Any], data: Path, tmp_path: Path) -> None:
+        steps = little(data, tmp_path / "mine")
+        next(event for event in steps if isinstance(event, Metric))
+        with pytest.raises(InputError, match="mine is being trained already"):
+            finish(little(data, tmp_path / "mine", **more))
+        assert finish(steps).history[-1]["step"] == 30
+
     def test_without_it_an_unfinished_one_is_set_aside_and_said(self, data: Path, tmp_path: Path) -> None:
         steps = little(data, tmp_path / "mine")
         next(event for event in steps if isinstance(event, Metric))
@@ -453,8 +463,6 @@ class TestFromAModel:
 
     @pytest.mark.parametrize("kind", ["DynUNet", "SegResNet"])
     def test_other_networks(self, kind: str, data: Path, tmp_path: Path) -> None:
-        from napari_resmed.nets import build_network
-        from napari_resmed.prepare.preparation import Preparation
         from tests.train.test_transfer import KINDS
 
         arguments = {"spatial_dims": 3, "in_channels": 1, "out_channels": 2, **KINDS[kind]}
@@ -474,6 +482,18 @@ class TestFromAModel:
         assert load_model(tmp_path / "mine").network == kind
         assert "begun anew: box" in done.plan["reasons"]["start"]
         finish(segment(read(data / "images/case0.nii.gz"), str(tmp_path / "mine"), device="cpu", precision="fp32"))
+
+    def test_of_other_channels(self, tmp_path: Path) -> None:
+        arguments = {**LITTLE_NETWORK, "in_channels": 2}
+        model = Model("two", "UNet", arguments, Preparation((1.0, 1.0, 1.0)), (16, 16, 16), NAMES, ("T1", "T2"))
+        save(model, tmp_path, dict(build_network("UNet", arguments).state_dict()))
+        made = [case(seed) for seed in range(2)]
+        cases = [{"name": one.name, "images": one.images, "labels": one.labels} for one in made]
+        quick = {name: value for name, value in QUICK.items() if name != "arguments"}
+        told, done = run(cases, tmp_path / "mine", base=str(tmp_path / "two"), plan={**quick, "steps": 2})
+        assert load_model(tmp_path / "mine").channels == ("image",)
+        assert any(isinstance(e, Started) and "two knows already: ball, box" in e.what for e in told)
+        assert "new input channels, begun as the mean of the old: image" in done.plan["reasons"]["start"]
 
     def test_an_unknown_one(self, data: Path, tmp_path: Path) -> None:
         with pytest.raises(ModelError, match="there is no model 'nothing'"):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from napari_resmed.errors import InputError
-from napari_resmed.predict.machine import PRECISIONS, choose_machine, is_out_of_memory
+from napari_resmed.predict.machine import PRECISIONS, Machine, check_devices, choose_machine, is_out_of_memory
 
 
 class TestDevice:
@@ -30,6 +30,12 @@ class TestDevice:
     def test_an_unknown_name(self, name: str) -> None:
         with pytest.raises(InputError, match=r"expected auto, cpu, cuda, cuda:N or mps|is not there"):
             choose_machine(name)
+
+    def test_more_than_there_are(self) -> None:
+        count = torch.cuda.device_count() + 1
+        check_devices(choose_machine("cpu"), 5)  # processes may share it
+        with pytest.raises(InputError, match=f"found {max(2, count)} devices, and this machine has"):
+            check_devices(Machine(torch.device("cuda"), "fp32"), max(2, count))
 
 
 class TestPrecision:

@@ -155,6 +155,12 @@ class TestRun:
         assert weights[-10:].sum() > 0.8  # of thirty
         assert not torch.allclose(seen[1]["two.weight"], seen[-1]["two.weight"], atol=1e-3)
 
+    def test_a_network_may_have_many_dimensional_weights_alone(self, tmp_path: Path) -> None:
+        network = nn.Conv3d(1, 2, 1, bias=False)
+        made = Trainer(network, batch, check, Schedule(steps=1), CPU, tmp_path / "checkpoint.pt")
+        finish(made.run())
+        assert made.state.step == 1
+
     def test_only_convolutions_decay(self, tmp_path: Path) -> None:
         made = trainer(tmp_path)
         groups = made._optimiser.param_groups

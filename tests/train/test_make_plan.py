@@ -16,6 +16,7 @@ from napari_resmed.labels import Label, LabelSet
 from napari_resmed.models.model import Model
 from napari_resmed.nets import build_network
 from napari_resmed.nets.size import edge_multiples
+from napari_resmed.prepare.normalization import Normalization
 from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.train.augmentation import Augmentation
 from napari_resmed.train.case_facts import CaseFacts, Intensities, LeftOut
@@ -369,6 +370,31 @@ class TestFromAModel:
         assert (plan.base, plan.network, plan.learning_rate) == ("base", "UNet", CARE["careful"][1])
         assert plan.preparation.windows == ((-100.0, 200.0),)
         assert "that of base" in plan.reasons["network"]
+
+    def test_windows_go_with_their_channels(self) -> None:
+        windows = ((-100.0, 200.0), None)
+        preparation = Preparation((1.5, 1.5, 1.5), windows=windows)
+        arguments = {**base_model().arguments, "in_channels": 2}
+        base = replace(base_model(), arguments=arguments, channels=("CT", "PET"), preparation=preparation)
+        assert plan_of(base, channels=("CT", "PET")).preparation.windows == windows
+        assert plan_of(base, channels=("PET", "CT")).preparation.windows == windows[::-1]
+
+    @pytest.mark.parametrize("changes", [{"axes": (2, 1, 0)}, {"orientation": "stored"}], ids=["axes", "stored"])
+    def test_sides_are_not_exchanged_where_they_lie_is_not_known(self, changes) -> None:
+        names = ("left kidney", "right kidney")
+        labels = LabelSet(tuple(Label(value, name, (1, 1, 1)) for value, name in enumerate(names, 1)))
+        base = replace(base_model(), preparation=Preparation((1.5, 1.5, 1.5), **changes))
+        assert plan_of(base_model(), labels=labels).mirror_pairs == ((1, 2),)
+        plan = plan_of(base, labels=labels)
+        assert (plan.mirror_pairs, plan.mirror_axes) == ((), ())
+        assert not plan.augmentation.deformation.mirror
+
+    @pytest.mark.parametrize(("kind", "noise"), [("zscore", 0.32), ("none", 0.0), ("unit", 0.08)])
+    def test_images_of_another_program_are_disturbed_in_their_own_unit(self, kind: str, noise: float) -> None:
+        preparation = Preparation((1.5, 1.5, 1.5), normalization=(Normalization(kind),))
+        made = plan_of(replace(base_model(), preparation=preparation)).augmentation
+        assert made.noise == pytest.approx(noise)
+        assert (made.gamma > 0) == (kind == "unit")
 
     def test_more_channels_share_its_window(self) -> None:
         plan = plan_of(base_model(), channels=("a", "b"))

@@ -19,6 +19,7 @@ from napari_resmed.io import write
 from napari_resmed.io.datasets import load_case
 from napari_resmed.labels import Label, LabelMap, LabelSet
 from napari_resmed.prepare.grid import UNKNOWN
+from napari_resmed.prepare.normalization import Normalization
 from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.train.store import ASSUMED, Prepared, Store, classes_of, hold_out_block
 from napari_resmed.volume import Volume
@@ -48,6 +49,15 @@ class TestPrepared:
         assert set(found.places) == {1, 2}  # background is everywhere
         for number, places in found.places.items():
             assert (found.target[tuple(places.T)] == number).all()
+
+    def test_numbers_beyond_half_precision(self, tmp_path: Path) -> None:
+        # As a model of another program may take them, which leaves intensities alone.
+        made = dataset(1)
+        (one,) = made.cases
+        wide = one.images[0].with_data(one.images[0].data * 1e6)  # type: ignore[union-attr]
+        raw = Preparation((1.0, 1.0, 1.0), normalization=(Normalization("none"),))
+        found = Store(replace(made, cases=(replace(one, images=(wide,)),)), raw, tmp_path, 100)[0]
+        assert np.array_equal(found.image[0], wide.data)
 
     def test_another_spacing(self, tmp_path: Path) -> None:
         found = Store(dataset(1), Preparation((2.0, 1.0, 0.5)), tmp_path, 100)[0]

@@ -75,6 +75,24 @@ def import_(
 
 
 @app.command()
+def combine(
+    names: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Two or more, trained alike.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The model folder to write; its name is the model's.")],
+    as_json: Annotated[bool, Json] = False,
+) -> None:
+    """Make one model of several, whose answers are averaged: trainings with other seeds, folds."""
+    found = [find_model(name) for name in names]
+    with loading.whole():
+        from napari_resmed.models.combine import combine_models  # brings torch, which other commands do without
+
+    made = combine_models(found, out)
+    if as_json:
+        print_json(_summary(made))
+    else:
+        messages.print(f"Wrote {out}: {made.members} {_networks(made)}", markup=False)
+
+
+@app.command()
 def export(
     name: Annotated[str, typer.Argument(metavar="MODEL", help="A name from the list, or a model folder.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The file to write; a bundle may be a folder or a .zip.")],

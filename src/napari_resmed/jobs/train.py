@@ -20,14 +20,16 @@ from napari_resmed.jobs.carry_out import Finish, best_network, loop_of, take_up,
 from napari_resmed.jobs.follow import follow
 from napari_resmed.jobs.train_classifier import train_classifier
 from napari_resmed.jobs.training import PLANNED, STOP, TRAINED, Training, hear_stop, run_loop, target_folder, told
+from napari_resmed.models.as_base import why_no_base
 from napari_resmed.models.catalogue import find_model
 from napari_resmed.models.model import Model
 from napari_resmed.models.save import check_model_place
 from napari_resmed.predict.machine import Machine, choose_machine
 from napari_resmed.predict.memory_plan import free_bytes
 from napari_resmed.predict.warm import warm_network
-from napari_resmed.prepare.resample import resampled_size
+from napari_resmed.prepare.expected_size import expected_size
 from napari_resmed.train.card import training_card
+from napari_resmed.train.claim import claim
 from napari_resmed.train.fingerprint import Fingerprint, fingerprint, usable
 from napari_resmed.train.first_weights import fresh_network, keep_first_weights
 from napari_resmed.train.from_viewer import join_cases
@@ -115,7 +117,7 @@ def train(
     Raises
     ------
     InputError
-        If the data or a parameter cannot be used.
+        If the data or a parameter cannot be used, or another program is at work on this training.
     ModelError
         If the base model is unknown or damaged.
     WorkError
@@ -125,7 +127,8 @@ def train(
     folder = target_folder(target, name)
     check_model_place(folder)
     wishes = Wishes(minutes, epochs, care, device, precision, devices, memory_mb, seed, search)
-    if resume and RunFolder.beside(folder).classifies:
+    run = RunFolder.beside(folder)
+    if resume and run.classifies:
         task = "classify"
     if task == "classify":
         steps = train_classifier(data, folder, name or folder.name, base, wishes, plan, resume, fold, download)
@@ -135,7 +138,8 @@ def train(
         steps = _whole(data, folder, name or folder.name, base, wishes, plan, resume, begin)
     else:
         raise InputError(f"found the task {task!r}, expected segment or classify")
-    return (yield from hear_stop(steps))
+    with claim(run):
+        return (yield from hear_stop(steps))
 
 
 def _whole(
@@ -161,13 +165,8 @@ def _whole(
 
 def _base(name: str) -> Model:
     base = find_model(name)
-    if base.classifies:
-        raise InputError(f"{base.name} tells what an image is; a segmentation starts from a model that segments")
-    if not base.preparation.is_plain or base.regions or base.members > 1:
-        raise InputError(
-            f"{base.name} was imported from another program: it can segment, but what it needs of images is not "
-            "available while training; start from a model of this program, or from none"
-        )
+    if trouble := why_no_base(base):
+        raise InputError(trouble)
     return base
 
 
@@ -229,11 +228,8 @@ def _decide(
 
 def _largest(facts: Fingerprint, plan: Plan) -> tuple[int, ...]:
     """Size ``(z, y, x)`` of the largest case on the network's grid."""
-    grids = (
-        [resampled_size(size, mm, to) for size, mm, to in zip(*sizes, plan.preparation.spacing_mm, strict=True)]
-        for sizes in ((case.grid_shape, case.spacing_mm) for case in facts.cases)
-    )
-    return tuple(max(grids, key=math.prod))
+    grids = (expected_size(case.grid_shape, case.spacing_mm, plan.preparation) for case in facts.cases)
+    return max(grids, key=math.prod)
 
 
 def _check_against(dataset: Dataset, plan: Plan) -> None:

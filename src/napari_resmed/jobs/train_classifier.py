@@ -25,7 +25,7 @@ from napari_resmed.models.catalogue import find_model
 from napari_resmed.models.model import Model
 from napari_resmed.nets.backbones import ENCODER
 from napari_resmed.nets.encoders import ENCODERS
-from napari_resmed.predict.machine import choose_machine
+from napari_resmed.predict.machine import check_devices, choose_machine
 from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.review.quality import GOOD, judge_each
 from napari_resmed.train.classify.calibrate import fit_temperature
@@ -155,6 +155,7 @@ def _decide(
     for note in notes:
         yield Warning(note)
     machine = choose_machine(wishes.device, wishes.precision)
+    check_devices(machine, wishes.devices)
     kind = "cpu" if machine.device.type == "cpu" else "gpu"
     view = _changed_view(_view_of(decide_view(dataset, kind), base, dataset), changes)
     set_aside = run.begin()

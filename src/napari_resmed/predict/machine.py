@@ -9,7 +9,7 @@ from torch import nn
 
 from napari_resmed.errors import InputError
 
-__all__ = ["PRECISIONS", "Machine", "choose_machine", "is_out_of_memory", "put_on"]
+__all__ = ["PRECISIONS", "Machine", "check_devices", "choose_machine", "is_out_of_memory", "put_on"]
 
 # What torch's allocators on CPU, Windows, CUDA and Apple GPUs, and NVIDIA's libraries say; an illegal memory access or
 # a wrong memory format is none of it.
@@ -55,6 +55,24 @@ def choose_machine(device: str = "auto", precision: str = "auto") -> Machine:
     if precision == "fp16" and place.type == "cpu":
         raise InputError("fp16 needs a GPU; on the CPU choose fp32 or bf16")
     return Machine(place, precision)
+
+
+def check_devices(machine: Machine, count: int) -> None:
+    """Refuse more devices than there are; on a CPU, processes may share it.
+
+    Raises
+    ------
+    InputError
+        If there are fewer GPUs.
+    """
+    if machine.device.type == "cpu" or count == 1:
+        return
+    there = torch.cuda.device_count() if machine.device.type == "cuda" else 1
+    if count > there:
+        raise InputError(
+            f"found {count} devices, and this machine has {there} of the kind {machine.device.type}; expected at most "
+            "that many"
+        )
 
 
 def put_on(device: torch.device, network: nn.Module) -> nn.Module:

@@ -124,9 +124,9 @@ class Preparation:
         return {name: value for name, value in values.items() if name not in unsaid or value != unsaid[name]}
 
     @property
-    def is_plain(self) -> bool:
-        """Whether it is of the kind that this program's own models have."""
-        return self == replace(self, orientation=ORIENTATION, **_FOREIGN)
+    def last_axis_is_left_right(self) -> bool:
+        """Whether the network's last axis is the patient's left and right, whatever the image's order of axes."""
+        return self.orientation != STORED and self.axes[2] == 2
 
     def window(self, channel: int) -> tuple[float, float] | None:
         """The fixed range of a channel; None where percentiles decide."""

@@ -33,7 +33,7 @@ class Augmentation:
     brightness, contrast:
         Largest shift, and standard deviation of the log of the factor.
     gamma:
-        Standard deviation of the log of the exponent.
+        Standard deviation of the log of the exponent; 0 for images that do not lie in 0..1.
     blur_voxels:
         Largest standard deviation of a Gaussian blur.
     coarser:
@@ -80,7 +80,7 @@ def disturb(image: Tensor, ranges: Augmentation, generator: torch.Generator) -> 
     Parameters
     ----------
     image:
-        float32 ``(c, z, y, x)``, about 0..1; changed in place.
+        float32 ``(c, z, y, x)``, about 0..1 but for models of other programs; changed in place.
     ranges:
         How strongly, how often.
     generator:
@@ -99,7 +99,7 @@ def disturb(image: Tensor, ranges: Augmentation, generator: torch.Generator) -> 
         size = [max(2, round(n / factor)) for n in image.shape[1:]]
         small = F.interpolate(image[None], size=size, mode="nearest")
         image = F.interpolate(small, size=image.shape[1:], mode="trilinear", align_corners=False)[0]
-    if chance[2] < ranges.probability:
+    if chance[2] < ranges.probability and ranges.gamma > 0:
         image = image.clamp_(0, 1).pow_(math.exp(normal(ranges.gamma, generator)))
     if chance[3] < ranges.probability:
         factor = math.exp(normal(ranges.contrast, generator))

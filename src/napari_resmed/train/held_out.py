@@ -21,6 +21,9 @@ from napari_resmed.train.store import Prepared
 
 __all__ = ["Look", "case_dice", "dice_per_case", "known_box", "look_at", "mean_dice"]
 
+# Percentiles of a slice that are shown black and white.
+SHOWN = (0.5, 99.5)
+
 
 @dataclass(frozen=True, eq=False)
 class Look:
@@ -109,9 +112,13 @@ def look_at(name: str, answer: NDArray[np.int16], case: Prepared, spacing_mm: Se
     """The slice of a case across z that holds the most of its structures."""
     truth = case.target
     z = int(np.argmax((truth > 0).sum((1, 2))))
+    image = case.image[0, z].astype(np.float32)
+    if image.min() < 0 or image.max() > 1:  # as models of other programs take it
+        low, high = np.percentile(image, SHOWN)
+        image = ((image - low) / max(1e-6, high - low)).clip(0, 1).astype(np.float32)
     return Look(
         name,
-        case.image[0, z].astype(np.float32),
+        image,
         np.maximum(truth[z], UNKNOWN).astype(np.int16),
         answer[z],
         (float(spacing_mm[1]), float(spacing_mm[2])),

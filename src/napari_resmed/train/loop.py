@@ -424,10 +424,11 @@ def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Weights of convolutions decay; scales and offsets, which hold a feature in place, do not."""
     many = [weight for weight in network.parameters() if weight.dim() > 1]
     few = [weight for weight in network.parameters() if weight.dim() <= 1]
-    return [
+    groups = [
         {"params": many, "weight_decay": weight_decay, "share": 1.0},
         {"params": few, "weight_decay": 0.0, "share": 1.0},
     ]
+    return [group for group in groups if group["params"]]
 
 
 def _let_learn(group: dict[str, Any], learns: bool) -> None:

@@ -13,16 +13,16 @@ from napari_resmed.case import Dataset
 from napari_resmed.errors import InputError
 from napari_resmed.models.model import Model
 from napari_resmed.nets.size import edge_multiples
-from napari_resmed.predict.machine import choose_machine
+from napari_resmed.predict.machine import check_devices, choose_machine
+from napari_resmed.prepare.expected_size import expected_size
 from napari_resmed.prepare.preparation import Preparation
-from napari_resmed.prepare.resample import resampled_size
 from napari_resmed.train.augmentation import Augmentation
 from napari_resmed.train.deformation import Deformation
 from napari_resmed.train.fingerprint import Fingerprint
 from napari_resmed.train.plan import Plan
 from napari_resmed.train.sides import side_pairs, tells_sides
 from napari_resmed.train.split import split_cases
-from napari_resmed.train.transfer import background_classes
+from napari_resmed.train.transfer import background_classes, channel_rows
 
 __all__ = ["CARE", "Wishes", "make_plan", "smaller", "step_multiple"]
 
@@ -56,6 +56,8 @@ CT_MINIMUM = -500.0
 # fifty units that tell a gland from a muscle.
 CT_NOISE, CT_SHIFT, CT_CONTRAST, CT_GAMMA = 40.0, 25.0, 0.08, 0.08
 LEAST_PATCH = 32
+# So many standard deviations of an image are about as much as the range between its percentiles.
+DEVIATIONS = 4.0
 
 
 @dataclass(frozen=True)
@@ -108,24 +110,25 @@ def make_plan(name: str, dataset: Dataset, facts: Fingerprint, base: Model | Non
     Raises
     ------
     InputError
-        If the images are single slices, or the device is not there.
+        If the images are single slices, or the device is not there, or not as often as was asked for.
     """
     if facts.dimensions == 2:
         raise InputError("the images are single slices (2D); training a segmentation needs volumes of several slices")
     machine = choose_machine(wishes.device, wishes.precision)
+    check_devices(machine, wishes.devices)
     kind = "cpu" if machine.device.type == "cpu" else "gpu"
     reasons: dict[str, str] = {}
     minutes = None if wishes.epochs is not None else wishes.minutes or DEFAULT_MINUTES
     most = _most_voxels(kind, minutes, (VOXELS_A_ROOT if base is None else VOXELS_A_ROOT_TUNING)[kind], reasons)
     if base is None:
         preparation = _preparation(facts, kind, most, reasons)
-        sizes = _network_sizes(facts, preparation.spacing_mm)
+        sizes = expected_size(facts.median_shape, facts.spacing_mm, preparation)
         patch = _patch(sizes, preparation.spacing_mm, most // 2, (8, 8, 8), reasons)
         network, arguments = _network(patch, preparation.spacing_mm, kind, reasons)
     else:
-        preparation = _base_preparation(base, len(dataset.channels))
+        preparation = _base_preparation(base, dataset.channels)
         network, arguments = base.network, dict(base.arguments)
-        z, y, x = map(min, base.patch, _network_sizes(facts, preparation.spacing_mm))
+        z, y, x = map(min, base.patch, expected_size(facts.median_shape, facts.spacing_mm, preparation))
         multiples = edge_multiples(network, arguments)
         patch = _patch((z, y, x), preparation.spacing_mm, most // 2, multiples, reasons)
         reasons["network"] = f"that of {base.name}, and its spacing and intensities"
@@ -146,7 +149,7 @@ def make_plan(name: str, dataset: Dataset, facts: Fingerprint, base: Model | Non
         else "there is a single patient: a block of slices of each image is held out, and tells how good the model is"
     )
     sides = tells_sides(dataset, facts)
-    pairs = side_pairs(dataset, facts) if sides else ()
+    pairs = side_pairs(dataset, facts) if sides and preparation.last_axis_is_left_right else ()
     reasons["mirror_axes"] = (
         "left and right are not labelled"
         if not sides
@@ -218,14 +221,6 @@ def _most_voxels(kind: str, minutes: float | None, a_root: float, reasons: dict[
     return max(2 * LEAST_PATCH**3, min(most, allowed))
 
 
-def _network_sizes(facts: Fingerprint, spacing_mm: Three) -> Shape:
-    z, y, x = (
-        resampled_size(size, old, new)
-        for size, old, new in zip(facts.median_shape, facts.spacing_mm, spacing_mm, strict=True)
-    )
-    return z, y, x
-
-
 def _patch(sizes: Shape, spacing_mm: Three, most: int, multiples: Shape, reasons: dict[str, str]) -> Shape:
     """As much of the image as may be, cut where it is longest in mm, edges divisible by ``multiples``."""
     patch = [math.ceil(size / multiple) * multiple for size, multiple in zip(sizes, multiples, strict=True)]
@@ -284,11 +279,13 @@ def _ct_window(facts: Fingerprint, number: int) -> tuple[float, float] | None:
     return round(inside.p05 - margin), round(inside.p95 + margin)
 
 
-def _base_preparation(base: Model, channels: int) -> Preparation:
-    windows = base.preparation.windows
-    if not windows or len(windows) == channels:
-        return base.preparation
-    return replace(base.preparation, windows=tuple(windows[min(k, len(windows) - 1)] for k in range(channels)))
+def _base_preparation(base: Model, channels: Sequence[str]) -> Preparation:
+    """That of the base, each channel as the one whose weights it takes over; a new one as the last."""
+    known = base.preparation
+    rows = [len(base.channels) - 1 if row is None else row for row in channel_rows(base, channels)]
+    windows = tuple(known.window(row) for row in rows) if known.windows else ()
+    normalization = tuple(known.normalization[row] for row in rows) if known.normalization else ()
+    return replace(known, windows=windows, normalization=normalization)
 
 
 def _network(patch: Shape, spacing_mm: Three, kind: str, reasons: dict[str, str]) -> tuple[str, dict[str, Any]]:
@@ -322,6 +319,7 @@ def _network(patch: Shape, spacing_mm: Three, kind: str, reasons: dict[str, str]
 def _augmentation(patch: Shape, preparation: Preparation, mirror: bool, channels: int) -> Augmentation:
     """Bends and shifts in proportion to what a patch shows; Hounsfield units are changed as little as scanners do."""
     spacing_mm = preparation.spacing_mm
+    scaled = {one.kind for one in preparation.normalization}
     shortest = min(size * mm for size, mm in zip(patch, spacing_mm, strict=True))
     coarse = max(2 * max(spacing_mm), shortest / 2)
     every = Augmentation(
@@ -334,6 +332,10 @@ def _augmentation(patch: Shape, preparation: Preparation, mirror: bool, channels
             mirror=mirror,
         )
     )
+    if preparation.intensity or not scaled <= {"unit", "byte"}:
+        # What another program's model takes lies around 0: deviations, where it says so.
+        unit = DEVIATIONS if scaled and scaled <= {"zscore", "ct"} else 0.0
+        return replace(every, gamma=0.0, noise=unit * every.noise, brightness=unit * every.brightness)
     windows = [preparation.window(number) for number in range(channels)]
     widths = [window[1] - window[0] for window in windows if window is not None]
     if len(widths) < channels:

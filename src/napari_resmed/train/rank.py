@@ -1,6 +1,7 @@
 """One of the processes of a training on several devices; torchrun starts it with the run folder.
 
-Standard output of the first is a line of JSON for everything its loop tells.
+Standard output of the first is a line of JSON for everything its loop tells. Of what ends a process, what the others
+see is a lost connection; the one that knows the reason writes it down.
 """
 
 from __future__ import annotations
@@ -8,10 +9,12 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from napari_resmed.predict.machine import choose_machine
+from napari_resmed.errors import InputError, ResMedError
+from napari_resmed.predict.machine import choose_machine, is_out_of_memory
 from napari_resmed.train.classify.plan import ClassPlan
 from napari_resmed.train.classify.session import ClassSession
 from napari_resmed.train.loop import Checked, Stepped
@@ -25,10 +28,29 @@ __all__ = ["main"]
 
 def main(folder: str) -> None:
     """Train until the schedule's end, or until the run folder's ``stop`` appears."""
+    run = RunFolder(Path(folder))
+    try:
+        _train(run)
+    except Exception as problem:
+        if kind := _kind(problem):
+            with suppress(OSError):
+                run.trouble.write_text(json.dumps({"kind": kind, "said": str(problem)}), encoding="utf-8")
+        raise
+
+
+def _kind(problem: Exception) -> str:
+    """What a person is told of; empty where nobody can make anything of it."""
+    if is_out_of_memory(problem):
+        return "memory"
+    if isinstance(problem, ResMedError):
+        return "input" if isinstance(problem, InputError) else "work"
+    return ""
+
+
+def _train(run: RunFolder) -> None:
     # Libraries print; only what the loop tells may reach the one who reads.
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    run = RunFolder(Path(folder))
     dataset = run.read_dataset()
     plan: Plan | ClassPlan = ClassPlan.load(run.plan) if dataset.classes else Plan.load(run.plan)
     if choose_machine(plan.device).device.type == "cuda":

@@ -36,6 +36,11 @@ class RunFolder:
         return cls(model.parent / f".{model.name}.training")
 
     @property
+    def model_name(self) -> str:
+        """Name of the model folder it belongs to."""
+        return self.path.name.removeprefix(".").removesuffix(".training")
+
+    @property
     def plan(self) -> Path:
         """The decisions."""
         return self.path / "plan.json"
@@ -69,6 +74,11 @@ class RunFolder:
     def stop(self) -> Path:
         """Its being there asks processes that train together to stop."""
         return self.path / "stop"
+
+    @property
+    def trouble(self) -> Path:
+        """Why a process of those that train together could not go on."""
+        return self.path / "trouble.json"
 
     @property
     def is_unfinished(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -106,7 +107,7 @@ def assumed_background(
 
 
 def _scores(
-    base: Model, network: nn.Module, machine: Machine, image: NDArray[np.float16]
+    base: Model, network: nn.Module, machine: Machine, image: NDArray[np.floating[Any]]
 ) -> Generator[None, None, Tensor]:
     windows = sliding_window(
         torch.from_numpy(image.astype(np.float32)),

@@ -39,7 +39,7 @@ class Prepared:
     Parameters
     ----------
     image:
-        float16 ``(c, z, y, x)`` in 0..1.
+        ``(c, z, y, x)``, in 0..1 but for models of other programs; float16, or float32 where that is too small.
     target:
         int8 or int16 ``(z, y, x)``: 0 background, 1.. structures, :data:`UNKNOWN`, :data:`ASSUMED`.
     annotated:
@@ -48,7 +48,7 @@ class Prepared:
         For every class that occurs, and for :data:`ASSUMED`, up to 2000 of its voxels, int16 ``(n, 3)``.
     """
 
-    image: NDArray[np.float16]
+    image: NDArray[np.floating[Any]]
     target: NDArray[np.signedinteger[Any]]
     annotated: NDArray[np.bool_]
     places: dict[int, NDArray[np.int16]]
@@ -160,7 +160,9 @@ def prepare_case(case: Case, dataset: Dataset, preparation: Preparation) -> Prep
     if count < 127:
         target = target.astype(np.int8)
     annotated = np.array([True, *(case.annotated is None or v in case.annotated for v in dataset.labels.values)])
-    return Prepared(image.numpy().astype(np.float16), target, annotated, _places(target))
+    voxels = image.numpy()
+    half = np.abs(voxels).max() < np.finfo(np.float16).max
+    return Prepared(voxels.astype(np.float16 if half else np.float32), target, annotated, _places(target))
 
 
 def classes_of(case: Case, dataset: Dataset, labels: LabelMap) -> NDArray[np.int16]:

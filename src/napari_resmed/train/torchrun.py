@@ -8,14 +8,16 @@ import sys
 from collections.abc import Generator
 from contextlib import suppress
 
-from napari_resmed.errors import WorkError
+from napari_resmed.errors import InputError, WorkError
 from napari_resmed.train.loop import Checked, Stepped
 from napari_resmed.train.run_folder import RunFolder
 
-__all__ = ["run_ranks"]
+__all__ = ["run_ranks", "why_it_failed"]
 
 # A step and a checkpoint are done within this; processes that have not stopped by then are ended.
 STOP_SECONDS = 20.0
+# What the processes say, in the run folder.
+LOG = "processes.log"
 
 
 def run_ranks(run: RunFolder, devices: int) -> Generator[Stepped | Checked | None, None, None]:
@@ -28,13 +30,15 @@ def run_ranks(run: RunFolder, devices: int) -> Generator[Stepped | Checked | Non
 
     Raises
     ------
-    WorkError
+    MemoryError
+        If one of them runs out of memory.
+    InputError, WorkError
         If one of them fails.
     """
     run.stop.unlink(missing_ok=True)
+    run.trouble.unlink(missing_ok=True)
     command = [sys.executable, "-P", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(devices)]
-    log = run.path / "processes.log"
-    with log.open("wb") as said:
+    with (run.path / LOG).open("wb") as said:
         process = subprocess.Popen(
             [*command, "-m", "napari_resmed.train.rank", str(run.path)],
             stdin=subprocess.DEVNULL,
@@ -56,7 +60,7 @@ def run_ranks(run: RunFolder, devices: int) -> Generator[Stepped | Checked | Non
             else:
                 yield None
         if process.wait():
-            raise WorkError(f"training on {devices} devices failed; {log} says why, and --resume goes on")
+            raise why_it_failed(run, devices)
     finally:
         if process.poll() is None:
             run.stop.touch()
@@ -67,3 +71,15 @@ def run_ranks(run: RunFolder, devices: int) -> Generator[Stepped | Checked | Non
             process.terminate()
             process.wait()
         run.stop.unlink(missing_ok=True)
+
+
+def why_it_failed(run: RunFolder, devices: int) -> Exception:
+    """The error to raise where a process ended before its time: what it wrote down, or where to look."""
+    try:
+        trouble = json.loads(run.trouble.read_text(encoding="utf-8"))
+        kind, said = trouble["kind"], str(trouble["said"])
+    except (OSError, ValueError, KeyError, TypeError):
+        kind, said = "", f"training on {devices} devices failed; {run.path / LOG} says why, and --resume goes on"
+    if kind == "memory":
+        return MemoryError(said)
+    return InputError(said) if kind == "input" else WorkError(said)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from napari_resmed.models.model import Model
 from napari_resmed.nets import build_network
 
-__all__ = ["Origin", "Transfer", "background_classes", "transfer_weights"]
+__all__ = ["Origin", "Transfer", "background_classes", "channel_rows", "transfer_weights"]
 
 # Of a new structure's first probability within the class it begins as: never so sure that it could not be wrong.
 LEAST_SHARE, MOST_SHARE = 0.02, 0.9
@@ -103,9 +103,7 @@ def transfer_weights(
         for number, name in enumerate(labels, background_classes(base, labels))
         if classes[number] is None and name in origins
     }
-    channel_rows = _matches(base.channels, channels)
-    if len(channels) == len(base.channels) and all(row is None for row in channel_rows):
-        channel_rows = list(range(len(channels)))  # other names for as many channels: taken in order
+    rows = channel_rows(base, channels)
     class_axes = _axes_that_follow(base, "out_channels", len(base.class_values))
     channel_axes = _axes_that_follow(base, "in_channels", len(base.channels))
     kept = partly = new = 0
@@ -125,8 +123,8 @@ def transfer_weights(
         if axes and fresh.dim() == 1 and not last_offset.startswith(MAIN_OUTPUT):
             last_offset = name
         for axis in channel_axes.get(name, []):
-            moved = _channel_rows(moved, axis, channel_rows)
-            touched = touched or channel_rows != list(range(len(base.channels)))
+            moved = _channel_rows(moved, axis, rows)
+            touched = touched or rows != list(range(len(base.channels)))
         if moved.shape != fresh.shape:
             new += 1
             continue
@@ -138,8 +136,16 @@ def transfer_weights(
     first = background_classes(base, labels)
     known = tuple(name for name, row in zip(labels, classes[first:], strict=True) if row is not None)
     learnt = tuple(name for name in labels if name not in known)
-    notes = _notes(base, (kept, partly, new), known, learnt, channels, channel_rows)
+    notes = _notes(base, (kept, partly, new), known, learnt, channels, rows)
     return Transfer(kept, partly, new, known, learnt, tuple(notes))
+
+
+def channel_rows(base: Model, channels: Sequence[str]) -> list[int | None]:
+    """For every channel of the new network the old one's, None for one that is new."""
+    rows = _matches(base.channels, channels)
+    if len(channels) == len(base.channels) and all(row is None for row in rows):
+        return list(range(len(channels)))  # other names for as many channels: taken in order
+    return rows
 
 
 def class_rows(base: Model, labels: Sequence[str]) -> list[int | None]:
@@ -236,7 +242,10 @@ def _notes(
 ) -> list[str]:
     kept, partly, new = counts
     total = sum(counts)
-    notes = [f"starts from {base.name}: {kept} of {total} layers' weights kept whole, {partly} in part, {new} new"]
+    first = f"the first of {base.members} networks of " if base.members > 1 else ""
+    notes = [
+        f"starts from {first}{base.name}: {kept} of {total} layers' weights kept whole, {partly} in part, {new} new"
+    ]
     if known:
         notes.append(f"{base.name} knows already: {', '.join(known)}")
     if learnt:

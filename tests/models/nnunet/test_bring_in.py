@@ -4,15 +4,19 @@ import os
 import pickle
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
 
 from napari_resmed.errors import InputError, ModelError
+from napari_resmed.events import Preview
 from napari_resmed.jobs.segment import segment
 from napari_resmed.jobs.train import train
+from napari_resmed.labels import Label, LabelSet
 from napari_resmed.models.folder import load_model, read_card, weights_file
 from napari_resmed.models.nnunet import import_nnunet
 from napari_resmed.predict.machine import choose_machine
@@ -21,20 +25,13 @@ from napari_resmed.prepare.normalization import Normalization
 from napari_resmed.volume import Volume
 from tests.affines import make_affine
 from tests.models.nnunet.folders import KINDS, configuration, old_configuration, our_weights, write
+from tests.train.small import case, finish
 
 
 @pytest.fixture
 def image() -> Volume:
     voxels = np.random.default_rng(0).integers(-1000, 1000, (12, 20, 18)).astype(np.int16)
     return Volume(voxels, make_affine(spacing_mm=(3.0, 2.0, 2.0)), "zyx", "CT")
-
-
-def finish(steps):
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
 
 
 class TestNetworks:
@@ -241,7 +238,45 @@ class TestSegmenting:
 
 
 class TestTraining:
-    def test_from_an_imported_model_is_refused(self, tmp_path: Path) -> None:
-        import_nnunet(write(tmp_path), tmp_path / "abdomen")
-        with pytest.raises(InputError, match="abdomen was imported from another program: it can segment"):
-            finish(train([], tmp_path / "mine", base=str(tmp_path / "abdomen")))
+    QUICK: ClassVar[dict[str, Any]] = {
+        "steps": 2, "minutes": None, "check_every": 2, "device": "cpu", "precision": "fp32", "memory_mb": 100,
+    }  # fmt: skip
+
+    @pytest.fixture
+    def cases(self) -> list[dict[str, Any]]:
+        names = LabelSet((Label(1, "liver", (230, 159, 0)), Label(5, "cyst", (86, 180, 233))))
+        made = [case(seed) for seed in range(2)]
+        return [
+            {"name": one.name, "images": one.images, "labels": replace(one.labels, labels=names)}  # type: ignore[type-var]
+            for one in made
+        ]
+
+    @pytest.mark.parametrize("kind", ["residual", "plain"])
+    def test_goes_on_from_an_imported_model(self, kind: str, cases: list[dict[str, Any]], tmp_path: Path) -> None:
+        turned = {"transpose_forward": [1, 0, 2], "transpose_backward": [1, 0, 2]}
+        base = import_nnunet(write(tmp_path, kind=kind, folds=2, plans=turned), tmp_path / "abdomen")
+        told: list[Any] = []
+        training = train(cases, tmp_path / "mine", base=str(tmp_path / "abdomen"), plan=self.QUICK)
+        done = finish(training, told)
+        model = load_model(tmp_path / "mine")
+        assert (model.network, model.members, model.preparation) == (base.network, 1, base.preparation)
+        assert [label.name for label in model.labels] == ["liver", "cyst"]
+        start = done.plan["reasons"]["start"]
+        assert start.startswith("starts from the first of 2 networks of abdomen: ")
+        assert "abdomen knows already: liver; begun anew: cyst; no longer answered: spleen" in start
+        assert done.before["liver"] is not None
+        # Its images lie around 0: nothing may be cut to 0..1, but for what is shown.
+        assert done.plan["augmentation"]["gamma"] == 0
+        looks = [event.data for event in told if isinstance(event, Preview) and event.what == "held-out slice"]
+        assert looks
+        assert all(look["image"].min() == 0 and look["image"].max() == 1 for look in looks)
+        image = cases[0]["images"][0]
+        found = finish(segment(image, str(tmp_path / "mine"), device="cpu", precision="fp32", backend="torch"))
+        assert found.labels.same_grid(image)
+
+    def test_not_from_regions(self, tmp_path: Path) -> None:
+        labels = {"background": 0, "whole": [1, 2], "core": 2}
+        dataset = {"labels": labels, "regions_class_order": [1, 2]}
+        import_nnunet(write(tmp_path, dataset=dataset, classes=2), tmp_path / "tumour")
+        with pytest.raises(InputError, match="tumour answers structures that overlap.*start from another model"):
+            finish(train([], tmp_path / "mine", base=str(tmp_path / "tumour")))

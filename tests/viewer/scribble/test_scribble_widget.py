@@ -15,6 +15,7 @@ from napari_resmed.engine.messages import Exchange
 from napari_resmed.models.folder import load_model
 from napari_resmed.viewer.layer_place import attributes_of
 from napari_resmed.viewer.layers import KEY, layer_to_volume
+from napari_resmed.viewer.scribble import session
 from napari_resmed.viewer.scribble.scribble_widget import ScribbleWidget
 from napari_resmed.volume import Volume
 from tests.affines import make_affine
@@ -113,7 +114,9 @@ class TestStrokes:
         assert "own estimate" in widget.status.text()
         assert viewer.layers.selection.active is widget.session.strokes
 
-    def test_undo_is_followed(self, painted: tuple[ScribbleWidget, napari.layers.Image], qtbot: QtBot) -> None:
+    def test_undo_is_followed(
+        self, painted: tuple[ScribbleWidget, napari.layers.Image], qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         widget, _ = painted
         assert widget.session is not None
         strokes_of(widget).undo()
@@ -123,11 +126,16 @@ class TestStrokes:
         strokes_of(widget).redo()
         wait_for_answer(qtbot, widget)
         assert widget.session.answer.layer.data.any()
+        before = strokes_of(widget).data.copy()
+        many = np.count_nonzero(before)
+        monkeypatch.setattr(session, "AT_A_TIME", many - 1)
         widget.clear_button.click()
         qtbot.waitUntil(lambda: not widget.session.answer.layer.data.any())
         assert not strokes_of(widget).data.any()
         strokes_of(widget).undo()
-        assert strokes_of(widget).data.any()
+        assert np.count_nonzero(strokes_of(widget).data) == 1
+        strokes_of(widget).undo()
+        np.testing.assert_array_equal(strokes_of(widget).data, before)
 
     def test_an_existing_layer_is_followed_and_its_classes_are_named(
         self, viewer: napari.Viewer, scribble: ScribbleWidget, show: Show, qtbot: QtBot

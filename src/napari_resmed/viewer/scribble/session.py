@@ -40,8 +40,8 @@ _log = logging.getLogger(__name__)
 
 # An outdated answer is left to stop by itself: ending its process would cost all that is known of the image.
 OUTDATED_SECONDS = 600.0
-# More painted voxels than this are cleared without a way back: keeping them would hold the window.
-MOST_UNDONE = 500_000
+# Painted voxels that are cleared in one go, and brought back by one undo: more would hold the window.
+AT_A_TIME = 500_000
 
 
 class Session(QObject):
@@ -169,10 +169,13 @@ class Session(QObject):
     def _clear(self, places: tuple[NDArray[np.intp], ...]) -> None:
         if not self._listening or not len(places[0]):
             return
-        if len(places[0]) > MOST_UNDONE:
-            self.strokes.data = np.zeros(self.strokes.data.shape, self.strokes.data.dtype)
-            return
-        self.strokes.data_setitem(places, 0, refresh=False)
+        in_turns(self, self._clear_in_parts(places))
+
+    def _clear_in_parts(self, places: tuple[NDArray[np.intp], ...]) -> Iterator[None]:
+        for start in range(0, len(places[0]), AT_A_TIME):
+            part = tuple(axis[start : start + AT_A_TIME] for axis in places)
+            self.strokes.data_setitem(part, 0, refresh=False)
+            yield
         self.strokes.refresh()
 
     def go_where_next(self) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from napari_resmed.models.catalogue import own_models_folder
+from napari_resmed.train.claim import is_claimed
 from napari_resmed.train.run_folder import RunFolder
 from napari_resmed.viewer.parts.model_names import name_trouble
 
@@ -17,17 +18,18 @@ def run_of(name: str) -> RunFolder:
 
 
 def is_unfinished(name: str) -> bool:
-    """Whether there is a training of this name to go on with."""
-    return not name_trouble(name) and run_of(name).is_unfinished
+    """Whether there is a training of this name to go on with; one that another window is at work on is none."""
+    return not name_trouble(name) and run_of(name).is_unfinished and not is_claimed(run_of(name))
 
 
 def last_unfinished() -> str:
     """The training that was last at work and gave no model; empty where there is none."""
     found = []
     for folder in own_models_folder().glob(".*.training"):
-        name = folder.name.removeprefix(".").removesuffix(".training")
-        if RunFolder(folder).is_unfinished and not (own_models_folder() / name).exists():
-            found.append((folder.stat().st_mtime, name))
+        run = RunFolder(folder)
+        gave_none = not (own_models_folder() / run.model_name).exists()
+        if run.is_unfinished and gave_none and not is_claimed(run):
+            found.append((folder.stat().st_mtime, run.model_name))
     return max(found)[1] if found else ""
 
 

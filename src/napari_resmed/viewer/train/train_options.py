@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_resmed.models.as_base import why_no_base
 from napari_resmed.models.catalogue import list_models, own_models_folder
 from napari_resmed.models.model import Model
 from napari_resmed.viewer.parts.model_names import name_trouble, slug
@@ -102,7 +103,7 @@ class TrainOptions(QWidget):
         every = list_models()[0]
         # A classifier may begin with the encoder of a model that segments.
         bases = [model for model in every if model.classifies or model.network in _WITH_ENCODER]
-        self._models = bases if self._classify else [model for model in every if model.task == "segmentation"]
+        self._models = bases if self._classify else [model for model in every if not why_no_base(model)]
         self._fill_bases()
         self._propose_name()
 
@@ -159,8 +160,8 @@ class TrainOptions(QWidget):
 
     def _fill_bases(self) -> None:
         chosen = self.base
-        # The first layer of a classifier is fitted to other channels.
-        fitting = [model for model in self._models if self._classify or len(model.channels) == self._channels]
+        # The first layer is fitted to other channels; models that know as many come first.
+        fitting = sorted(self._models, key=lambda model: len(model.channels) != self._channels)
         self.base_choice.blockSignals(True)
         self.base_choice.clear()
         self.base_choice.addItem(SCRATCH, None)
@@ -175,7 +176,11 @@ class TrainOptions(QWidget):
         self.base_note.setVisible(base is not None)
         if base is not None:
             why = f", {self._proposed[1]}" if self._proposed[0] == base.name else ""
-            self.base_note.setText(f"Begins with what {escape(base.name)} learnt{why}.")
+            other = len(base.channels) != self._channels and not self._classify
+            knows = (
+                f" It knows {len(base.channels)} channel{'s' * (len(base.channels) > 1)}, here are {self._channels}."
+            )
+            self.base_note.setText(f"Begins with what {escape(base.name)} learnt{why}.{knows * other}")
             self.base_note.setToolTip(base.description)
         self._propose_name()
 

@@ -56,6 +56,14 @@ def trouble_with_layers(viewer: ViewerModel, table: PairsTable, active: Any) -> 
         return "The labels are a single slice (2D); training needs volumes of several slices."
     if not pairs:
         return "Tick the labels to learn from."
+    over: dict[Image, Labels] = {}
+    for pair in pairs:
+        first = over.setdefault(pair.images[0], pair.labels)
+        if first is not pair.labels:  # the same image would be learnt from and held out, and say two things
+            return (
+                f"{first.name} and {pair.labels.name} lie over the same image; paint all structures in one layer, each "
+                "with a label of its own, or untick one."
+            )
     if any(is_flat(pair.labels) for pair in pairs):
         flat = next(pair.labels.name for pair in pairs if is_flat(pair.labels))
         return f"{flat} is a single slice (2D); training needs volumes of several slices."

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import multiprocessing
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+
+from napari_resmed.errors import InputError
+from napari_resmed.train.claim import claim, is_claimed
+from napari_resmed.train.run_folder import RunFolder
+from napari_resmed.viewer.train.own_trainings import is_unfinished, last_unfinished, run_of
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESMED_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+def hold(path: Path, told: Connection) -> None:
+    with claim(RunFolder(path)):
+        told.send("held")
+        told.recv()
+
+
+def test_one_at_a_time(tmp_path: Path) -> None:
+    run = RunFolder.beside(tmp_path / "mine")
+    with claim(run):
+        assert is_claimed(run)
+        with (
+            pytest.raises(InputError, match="mine is being trained already, in another window or program"),
+            claim(RunFolder.beside(tmp_path / "mine")),
+        ):
+            pass
+        with claim(RunFolder.beside(tmp_path / "other")):
+            pass
+        assert is_claimed(run)
+    assert not is_claimed(run)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dead_program_holds_nothing(tmp_path: Path) -> None:
+    ours, theirs = multiprocessing.get_context("spawn").Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=hold, args=(tmp_path, theirs))
+    process.start()
+    assert ours.recv() == "held"
+    assert is_claimed(RunFolder(tmp_path))
+    process.kill()
+    process.join()
+    assert not is_claimed(RunFolder(tmp_path))
+
+
+def test_what_runs_elsewhere_is_not_offered_to_be_resumed(own_models: Path) -> None:
+    run = run_of("mine")
+    run.begin()
+    for path in (run.plan, run.path / "dataset.json"):
+        path.write_text("{}")
+    assert (is_unfinished("mine"), last_unfinished()) == (True, "mine")
+    with claim(run):
+        assert (is_unfinished("mine"), last_unfinished()) == (False, "")
