@@ -1,8 +1,8 @@
 """``python -m scripts.slicer_pictures segment IMAGE MODEL``, ``... classify``: the pictures of docs/slicer.md.
 
 Run in the environment of ``make test-slicer``. A scene is filled by the module, then drawn by Slicer's own views
-without a window. The first picture is of any image and model; for the second, volumes are made up, and a classifier that
-the module trains on them shows where it looks.
+without a window. The first picture is of any image and model; for the second, volumes are made up, and a classifier
+that the module trains on them shows where it looks.
 """
 
 from __future__ import annotations
@@ -32,8 +32,24 @@ from scripts.slicer_views import VIEWS, draw_3d, draw_slice, joined
 
 IMAGES = ROOT / "docs" / "images"
 AROUND = {"cerebral cortex", "cerebral white matter", "extra-cerebral CSF"}
-# Made-up volumes: voxels along an edge, their edge in mm, how many of each kind, and how long they are learnt from.
-SIZE, SPACING, OF_EACH, EPOCHS = 32, 5.0, 16, 12
+# Made-up volumes: voxels along an edge, their edge in mm, how many of each kind.
+SIZE, SPACING, OF_EACH = 32, 5.0, 16
+# A small network and few steps are enough for them.
+PLAN: dict[str, Any] = {
+    "minutes": None,
+    "steps": 160,
+    "batch": 8,
+    "patience": 1.0,
+    "learning_rate": 3e-3,
+    "arguments": {
+        "spatial_dims": 3,
+        "in_channels": 1,
+        "out_channels": 2,
+        "backbone": "resnet10",
+        "backbone_arguments": {"features": [8, 16, 32, 64], "small_images": True},
+        "dropout": 0.1,
+    },
+}
 WITH, WITHOUT = "with a spot", "without"
 
 
@@ -61,7 +77,7 @@ def classify_picture() -> None:
     cases = [ClassCase(made_up(kind, seed)[0], kind) for seed in range(OF_EACH) for kind in (WITH, WITHOUT)]
     with tempfile.TemporaryDirectory() as folder:
         os.environ["RESMED_MODELS"] = folder
-        trained = train_classes(cases, "spots", _tell, minutes=None, epochs=EPOCHS, device="cpu").wait()
+        trained = train_classes(cases, "spots", _tell, minutes=None, device="cpu", plan=PLAN).wait()
         print(trained)
         node, spot = made_up(WITH, 1000)
         result = classify([node], "spots", _nobody, device="cpu", explain=True).wait().result
