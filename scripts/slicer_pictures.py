@@ -29,27 +29,14 @@ from ResMedLib.engines import close_engines
 from ResMedLib.segment import segment
 from ResMedLib.train_classes import train_classes
 from scripts.slicer_views import VIEWS, draw_3d, draw_slice, joined
+from tests.train.classify.small import QUICK, network
 
 IMAGES = ROOT / "docs" / "images"
 AROUND = {"cerebral cortex", "cerebral white matter", "extra-cerebral CSF"}
 # Made-up volumes: voxels along an edge, their edge in mm, how many of each kind.
-SIZE, SPACING, OF_EACH = 32, 5.0, 16
-# A small network and few steps are enough for them.
-PLAN: dict[str, Any] = {
-    "minutes": None,
-    "steps": 160,
-    "batch": 8,
-    "patience": 1.0,
-    "learning_rate": 3e-3,
-    "arguments": {
-        "spatial_dims": 3,
-        "in_channels": 1,
-        "out_channels": 2,
-        "backbone": "resnet10",
-        "backbone_arguments": {"features": [8, 16, 32, 64], "small_images": True},
-        "dropout": 0.1,
-    },
-}
+SIZE, SPACING, OF_EACH = 24, 6.0, 12
+# A tiny network and few steps are enough for them.
+PLAN = {**QUICK, "steps": 60, "arguments": network(spatial_dims=3)}
 WITH, WITHOUT = "with a spot", "without"
 
 
@@ -80,7 +67,7 @@ def classify_picture() -> None:
         trained = train_classes(cases, "spots", _tell, minutes=None, device="cpu", plan=PLAN).wait()
         print(trained)
         node, spot = made_up(WITH, 1000)
-        result = classify([node], "spots", _nobody, device="cpu", explain=True).wait().result
+        result = classify([node], "spots", _nobody, device="cpu", explain=True, method="occlusion").wait().result
         print("it is", *result.predicted)
     (heat,) = result.overlays
     joined([draw_slice(name, node, heat, spot) for name in VIEWS]).save(IMAGES / "slicer_classify.png", optimize=True)
@@ -95,9 +82,9 @@ def made_up(kind: str, seed: int) -> tuple[Any, np.ndarray]:
     texture = rng.normal(0, 1, (SIZE // 4,) * 3).repeat(4, 0).repeat(4, 1).repeat(4, 2)
     voxels = rng.normal(10, 3, egg.shape) + egg * (60 + 8 * texture)
     way = rng.normal(size=3)
-    spot = middle + way / np.linalg.norm(way) * SIZE * 0.2
+    spot = middle + way / np.linalg.norm(way) * SIZE * 0.18
     if kind == WITH:
-        voxels += 70 * np.exp(-((index - spot) ** 2).sum(-1) / (2 * 1.8**2))
+        voxels += 90 * np.exp(-((index - spot) ** 2).sum(-1) / (2 * 2.2**2))
     matrix = np.diag([SPACING, SPACING, SPACING, 1.0])
     node = slicer.util.addVolumeFromArray(voxels.astype(np.float32), ijkToRAS=matrix, name=f"{kind} {seed}")
     node.CreateDefaultDisplayNodes()
