@@ -67,7 +67,7 @@ def classify_picture() -> None:
         trained = train_classes(cases, "spots", _tell, minutes=None, device="cpu", plan=PLAN).wait()
         print(trained)
         node, spot = made_up(WITH, 1000)
-        result = classify([node], "spots", _nobody, device="cpu", explain=True, method="occlusion").wait().result
+        result = classify([node], "spots", _nobody, device="cpu", explain=True, layer="layer3").wait().result
         print("it is", *result.predicted)
     (heat,) = result.overlays
     joined([draw_slice(name, node, heat, spot) for name in VIEWS]).save(IMAGES / "slicer_classify.png", optimize=True)
