@@ -1,12 +1,15 @@
-"""``python -m scripts.slicer_pictures IMAGE MODEL``: the pictures of docs/slicer.md, drawn without a window.
+"""``python -m scripts.slicer_pictures segment IMAGE MODEL``, ``... classify``: the pictures of docs/slicer.md.
 
-Run in the environment of ``make test-slicer``. A scene is filled by the module, then drawn by Slicer's own views: its
-slice logic and displayable managers, offscreen.
+Run in the environment of ``make test-slicer``. A scene is filled by the module, then drawn by Slicer's own views
+without a window. The first picture is of any image and model; for the second, volumes are made up, and a classifier
+that the module trains on them shows where it looks.
 """
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,29 +22,32 @@ shim.start()
 
 import numpy as np
 import slicer
-import vtk
-from PIL import Image
-from vtk.util import numpy_support
 
+from ResMedLib.class_cases import ClassCase
 from ResMedLib.classify import classify
 from ResMedLib.engines import close_engines
 from ResMedLib.segment import segment
+from ResMedLib.train_classes import train_classes
+from scripts.slicer_views import VIEWS, draw_3d, draw_slice, joined
+from tests.train.classify.small import QUICK, network
 
 IMAGES = ROOT / "docs" / "images"
-EDGE = 420
 AROUND = {"cerebral cortex", "cerebral white matter", "extra-cerebral CSF"}
-# Orientation of each slice view, in the order in which Slicer shows them.
-VIEWS = {"Red": "Axial", "Yellow": "Sagittal", "Green": "Coronal"}
+# Made-up volumes: voxels along an edge, their edge in mm, how many of each kind.
+SIZE, SPACING, OF_EACH = 24, 6.0, 12
+# A tiny network and few steps are enough for them.
+PLAN = {**QUICK, "steps": 60, "arguments": network(spatial_dims=3)}
+WITH, WITHOUT = "with a spot", "without"
 
 
-def main(image: str, model: str, classifier: str = "") -> None:
-    """Segment and draw; classify and draw where there is a model for it."""
+def segment_picture(image: str, model: str) -> None:
+    """Segment, and draw slices and surfaces."""
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "head")
     storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
     storage.SetFileName(image)
     storage.ReadData(node)
     node.CreateDefaultDisplayNodes()
-    made = segment([node], model, lambda event: None, device="cpu").wait().result
+    made = segment([node], model, _nobody, device="cpu").wait().result
     made.segmentation.CreateClosedSurfaceRepresentation()
     display = made.segmentation.GetDisplayNode()
     for number in range(made.segmentation.GetSegmentation().GetNumberOfSegments()):
@@ -49,108 +55,52 @@ def main(image: str, model: str, classifier: str = "") -> None:
         # What lies around everything else hides it; on the slices it is seen.
         if made.segmentation.GetSegmentation().GetSegment(key).GetName() in AROUND:
             display.SetSegmentVisibility3D(key, False)
-    slices = [draw_slice(name, way, node) for name, way in VIEWS.items()]
+    slices = [draw_slice(name, node) for name in VIEWS]
     joined([slices[0], draw_3d(made.segmentation), *slices[1:]]).save(IMAGES / "slicer_segment.png", optimize=True)
-    if classifier:
-        made.segmentation.SetDisplayVisibility(False)
-        (heat,) = classify([node], classifier, lambda event: None, device="cpu").wait().result.overlays
-        joined([draw_slice(name, way, node, heat) for name, way in VIEWS.items()]).save(
-            IMAGES / "slicer_classify.png", optimize=True
-        )
-    close_engines()
 
 
-def draw_slice(name: str, orientation: str, volume: Any, overlay: Any = None) -> np.ndarray:
-    """One slice through the middle, with what the scene shows on it."""
-    logic = slicer.vtkMRMLSliceLogic()
-    logic.SetMRMLApplicationLogic(slicer.modules.application)
-    logic.SetMRMLScene(slicer.mrmlScene)
-    view = logic.AddSliceNode(name)
-    view.SetOrientation(orientation)
-    view.SetDimensions(EDGE, EDGE, 1)
-    composite = logic.GetSliceCompositeNode()
-    composite.SetBackgroundVolumeID(volume.GetID())
-    if overlay is not None:
-        composite.SetForegroundVolumeID(overlay.GetID())
-        composite.SetForegroundOpacity(0.5)
-    logic.FitSliceToBackground(EDGE, EDGE)
-    window, renderer = _window()
-    mapper = vtk.vtkImageMapper()
-    mapper.SetColorWindow(255)
-    mapper.SetColorLevel(127.5)
-    mapper.SetInputConnection(logic.GetImageDataConnection())
-    actor = vtk.vtkActor2D()
-    actor.SetMapper(mapper)
-    actor.GetProperty().SetDisplayLocationToBackground()
-    renderer.AddActor2D(actor)
-    factory = slicer.vtkMRMLSliceViewDisplayableManagerFactory.GetInstance()
-    factory.SetMRMLApplicationLogic(slicer.modules.application)
-    _register(factory, "vtkMRMLSegmentationsDisplayableManager2D")
-    group = factory.InstantiateDisplayableManagers(renderer)
-    group.SetMRMLDisplayableNode(view)
-    return _picture(window, group)
+def classify_picture() -> None:
+    """Learn to tell made-up volumes with a bright spot from those without, and draw where the model looks."""
+    cases = [ClassCase(made_up(kind, seed)[0], kind) for seed in range(OF_EACH) for kind in (WITH, WITHOUT)]
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["RESMED_MODELS"] = folder
+        trained = train_classes(cases, "spots", _tell, minutes=None, device="cpu", plan=PLAN).wait()
+        print(trained)
+        node, spot = made_up(WITH, 1000)
+        result = classify([node], "spots", _nobody, device="cpu", explain=True, layer="layer3").wait().result
+        print("it is", *result.predicted)
+    (heat,) = result.overlays
+    joined([draw_slice(name, node, heat, spot) for name in VIEWS]).save(IMAGES / "slicer_classify.png", optimize=True)
 
 
-def draw_3d(segmentation: Any) -> np.ndarray:
-    """The surfaces, from the front and the left."""
-    view = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLViewNode", "view")
-    view.SetBoxVisible(False)
-    view.SetAxisLabelsVisible(False)
-    window, renderer = _window()
-    renderer.SetBackground(0.76, 0.76, 0.9)
-    factory = slicer.vtkMRMLThreeDViewDisplayableManagerFactory.GetInstance()
-    factory.SetMRMLApplicationLogic(slicer.modules.application)
-    _register(factory, "vtkMRMLSegmentationsDisplayableManager3D")
-    group = factory.InstantiateDisplayableManagers(renderer)
-    group.SetMRMLDisplayableNode(view)
-    window.Render()
-    camera = renderer.GetActiveCamera()
-    bounds = [0.0] * 6
-    segmentation.GetRASBounds(bounds)
-    middle = np.array([(bounds[k] + bounds[k + 1]) / 2 for k in (0, 2, 4)])
-    camera.SetFocalPoint(*middle)
-    camera.SetPosition(middle[0] - 300, middle[1] + 400, middle[2] + 150)
-    camera.SetViewUp(0, 0, 1)
-    renderer.ResetCamera(bounds)
-    camera.Zoom(1.5)
-    return _picture(window, group)
+def made_up(kind: str, seed: int) -> tuple[Any, np.ndarray]:
+    """A volume node: a grey egg with blurred texture in noise, with or without a bright spot; and the spot in RAS."""
+    rng = np.random.default_rng(seed)
+    index = np.stack(np.meshgrid(*[np.arange(SIZE)] * 3, indexing="ij"), -1).astype(float)
+    middle = SIZE / 2 + rng.uniform(-1, 1, 3)
+    egg = (((index - middle) / (SIZE * np.array([0.42, 0.4, 0.33]))) ** 2).sum(-1) < 1
+    texture = rng.normal(0, 1, (SIZE // 4,) * 3).repeat(4, 0).repeat(4, 1).repeat(4, 2)
+    voxels = rng.normal(10, 3, egg.shape) + egg * (60 + 8 * texture)
+    way = rng.normal(size=3)
+    spot = middle + way / np.linalg.norm(way) * SIZE * 0.18
+    if kind == WITH:
+        voxels += 90 * np.exp(-((index - spot) ** 2).sum(-1) / (2 * 2.2**2))
+    matrix = np.diag([SPACING, SPACING, SPACING, 1.0])
+    node = slicer.util.addVolumeFromArray(voxels.astype(np.float32), ijkToRAS=matrix, name=f"{kind} {seed}")
+    node.CreateDefaultDisplayNodes()
+    return node, spot[::-1] * SPACING
 
 
-def _register(factory: Any, name: str) -> None:
-    if not factory.IsDisplayableManagerRegistered(name):
-        factory.RegisterDisplayableManager(name)
+def _nobody(_: Any) -> None:
+    """Listen to nothing."""
 
 
-def _window() -> tuple[Any, Any]:
-    window = vtk.vtkRenderWindow()
-    window.SetOffScreenRendering(True)
-    window.SetMultiSamples(8)
-    window.SetSize(EDGE, EDGE)
-    renderer = vtk.vtkRenderer()
-    window.AddRenderer(renderer)
-    interactor = vtk.vtkRenderWindowInteractor()
-    interactor.SetRenderWindow(window)
-    return window, renderer
-
-
-def _picture(window: Any, group: Any) -> np.ndarray:
-    window.Render()
-    taken = vtk.vtkWindowToImageFilter()
-    taken.SetInput(window)
-    taken.ReadFrontBufferOff()
-    taken.Update()
-    data = taken.GetOutput()
-    width, height, _ = data.GetDimensions()
-    array = numpy_support.vtk_to_numpy(data.GetPointData().GetScalars()).reshape(height, width, -1)[::-1, :, :3]
-    group.SetMRMLDisplayableNode(None)
-    return array.copy()
-
-
-def joined(parts: list[np.ndarray]) -> Image.Image:
-    """Two by two, or in a row."""
-    rows = [parts[:2], parts[2:]] if len(parts) == 4 else [parts]
-    return Image.fromarray(np.vstack([np.hstack(row) for row in rows]))
+def _tell(event: Any) -> None:
+    if hasattr(event, "value"):
+        print(event)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    what, *arguments = sys.argv[1:]
+    {"segment": segment_picture, "classify": classify_picture}[what](*arguments)
+    close_engines()

@@ -21,7 +21,7 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 from ResMedLib import install
-from ResMedLib.undo import can_undo, undo
+from ResMedLib.undo import can_undo, undo, worked_on
 
 
 class ResMed(ScriptedLoadableModule):
@@ -135,16 +135,17 @@ class ResMedWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.progress.say("Installed. Choose a model and click again.")
         return False
 
+    def may_begin(self, area: Any) -> bool:
+        """Whether a click may begin a job that is shown in an area of the panel."""
+        return not area.is_running and self.ensure_core()
+
     def fill_models(self) -> None:
         """Read the lists of models anew."""
-        lists = (self.segment_panel.models, self.train_panel.bases, self.classify_panel.models)
-        problems = {problem for one in lists for problem in one.fill()}
-        if self.parameters is not None:
-            names = (self.parameters.model, self.parameters.base, self.parameters.classModel)
-            for one, name in zip(lists, names, strict=True):
-                if name:
-                    one.choose(name)
-        for problem in sorted(problems):
+        from napari_resmed.models.catalogue import list_models
+
+        for one in (self.segment_panel.models, self.train_panel.bases, self.classify_panel.models):
+            one.fill()
+        for problem in list_models()[1]:
             self.progress.say(f"A model was left out: {problem}.")
 
     def refresh(self, *_: Any) -> None:
@@ -156,8 +157,11 @@ class ResMedWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.undoButton.enabled = can_undo() and not self.progress.is_running
 
     def undo(self) -> None:
-        """Take away what the last click added."""
-        undo()
+        """Take away what the last click added; asks where somebody has painted on it since."""
+        changed = worked_on()
+        question = f"{', '.join(changed)} was painted on since it was made. Take it away, with that work?"
+        if not changed or slicer.util.confirmOkCancelDisplay(question, "ResMed"):
+            undo()
         self.refresh()
 
     def _with_core(self) -> None:
@@ -184,8 +188,8 @@ class ResMedWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.parameters = None
 
     def _on_scene_start_close(self, *_: Any) -> None:
-        for area in (self.progress, self.training):
-            area.cancel()
+        # A training has its copy of everything, and goes on.
+        self.progress.cancel()
         self._let_parameters_go()
 
     def _on_scene_end_close(self, *_: Any) -> None:
@@ -223,16 +227,27 @@ class ResMedLogic(ScriptedLoadableModuleLogic):
     def segment_folder(self, item: int, model: str, on_event: Any = None, **options: Any) -> Any:
         """Segment every volume below an item of the subject hierarchy; see :class:`ResMedLib.batch.Batch`."""
         segment = self._library("segment").segment
-        batch = self._library("batch").Batch
-        return batch(
-            item, lambda node, hear: segment([node], model, hear, new_step=False, **options), on_event or _nobody
-        )
+
+        def one(node: Any, hear: Any, first: bool) -> Any:
+            return segment([node], model, hear, new_step=first, **options)
+
+        return self._library("batch").Batch(item, one, on_event or _nobody)
 
     def train(self, cases: Any, name: str, on_event: Any = None, **options: Any) -> Any:
         """See :func:`ResMedLib.train.train`; cases are pairs of a segmentation node and its volume nodes."""
         case = self._library("cases").TrainCase
         pairs = [case(labels, tuple(images)) for labels, images in cases]
         return self._library("train").train(pairs, name, on_event or _nobody, **options)
+
+    def train_classes(self, cases: Any, name: str, on_event: Any = None, **options: Any) -> Any:
+        """See :func:`ResMedLib.train_classes.train_classes`; cases are pairs of a volume node and its class."""
+        case = self._library("class_cases").ClassCase
+        pairs = [case(volume, str(class_name)) for volume, class_name in cases]
+        return self._library("train_classes").train_classes(pairs, name, on_event or _nobody, **options)
+
+    def resume_training(self, name: str, on_event: Any = None) -> Any:
+        """See :func:`ResMedLib.training_job.resume_training`."""
+        return self._library("training_job").resume_training(name, on_event or _nobody)
 
     def classify(self, volumes: Any, model: str, on_event: Any = None, **options: Any) -> Any:
         """See :func:`ResMedLib.classify.classify`."""

@@ -6,7 +6,15 @@ import pytest
 
 from napari_resmed.errors import ModelError
 from napari_resmed.models import catalogue
-from napari_resmed.models.catalogue import BUILT_IN, find_model, list_models, own_models_folder, remove_model
+from napari_resmed.models.catalogue import (
+    BUILT_IN,
+    find_model,
+    list_bases,
+    list_models,
+    own_models_folder,
+    remove_model,
+)
+from napari_resmed.nets.encoders import ENCODERS
 from tests.small_models import describe, save
 
 
@@ -64,6 +72,15 @@ class TestList:
         models, problems = list_models()
         assert [model.name for model in models] == ["bands"]
         assert len(problems) == 1
+
+
+class TestBases:
+    def test_by_task(self, own: Path) -> None:
+        assert [model.name for model in list_bases("segment")] == ["bands"]
+        assert [model.name for model in list_bases("classify")] == ["bands"]
+
+    def test_networks_are_those_whose_encoder_can_be_taken(self) -> None:
+        assert catalogue.WITH_ENCODER == ENCODERS
 
 
 class TestFind:

@@ -47,6 +47,24 @@ def folder(name: str, *nodes: Any) -> int:
     return int(item)
 
 
+def patient(name: str, *nodes: Any) -> int:
+    """A patient of the subject hierarchy with a study that holds the nodes."""
+    hierarchy = slicer.mrmlScene.GetSubjectHierarchyNode()
+    item = hierarchy.CreateSubjectItem(hierarchy.GetSceneItemID(), name)
+    study = hierarchy.CreateStudyItem(item, "study")
+    for node in nodes:
+        hierarchy.SetItemParent(hierarchy.GetItemByDataNode(node) or hierarchy.CreateItem(study, node), study)
+    return int(item)
+
+
+def slice_view(name: str, to_ras: np.ndarray) -> Any:
+    """A slice view that shows the plane through the matrix' last column, across its third."""
+    view = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSliceNode", name)
+    view.SetLayoutName(name)
+    view.GetSliceToRAS().DeepCopy(slicer.util.vtkMatrixFromArray(to_ras))
+    return view
+
+
 def sequence(frames: list[np.ndarray], matrix: np.ndarray = ASKEW) -> tuple[Any, Any]:
     """A sequence's proxy volume and its browser; the first frame is shown."""
     made = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", "sequence")

@@ -23,7 +23,9 @@ def test_every_volume_below_a_folder_and_why_one_was_left_out(worker: Path) -> N
     hierarchy = slicer.mrmlScene.GetSubjectHierarchyNode()
     hierarchy.SetItemParent(inner, outer)
     said: list[Any] = []
-    batch = Batch(outer, lambda node, hear: segment([node], "bands", hear, new_step=False, device="cpu"), said.append)
+    batch = Batch(
+        outer, lambda node, hear, new: segment([node], "bands", hear, new_step=new, device="cpu"), said.append
+    )
     batch.wait()
     assert isinstance(said[-1], Finished)
     result = said[-1].result
@@ -43,4 +45,4 @@ def test_every_volume_below_a_folder_and_why_one_was_left_out(worker: Path) -> N
 
 def test_a_folder_without_volumes_is_refused(scene: Any) -> None:
     with pytest.raises(InputError, match="no volume in this folder"):
-        Batch(nodes.folder("empty"), lambda node, hear: None, lambda event: None)
+        Batch(nodes.folder("empty"), lambda node, hear, new: None, lambda event: None)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-# Refuses what must not be loaded, then loads every part of the module and makes values of nodes.
+# Refuses what must not be loaded, then loads every part of the module, opens the panel and makes values of nodes.
 _SCRIPT = """
 import sys
 FORBIDDEN = {"torch", "monai", "napari", "qtpy", "magicgui", "superqt", "PyQt5", "PyQt6", "PySide6"}
@@ -24,6 +24,9 @@ import importlib, pathlib
 import ResMed
 for path in sorted(pathlib.Path(sys.argv[2], "ResMedLib").glob("*.py")):
     importlib.import_module(f"ResMedLib.{path.stem}")
+ResMed.ResMedLogic.warm_up = lambda self, model: None  # no worker is needed here
+ResMed.install.is_installed = lambda: True  # it looks for torch's files, which is not loading it
+ResMed.ResMedWidget().setup()
 from tests.slicer import nodes
 from ResMedLib.volumes import source_of
 source_of(nodes.volume(nodes.bands()))

@@ -18,6 +18,8 @@ from tests.slicer import nodes
 from tests.slicer.shim.qt import fire_timers
 from tests.slicer.test_painted import ONE, segmentation
 from tests.slicer.test_train import PLAN
+from tests.train.classify.small import QUICK as CLASS_PLAN
+from tests.train.classify.small import network
 
 
 @pytest.fixture
@@ -48,6 +50,16 @@ def run(area: Any) -> str:
     return str(area._words.text)
 
 
+def until_curves(area: Any) -> None:
+    """Until a training under way has told its first figure."""
+    end = time.monotonic() + 300
+    while not slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLPlotChartNode"):
+        assert area.is_running, area._words.text
+        assert time.monotonic() < end
+        fire_timers()
+        time.sleep(0.02)
+
+
 def choose(combo: Any, text: str) -> None:
     combo.currentIndex = combo.texts.index(text)
 
@@ -71,6 +83,23 @@ class TestSegment:
         assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
         assert not ui.undoButton.enabled
         assert panel.parameters.volume is node
+
+    def test_undo_asks_where_somebody_painted_since(self, panel: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[str] = []
+        answers = iter([False, True])
+        monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda text, *_: asked.append(text) or next(answers))
+        volume = nodes.volume(nodes.bands(), np.eye(4), "T1")
+        panel.ui.volumeSelector.setCurrentNode(volume)
+        choose(panel.ui.modelComboBox, "bands")
+        panel.ui.applyButton.click()
+        run(panel.progress)
+        (node,) = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+        slicer.util.updateSegmentBinaryLabelmapFromArray(ONE.astype(np.uint8), node, "Segment_2", volume)
+        panel.ui.undoButton.click()
+        assert "T1 bands was painted on" in asked[0]
+        assert slicer.mrmlScene.IsNodePresent(node)
+        panel.ui.undoButton.click()
+        assert not slicer.mrmlScene.IsNodePresent(node)
 
     def test_cancel(self, panel: Any) -> None:
         panel.ui.volumeSelector.setCurrentNode(nodes.volume(np.tile(nodes.bands((20, 20, 20)), (4, 4, 4)), np.eye(4)))
@@ -131,13 +160,19 @@ class TestTrain:
         ui.minutesSpinBox.value = 0.05
         choose(ui.deviceComboBox, "cpu")
         ui.trainButton.click()
-        assert ui.newModelEdit.text == "my-model"
+        assert ui.newModelEdit.placeholderText == "my-model"
         assert ui.stopButton.visible
         assert not ui.trainButton.visible
         ui.stopButton.click()
         said = run(panel.training)
         assert said.startswith("Made my-model in "), said
+        assert "It was stopped early" in said
+        assert ui.unfinishedLabel.text == "The training of my-model is unfinished."
         assert "my-model" in ui.modelComboBox.texts
+        # The next one is another, unless the person says otherwise.
+        assert ui.newModelEdit.placeholderText == "my-model-2"
+        ui.newModelEdit.text = "my-model"
+        assert ui.newModelNote.visible
 
     def test_nothing_painted_is_told(self, panel: Any) -> None:
         volume = nodes.volume(nodes.bands())
@@ -146,6 +181,65 @@ class TestTrain:
         panel.ui.segmentationSelector.setCurrentNode(node)
         panel.ui.trainButton.click()
         assert panel.ui.trainStatusLabel.text.startswith("Case 1: nothing is painted over the volume")
+
+    def test_complete_slices(self, panel: Any) -> None:
+        ui = panel.ui
+        volume = nodes.volume(nodes.bands(), np.eye(4))
+        nodes.slice_view("Red", np.diag([1.0, 1, 1, 1]))
+        node = segmentation(volume, tumour=ONE)
+        ui.segmentationSelector.setCurrentNode(node)
+        assert not ui.completeSlices.visible
+        ui.onlyPaintedCheckBox.checked = True
+        assert ui.completeSlices.visible
+        ui.completeSliceButton.click()
+        assert ui.trainStatusLabel.text == "Slice 0 is complete."
+        assert ui.completeSlicesLabel.text.startswith("1 marked")
+        ui.completeSliceButton.click()
+        ui.completePaintedButton.click()
+        assert ui.completeSlicesLabel.text.startswith("4 marked")
+        ui.unmarkSlicesButton.click()
+        assert not ui.unmarkSlicesButton.enabled
+
+    def test_classes_of_volumes_cancelled_and_resumed(self, panel: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """From a folder of the subject hierarchy to a classifier in the Classify tab, by way of Cancel."""
+        from ResMedLib import train_classes
+
+        plan = {**CLASS_PLAN, "steps": 100_000, "batch": 4, "arguments": network(spatial_dims=3)}
+        quick = partial(train_classes.train_classes, plan=plan, precision="fp32")
+        monkeypatch.setattr(train_classes, "train_classes", quick)
+        ui = panel.ui
+        assert ui.classifyButton.enabled is False
+        ui.taskComboBox.currentIndex = 1
+        assert ui.classSource.visible
+        assert not ui.paintedSource.visible
+        assert not ui.trainButton.enabled
+        rng = np.random.default_rng(0)
+        for kind, name in enumerate(("dark", "bright")):
+            arrays = [(rng.normal(20, 3, ONE.shape) + 60 * kind * ONE).astype(np.float32) for _ in range(3)]
+            shown = [nodes.volume(array, np.eye(4)) for array in arrays]
+            ui.classItemComboBox.setCurrentItem(nodes.folder(name, *shown))
+            ui.classNameEdit.text = name
+            ui.addClassButton.click()
+        assert ui.classAdvice.text == "3 bright, 3 dark."
+        assert ui.newModelEdit.placeholderText == "bright-or-dark"
+        choose(ui.deviceComboBox, "cpu")
+        before = slicer.mrmlScene.GetNumberOfNodes()
+        ui.trainButton.click()
+        until_curves(panel.training)
+        ui.trainCancelButton.click()
+        assert run(panel.training) == "Cancelled; the training of bright-or-dark can be resumed."
+        assert slicer.mrmlScene.GetNumberOfNodes() == before
+        ui.resumeButton.click()
+        until_curves(panel.training)
+        ui.stopButton.click()
+        said = run(panel.training)
+        assert said.startswith("Made bright-or-dark in "), said
+        assert "AUC" in said
+        assert ui.classModelComboBox.texts == ["bright-or-dark"]
+        assert ui.classModelNote.text == "image: bright, dark"
+        ui.classVolumeSelector.setCurrentNode(shown[0])
+        ui.classifyButton.click()
+        assert run(panel.progress).startswith("It is ")
 
 
 class TestScene:

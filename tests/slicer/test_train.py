@@ -13,8 +13,10 @@ from napari_resmed.errors import InputError
 from napari_resmed.events import Finished, Metric, Progress, Warning
 from napari_resmed.models.catalogue import list_models
 from ResMedLib.cases import TrainCase, add_case, cases_of, remove_case
+from ResMedLib.complete_slices import mark
 from ResMedLib.segment import segment
 from ResMedLib.train import collect, train
+from ResMedLib.volumes import source_of
 from tests.slicer import nodes
 from tests.slicer.test_painted import ONE, TWO, box, segmentation
 from tests.train.small import LITTLE_NETWORK, QUICK
@@ -51,6 +53,27 @@ class TestCollect:
         second = nodes.volume(nodes.bands(), name="FLAIR")
         (collected,), _ = collect([TrainCase(one.segmentation, (*one.volumes, second))], only_painted=False)
         assert collected["images"][0].channels == 2
+
+    def test_a_patients_cases_go_together_and_are_numbers(self, scene: Any) -> None:
+        cases = [case(0), case(1), case(2)]
+        nodes.patient("Doe^Jane", *(one.volumes[0] for one in cases[:2]))
+        collected, _ = collect(cases, only_painted=False)
+        assert [one["group"] for one in collected] == ["patient 1", "patient 1", ""]
+
+    def test_complete_slices_tell_one_segment_from_the_rest(self, scene: Any) -> None:
+        one = case()
+        source = source_of(one.volumes[0])
+        mark(one.segmentation, source, [(0, 2), (0, 4)])
+        (collected,), _ = collect([one], only_painted=True)
+        assert collected["complete_slices"] == [(0, 2), (0, 4)]
+        (collected,), _ = collect([one], only_painted=False)
+        assert collected["complete_slices"] == []
+
+    def test_forgotten_slices_are_told(self, scene: Any) -> None:
+        volume = nodes.volume(nodes.bands(), np.eye(4))
+        thin = box((4, 5), (2, 12), (3, 13))
+        _, notes = collect([TrainCase(segmentation(volume, tumour=thin), (volume,))], only_painted=False)
+        assert notes == ["case 1: only some slices are painted, and the rest of the volume counts as background"]
 
     def test_nothing_to_learn_is_told(self, scene: Any) -> None:
         with pytest.raises(InputError, match="nothing to learn from"):

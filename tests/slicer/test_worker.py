@@ -58,7 +58,7 @@ class TestCancel:
     def test_the_rest_of_a_batch_is_left(self, worker: Path) -> None:
         item = nodes.folder("study", large(), large())
         said: list[Any] = []
-        batch = Batch(item, lambda node, hear: segment([node], "heavy", hear, **OPTIONS), said.append)
+        batch = Batch(item, lambda node, hear, _: segment([node], "heavy", hear, **OPTIONS), said.append)
         until(lambda: said)
         batch.cancel()
         until(lambda: batch.ended)

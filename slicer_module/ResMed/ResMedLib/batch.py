@@ -12,11 +12,11 @@ from napari_resmed.errors import InputError, ResMedError
 from napari_resmed.events import Event, Failed, Finished, Progress, Started
 from ResMedLib.hierarchy import volumes_in
 from ResMedLib.running_job import OnEvent, RunningJob
-from ResMedLib.undo import begin_step
 
 __all__ = ["Batch", "BatchResult"]
 
-Start = Callable[[Any, OnEvent], RunningJob]
+# Node, listener, and whether what comes of it is the first of a step of Undo.
+Start = Callable[[Any, OnEvent, bool], RunningJob]
 
 
 @dataclass
@@ -43,7 +43,8 @@ class Batch:
     item:
         Of the subject hierarchy: a folder, study, patient, or a volume.
     start:
-        Begins the work on one node, e.g. :func:`ResMedLib.segment.segment`; all results are one step of Undo.
+        Begins the work on one node, e.g. :func:`ResMedLib.segment.segment`, given the node, who listens, and whether
+        its result begins a step of Undo: all of them are one.
     on_event:
         Told the progress of all together, and at the end ``Finished`` with :class:`BatchResult`, or ``Failed`` where
         it was cancelled.
@@ -66,7 +67,6 @@ class Batch:
         self._seconds = 0.0
         self.result = BatchResult()
         self.ended = False
-        begin_step()
         self._next()
 
     def cancel(self) -> None:
@@ -90,7 +90,7 @@ class Batch:
             if not slicer.mrmlScene.IsNodePresent(node):
                 continue
             try:
-                self._job = self._start(node, self._hear)
+                self._job = self._start(node, self._hear, not self.result.done)
             except ResMedError as problem:
                 self.result.failed.append((node.GetName(), str(problem)))
             else:

@@ -14,7 +14,7 @@ from ResMedLib.hierarchy import beside
 from ResMedLib.overlays import add_overlay, show_over
 from ResMedLib.running_job import OnEvent, RunningJob
 from ResMedLib.tables import add_table
-from ResMedLib.undo import begin_step
+from ResMedLib.undo import step
 from ResMedLib.volumes import SHOWN, Source, source_of
 
 __all__ = ["Classes", "classify"]
@@ -69,11 +69,15 @@ def classify(
     # Numbers for names: a node's may be a patient's.
     images = [replace(source.volume, name=str(number)) for number, source in enumerate(sources, 1)]
     parameters = {"images": images, "model": model, "explain": explain, **options}
-    return RunningJob(shared_engine(), "classify", parameters, lambda result: _show(sources, result), on_event)
+
+    def finish(result: dict[str, Any]) -> Classes:
+        with step():
+            return _show(sources, result)
+
+    return RunningJob(shared_engine(), "classify", parameters, finish, on_event)
 
 
 def _show(sources: Sequence[Source], result: dict[str, Any]) -> Classes:
-    begin_step()
     images = result["images"]
     there = [slicer.mrmlScene.IsNodePresent(source.node) for source in sources]
     names = [source.node.GetName() if present else "(removed)" for source, present in zip(sources, there, strict=True)]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from ResMedLib.hierarchy import volumes_in
 from ResMedLib.model_list import ModelList
 from ResMedLib.progress import ProgressArea
 
 __all__ = ["ClassifyPanel"]
+
+NO_MODEL = "No model that classifies is there yet; train one in the Train tab, from classes of volumes."
 
 
 class ClassifyPanel:
@@ -16,7 +19,7 @@ class ClassifyPanel:
     Parameters
     ----------
     host:
-        The module's widget: its ``ui``, ``parameters``, ``ensure_core``.
+        The module's widget: its ``ui``, ``parameters``, ``may_begin``.
     progress:
         Where jobs are shown.
     """
@@ -24,40 +27,41 @@ class ClassifyPanel:
     def __init__(self, host: Any, progress: ProgressArea) -> None:
         self._host, self._progress = host, progress
         self.ui = host.ui
-        self.models = ModelList(self.ui.classModelComboBox, self.ui.classModelNote, "classification", self._keep_model)
+        combo, note = self.ui.classModelComboBox, self.ui.classModelNote
+        self.models = ModelList(host, combo, note, "classModel", _models, none=NO_MODEL)
         self.ui.classifyButton.connect("clicked()", self.classify)
         self.ui.classBatchApplyButton.connect("clicked()", self.classify_folder)
 
     def refresh(self) -> None:
         """Fit what can be clicked to what is chosen."""
-        parameters, running = self._host.parameters, self._progress.is_running
-        self.ui.classifyButton.enabled = not running and parameters is not None and parameters.classVolume is not None
-        self.ui.classBatchApplyButton.enabled = not running
+        parameters = self._host.parameters
+        # Before the core is there a click installs it.
+        may = not self._progress.is_running and (self.models.chosen is not None or not self._host.has_core)
+        self.ui.classifyButton.enabled = may and parameters is not None and parameters.classVolume is not None
+        self.ui.classBatchApplyButton.enabled = may
 
     def classify(self) -> None:
         """Classify the chosen volume."""
-        if not self._progress.is_running and self._host.ensure_core():
+        if self._host.may_begin(self._progress):
             self._run([self._host.parameters.classVolume])
 
     def classify_folder(self) -> None:
         """Classify every volume below the chosen item of the subject hierarchy."""
-        if self._progress.is_running or not self._host.ensure_core():
-            return
-        from ResMedLib.hierarchy import volumes_in
-
-        self._run(volumes_in(self.ui.classFolderComboBox.currentItem()))
+        if self._host.may_begin(self._progress):
+            self._run(volumes_in(self.ui.classFolderComboBox.currentItem()))
 
     def _run(self, nodes: list[Any]) -> None:
         from ResMedLib.classify import classify
 
-        parameters, model = self._host.parameters, self.models.chosen
-        folder = str(model.folder) if model is not None else ""
+        parameters, model = self._host.parameters, self.models.folder
         options = {"explain": parameters.explain, "device": parameters.device}
-        self._progress.run(lambda hear: classify(nodes, folder, hear, **options), _said)
+        self._progress.run(lambda hear: classify(nodes, model, hear, **options), _said)
 
-    def _keep_model(self, name: str) -> None:
-        if self._host.parameters is not None:
-            self._host.parameters.classModel = name
+
+def _models() -> list[Any]:
+    from napari_resmed.models.catalogue import list_models
+
+    return list_models("classification")[0]
 
 
 def _said(result: Any, seconds: float) -> str:

@@ -11,11 +11,16 @@ from napari_resmed.events import Metric
 
 __all__ = ["Curves"]
 
-_BLUE, _ORANGE = (0.0, 0.447, 0.698), (0.902, 0.624, 0.0)
+# What is drawn, by its name in :class:`napari_resmed.events.Metric`.
+COLOURS = {
+    "training loss": (0.0, 0.447, 0.698),
+    "mean Dice": (0.902, 0.624, 0.0),
+    "mean AUC": (0.902, 0.624, 0.0),
+}
 
 
 class Curves:
-    """Loss and mean Dice over steps, in nodes of the scene.
+    """Loss, and mean Dice or area under the ROC curve, over steps, in nodes of the scene.
 
     Parameters
     ----------
@@ -24,26 +29,20 @@ class Curves:
     """
 
     def __init__(self, name: str) -> None:
+        self._name = name
         self.tables: dict[str, Any] = {}
         self.chart = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode", f"{name} training")
         self.chart.SetTitle(f"Training {name}")
         self.chart.SetXAxisTitle("Step")
-        self.chart.SetYAxisTitle("Loss, Dice")
-        for figure, colour in (("training loss", _BLUE), ("mean Dice", _ORANGE)):
-            self._add(name, figure, colour)
         slicer.modules.plots.logic().ShowChartInLayout(self.chart)
 
-    @property
-    def nodes(self) -> list[Any]:
-        """Every node that was made."""
-        series = [self.chart.GetNthPlotSeriesNode(n) for n in range(self.chart.GetNumberOfPlotSeriesNodes())]
-        return [self.chart, *self.tables.values(), *series]
-
     def add(self, metric: Metric) -> None:
-        """Draw a figure, if it is one of those that are drawn."""
-        node = self.tables.get(metric.name)
-        if node is None:
+        """Draw a figure, if it is one of those that are drawn, and the chart is still there."""
+        if metric.name not in COLOURS or not slicer.mrmlScene.IsNodePresent(self.chart):
             return
+        if metric.name not in self.tables:
+            self._begin(metric.name)
+        node = self.tables[metric.name]
         table = node.GetTable()
         row = table.InsertNextBlankRow()
         table.SetValue(row, 0, vtk.vtkVariant(float(metric.step)))
@@ -51,8 +50,15 @@ class Curves:
         table.Modified()
         node.Modified()
 
-    def _add(self, name: str, figure: str, colour: tuple[float, float, float]) -> None:
-        table = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", f"{name} {figure}")
+    def remove(self) -> None:
+        """Take everything out of the scene again."""
+        series = [self.chart.GetNthPlotSeriesNode(n) for n in range(self.chart.GetNumberOfPlotSeriesNodes())]
+        for node in (self.chart, *series, *self.tables.values()):
+            if node is not None and slicer.mrmlScene.IsNodePresent(node):
+                slicer.mrmlScene.RemoveNode(node)
+
+    def _begin(self, figure: str) -> None:
+        table = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", f"{self._name} {figure}")
         for title in ("Step", figure):
             column = vtk.vtkDoubleArray()
             column.SetName(title)
@@ -63,6 +69,7 @@ class Curves:
         series.SetYColumnName(figure)
         series.SetPlotType(slicer.vtkMRMLPlotSeriesNode.PlotTypeScatter)
         series.SetMarkerStyle(slicer.vtkMRMLPlotSeriesNode.MarkerStyleNone)
-        series.SetColor(*colour)
+        series.SetColor(*COLOURS[figure])
         self.chart.AddAndObservePlotSeriesNodeID(series.GetID())
         self.tables[figure] = table
+        self.chart.SetYAxisTitle(", ".join(self.tables))

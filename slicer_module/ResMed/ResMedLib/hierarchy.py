@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import slicer
 import vtk
 
-__all__ = ["beside", "item_of", "volumes_in"]
+__all__ = ["beside", "groups_of", "item_of", "patient_of", "volumes_in"]
 
 
 def beside(node: Any, results: list[Any]) -> None:
@@ -27,8 +28,28 @@ def item_of(node: Any) -> int:
     return item or hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)
 
 
+def patient_of(node: Any) -> int:
+    """The item of the patient that a node lies under; 0 where it lies under none."""
+    hierarchy = slicer.mrmlScene.GetSubjectHierarchyNode()
+    item = hierarchy.GetItemByDataNode(node) if hierarchy is not None else 0
+    level = slicer.vtkMRMLSubjectHierarchyConstants.GetDICOMLevelPatient()
+    return int(hierarchy.GetItemAncestorAtLevel(item, level)) if item else 0
+
+
+def groups_of(nodes: Sequence[Any]) -> list[str]:
+    """Which nodes lie under one patient: "patient 1", "patient 2", ...; nothing for those that lie under none.
+
+    Numbers for names: the names are patients', and a training writes down what it is told.
+    """
+    numbers: dict[int, int] = {}
+    items = [patient_of(node) for node in nodes]
+    return [f"patient {numbers.setdefault(item, len(numbers) + 1)}" if item else "" for item in items]
+
+
 def volumes_in(item: int) -> list[Any]:
     """Every image volume below an item of the hierarchy, itself included, in its order; label maps are none."""
+    if not item:
+        return []
     hierarchy = slicer.mrmlScene.GetSubjectHierarchyNode()
     below = vtk.vtkIdList()
     hierarchy.GetItemChildren(item, below, True)

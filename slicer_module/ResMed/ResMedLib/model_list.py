@@ -11,22 +11,37 @@ SCRATCH = "nothing (from scratch)"
 
 
 class ModelList:
-    """Models of one task in a combo box; the chosen name is kept in the scene.
+    """Models in a combo box; the chosen name is kept in the scene.
 
     Parameters
     ----------
+    host:
+        The module's widget: its ``parameters``.
     combo, note:
         The ``QComboBox``, and the ``QLabel`` under it, or None.
-    task:
-        ``"segmentation"`` or ``"classification"``.
-    kept:
-        Called with a name when the person chooses.
+    parameter:
+        Under which name the choice is kept.
+    read:
+        Gives the models to choose from; called once the core is there.
+    none:
+        What is said where there is no model.
     scratch:
         Whether the first entry is none.
     """
 
-    def __init__(self, combo: Any, note: Any, task: str, kept: Callable[[str], None], *, scratch: bool = False) -> None:
-        self._combo, self._note, self._task, self._kept, self._scratch = combo, note, task, kept, scratch
+    def __init__(
+        self,
+        host: Any,
+        combo: Any,
+        note: Any,
+        parameter: str,
+        read: Callable[[], list[Any]],
+        *,
+        none: str = "",
+        scratch: bool = False,
+    ) -> None:
+        self._host, self._combo, self._note, self._parameter = host, combo, note, parameter
+        self._read, self._none, self._scratch = read, none, scratch
         self._models: list[Any] = []
         self._filling = False
         combo.connect("currentIndexChanged(int)", self._on_chosen)
@@ -37,28 +52,29 @@ class ModelList:
         place = self._combo.currentIndex - self._scratch
         return self._models[place] if 0 <= place < len(self._models) else None
 
-    def fill(self) -> list[str]:
-        """Read the models anew; the chosen one stays. Needs the core.
+    @property
+    def folder(self) -> str:
+        """Where the chosen one lies; empty where there is none."""
+        return str(self.chosen.folder) if self.chosen is not None else ""
 
-        Returns
-        -------
-        list of str
-            One sentence for every folder that was left out.
-        """
-        from napari_resmed.models.catalogue import list_models
-
-        before = self.chosen.name if self.chosen is not None else ""
-        self._models, problems = list_models(self._task)
+    def fill(self) -> None:
+        """Read the models anew; the one that is kept in the scene stays, else the one that is shown."""
+        kept = getattr(self._host.parameters, self._parameter) if self._host.parameters is not None else ""
+        before = kept or (self.chosen.name if self.chosen is not None else "")
+        self._models = self._read()
         self._filling = True
         self._combo.clear()
         for name in [SCRATCH] * self._scratch + [model.name for model in self._models]:
             self._combo.addItem(name)
         self._filling = False
-        self.choose(before)
-        return problems
+        self._show(before)
 
     def choose(self, name: str) -> None:
-        """Choose by name; the first where there is none of that name."""
+        """Choose by name, and keep it; the first where there is none of that name."""
+        self._show(name)
+        self._keep()
+
+    def _show(self, name: str) -> None:
         names = [model.name for model in self._models]
         place = names.index(name) + self._scratch if name in names else 0
         self._filling = True
@@ -68,15 +84,19 @@ class ModelList:
 
     def _on_chosen(self, _: int = 0) -> None:
         if not self._filling:
-            self._kept(self.chosen.name if self.chosen is not None else "")
+            self._keep()
             self._describe()
+
+    def _keep(self) -> None:
+        if self._host.parameters is not None:
+            setattr(self._host.parameters, self._parameter, self.chosen.name if self.chosen is not None else "")
 
     def _describe(self) -> None:
         if self._note is None:
             return
         model = self.chosen
         if model is None:
-            self._note.text = "No model of this kind is installed."
+            self._note.text = self._none
         elif model.classifies:
             self._note.text = f"{', '.join(model.channels)}: {', '.join(model.classes)}"
         else:

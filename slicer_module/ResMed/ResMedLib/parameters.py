@@ -10,9 +10,11 @@ from typing import Annotated, Union
 from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode, vtkMRMLVectorVolumeNode
 from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
 
-__all__ = ["CARES", "DEVICES", "Parameters"]
+__all__ = ["CARES", "CLASSES", "DEVICES", "PAINTED", "Parameters"]
 
 DEVICES = ["auto", "cpu", "cuda", "mps"]
+# What the new model will tell: where something is, or what a volume as a whole is.
+PAINTED, CLASSES = "painted structures", "classes of volumes"
 CARES = ["bold", "normal", "careful"]
 # Slicer asks for typing.Union, with None in it, where several kinds of nodes may be chosen.
 Image = Union[vtkMRMLScalarVolumeNode, vtkMRMLVectorVolumeNode, None]  # noqa: UP007
@@ -34,6 +36,8 @@ class Parameters:
     mirrored: bool = False
     uncertainty: bool = False
 
+    task: Annotated[str, Choice([PAINTED, CLASSES])] = PAINTED
+    className: str
     segmentation: vtkMRMLSegmentationNode
     trainVolume: Image
     trainChannel2: Image

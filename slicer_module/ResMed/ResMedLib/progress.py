@@ -8,6 +8,10 @@ from typing import Any
 __all__ = ["ProgressArea"]
 
 
+def _nothing(_: Any) -> str:
+    return ""
+
+
 class ProgressArea:
     """Bar, words and Cancel; one job at a time.
 
@@ -23,6 +27,7 @@ class ProgressArea:
         self._bar, self._words, self._cancel, self._changed = bar, words, cancel, changed
         self.job: Any = None
         self._done: Callable[[Any, float], str] = lambda result, seconds: ""
+        self._left: Callable[[Any], str] = _nothing
         self._notes: list[str] = []
         bar.maximum = 100
         cancel.connect("clicked()", self.cancel)
@@ -37,7 +42,12 @@ class ProgressArea:
         """Show a sentence."""
         self._words.text = sentence[:1].upper() + sentence[1:]
 
-    def run(self, start: Callable[[Callable[[Any], None]], Any], done: Callable[[Any, float], str]) -> None:
+    def run(
+        self,
+        start: Callable[[Callable[[Any], None]], Any],
+        done: Callable[[Any, float], str],
+        left: Callable[[Any], str] = _nothing,
+    ) -> None:
         """Begin a job; an error of its own is said instead.
 
         Parameters
@@ -46,12 +56,14 @@ class ProgressArea:
             Given the listener, begins the job and returns it.
         done:
             Given result and seconds, says what was made.
+        left:
+            Given the job, which was cancelled or failed, says what is left of it all the same.
         """
         from napari_resmed.errors import ResMedError
 
         if self.job is not None:
             return
-        self._done = done
+        self._done, self._left = done, left
         self._notes.clear()
         self._bar.value = 0
         self.say("Starting…")
@@ -88,8 +100,11 @@ class ProgressArea:
             notes = "".join(f" {note[:1].upper()}{note[1:]}." for note in self._notes)
             self._end(self._done(event.result, event.seconds) + notes)
         elif isinstance(event, Failed):
-            cancelled = event.kind == "cancelled"
-            self._end("Cancelled; nothing was changed." if cancelled else f"{event.message}.")
+            left = self._left(self.job)
+            if event.kind == "cancelled":
+                self._end(f"Cancelled; {left or 'nothing was changed'}.")
+            else:
+                self._end(f"{event.message}." + (f" {left[:1].upper()}{left[1:]}." if left else ""))
 
     def _end(self, sentence: str) -> None:
         self.job = None

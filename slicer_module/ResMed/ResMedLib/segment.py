@@ -16,7 +16,7 @@ from ResMedLib.regions import cropped, inside
 from ResMedLib.running_job import OnEvent, RunningJob
 from ResMedLib.segmentations import add_segmentation
 from ResMedLib.tables import add_volume_table
-from ResMedLib.undo import begin_step
+from ResMedLib.undo import step
 from ResMedLib.volumes import SHOWN, Source, joined, source_of
 
 __all__ = ["Segmented", "segment"]
@@ -83,9 +83,8 @@ def segment(
     def finish(result: dict[str, Any]) -> Segmented:
         if not slicer.mrmlScene.IsNodePresent(source.node):
             raise InputError("the volume was removed while it was segmented, so its result was dropped")
-        if new_step:
-            begin_step()
-        return _show(source, mask, result, frame)
+        with step(new=new_step):
+            return _show(source, mask, result, frame)
 
     return RunningJob(shared_engine(), "segment", parameters, finish, on_event)
 

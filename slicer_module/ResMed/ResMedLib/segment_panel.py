@@ -9,6 +9,8 @@ from ResMedLib.progress import ProgressArea
 
 __all__ = ["SegmentPanel"]
 
+NO_MODEL = "No model that segments is there; train one in the Train tab."
+
 
 class SegmentPanel:
     """One volume, or every volume of a folder, with the chosen model.
@@ -16,7 +18,7 @@ class SegmentPanel:
     Parameters
     ----------
     host:
-        The module's widget: its ``ui``, ``parameters``, ``ensure_core``.
+        The module's widget: its ``ui``, ``parameters``, ``may_begin``.
     progress:
         Where jobs are shown.
     """
@@ -24,7 +26,7 @@ class SegmentPanel:
     def __init__(self, host: Any, progress: ProgressArea) -> None:
         self._host, self._progress = host, progress
         self.ui = host.ui
-        self.models = ModelList(self.ui.modelComboBox, self.ui.modelNote, "segmentation", self._keep_model)
+        self.models = ModelList(host, self.ui.modelComboBox, self.ui.modelNote, "model", _models, none=NO_MODEL)
         self.ui.applyButton.connect("clicked()", self.apply)
         self.ui.batchApplyButton.connect("clicked()", self.apply_to_folder)
         self.ui.modelComboBox.connect("currentIndexChanged(int)", self._on_model)
@@ -40,26 +42,27 @@ class SegmentPanel:
 
     def apply(self) -> None:
         """Segment the chosen volume."""
-        if self._progress.is_running or not self._host.ensure_core():
+        if not self._host.may_begin(self._progress):
             return
         from ResMedLib.segment import segment
 
-        nodes = self._nodes()
+        nodes, model, options = self._nodes(), self.models.folder, self._options()
         frame = self._host.parameters.frame if self._frames() > 1 else -1
-        self._progress.run(lambda hear: segment(nodes, self._model(), hear, frame=frame, **self._options()), _made)
+        self._progress.run(lambda hear: segment(nodes, model, hear, frame=frame, **options), _made)
 
     def apply_to_folder(self) -> None:
         """Segment every volume below the chosen item of the subject hierarchy."""
-        if self._progress.is_running or not self._host.ensure_core():
+        if not self._host.may_begin(self._progress):
             return
         from ResMedLib.batch import Batch
         from ResMedLib.segment import segment
 
-        item, model, options = self.ui.folderComboBox.currentItem(), self._model(), self._options()
-        self._progress.run(
-            lambda hear: Batch(item, lambda node, told: segment([node], model, told, new_step=False, **options), hear),
-            _made_many,
-        )
+        item, model, options = self.ui.folderComboBox.currentItem(), self.models.folder, self._options()
+
+        def one(node: Any, hear: Any, first: bool) -> Any:
+            return segment([node], model, hear, new_step=first, **options)
+
+        self._progress.run(lambda hear: Batch(item, one, hear), _made_many, _left_of_many)
 
     def _nodes(self) -> list[Any]:
         """The chosen volumes, as many as the model has channels."""
@@ -76,10 +79,6 @@ class SegmentPanel:
             "uncertainty": parameters.uncertainty,
         }
 
-    def _model(self) -> str:
-        model = self.models.chosen
-        return str(model.folder) if model is not None else ""
-
     def _channels(self) -> int:
         model = self.models.chosen
         return len(model.channels) if model is not None else 1
@@ -91,10 +90,6 @@ class SegmentPanel:
         from ResMedLib.volumes import frames_of
 
         return frames_of(parameters.volume)
-
-    def _keep_model(self, name: str) -> None:
-        if self._host.parameters is not None:
-            self._host.parameters.model = name
 
     def _on_model(self, _: int = 0) -> None:
         self._show_channels()
@@ -114,6 +109,12 @@ class SegmentPanel:
                 label.text = f"{names[place]}:"
 
 
+def _models() -> list[Any]:
+    from napari_resmed.models.catalogue import list_models
+
+    return list_models("segmentation")[0]
+
+
 def _made(result: Any, seconds: float) -> str:
     return (
         f"Made {result.segmentation.GetName()}: {result.structures} structures in {seconds:.1f} s. "
@@ -126,3 +127,8 @@ def _made_many(result: Any, seconds: float) -> str:
     for name, why in result.failed:
         said += f" {name} was left out: {why}."
     return said
+
+
+def _left_of_many(batch: Any) -> str:
+    done = len(batch.result.done) if batch is not None else 0
+    return f"the {done} made before stay; Undo takes them away" if done else ""

@@ -6,26 +6,23 @@ from collections.abc import Sequence
 from typing import Any
 
 from napari_resmed.errors import InputError
-from napari_resmed.events import Event, Metric, Warning
+from napari_resmed.train.painted import BACKGROUND, look_through
 from ResMedLib.cases import TrainCase
-from ResMedLib.curves import Curves
-from ResMedLib.engines import training_engine
+from ResMedLib.complete_slices import complete_slices
+from ResMedLib.hierarchy import groups_of
 from ResMedLib.painted import labels_of, values_of
 from ResMedLib.running_job import OnEvent, RunningJob
+from ResMedLib.training_job import start_training
 from ResMedLib.volumes import joined, source_of
 
-__all__ = ["BACKGROUND", "collect", "train"]
-
-# A segment of this name was painted as background on purpose, as in napari.
-BACKGROUND = "background"
-# A training writes down where it is when it is cancelled, which takes a moment.
-CANCEL_SECONDS = 5.0
+__all__ = ["collect", "train"]
 
 
 def collect(cases: Sequence[TrainCase], *, only_painted: bool) -> tuple[list[dict[str, Any]], list[str]]:
     """Cases as :func:`napari_resmed.jobs.train.train` takes them, as the nodes are now.
 
-    They are called "case 1", "case 2", ...: names of nodes may be patients', and a model remembers its cases.
+    They are called "case 1", "case 2", ...: names of nodes may be patients', and a model remembers its cases. Those of
+    one patient of the subject hierarchy are learnt from together or held out together.
 
     Parameters
     ----------
@@ -47,21 +44,35 @@ def collect(cases: Sequence[TrainCase], *, only_painted: bool) -> tuple[list[dic
     values = values_of([case.segmentation for case in cases])
     if set(values) <= {BACKGROUND}:
         raise InputError("only background is painted, or nothing: add a segment and paint the structure")
-    if only_painted and len(values) == 1:
-        raise InputError(
-            "only one segment is painted, and nothing to tell it from: paint some of the rest in a segment called "
-            '"background"'
-        )
-    made, notes = [], []
-    for number, case in enumerate(cases, 1):
+    made, notes, marked = [], [], 0
+    patients = groups_of([case.volumes[0] for case in cases])
+    for number, (case, patient) in enumerate(zip(cases, patients, strict=True), 1):
         source = joined([source_of(node) for node in case.volumes])
         name = f"case {number}"
         try:
             labels, said = labels_of(case.segmentation, source, values)
+            marks = complete_slices(case.segmentation, source) if only_painted else []
         except InputError as problem:
             raise InputError(f"{name}: {problem}") from problem
+        if not only_painted and look_through(labels.data).is_partly(labels.spacing_mm):
+            said.append("only some slices are painted, and the rest of the volume counts as background")
+        marked += len(marks)
         notes += [f"{name}: {note}" for note in said]
-        made.append({"name": name, "images": [source.volume], "labels": labels, "only_painted": only_painted})
+        made.append(
+            {
+                "name": name,
+                "images": [source.volume],
+                "labels": labels,
+                "only_painted": only_painted,
+                "complete_slices": marks,
+                "group": patient,
+            }
+        )
+    if only_painted and len(values) == 1 and not marked:
+        raise InputError(
+            "only one segment is painted, and nothing to tell it from: mark slices as complete, or paint some of the "
+            'rest in a segment called "background"'
+        )
     return made, notes
 
 
@@ -77,8 +88,7 @@ def train(
 ) -> RunningJob:
     """Train; returns at once. ``ask("stop")`` ends early and keeps the best.
 
-    The curves are drawn in the scene. The last event is ``Finished`` with the fields of
-    :class:`napari_resmed.jobs.training.Training`; the model is in everybody's list then.
+    See :func:`ResMedLib.training_job.start_training` for what is told and drawn.
 
     Parameters
     ----------
@@ -97,16 +107,5 @@ def train(
         If nothing can be learnt from what is painted.
     """
     data, notes = collect(cases, only_painted=only_painted)
-    curves: list[Curves] = []
-
-    def hear(event: Event) -> None:
-        if isinstance(event, Metric):
-            if not curves:
-                curves.append(Curves(name))
-            curves[0].add(event)
-        on_event(event)
-
-    for note in notes:
-        on_event(Warning(note))
-    parameters = {"data": data, "name": name, "base": base, "minutes": minutes, **options}
-    return RunningJob(training_engine(), "train", parameters, lambda result: result, hear, CANCEL_SECONDS)
+    parameters = {"data": data, "base": base, "minutes": minutes, **options}
+    return start_training(name, parameters, on_event, notes)

@@ -9,12 +9,15 @@ from pathlib import Path
 import platformdirs
 
 from napari_resmed.errors import ModelError, WorkError
+from napari_resmed.models.as_base import why_no_base
 from napari_resmed.models.folder import load_model
 from napari_resmed.models.model import Model
 
-__all__ = ["BUILT_IN", "find_model", "list_models", "own_models_folder", "remove_model"]
+__all__ = ["BUILT_IN", "find_model", "list_bases", "list_models", "own_models_folder", "remove_model"]
 
 BUILT_IN = Path(__file__).parent.parent / "starter"
+# Networks whose encoder a classifier can take: those of napari_resmed.nets.encoders, which a face must not load.
+WITH_ENCODER = ("UNet", "PlainConvUNet", "ResidualEncoderUNet")
 
 
 def own_models_folder() -> Path:
@@ -48,6 +51,17 @@ def list_models(task: str = "") -> tuple[list[Model], list[str]]:
             else:
                 models[model.name] = model
     return [model for model in models.values() if task in ("", model.task)], problems
+
+
+def list_bases(task: str) -> list[Model]:
+    """Every model that a training for a task, ``"segment"`` or ``"classify"``, can start from.
+
+    A classifier may begin with the encoder of a model that segments.
+    """
+    every, _ = list_models()
+    if task == "classify":
+        return [model for model in every if model.classifies or model.network in WITH_ENCODER]
+    return [model for model in every if not why_no_base(model)]
 
 
 def find_model(name: str | Path) -> Model:

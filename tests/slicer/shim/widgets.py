@@ -27,7 +27,7 @@ CLASSES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "QPushButton": ({"text": ""}, ("clicked()",)),
     "ctkCollapsibleButton": ({"text": "", "collapsed": False}, ()),
     "QCheckBox": ({"text": "", "checked": False}, ("toggled(bool)",)),
-    "QLineEdit": ({"text": ""}, ("textChanged(QString)",)),
+    "QLineEdit": ({"text": "", "placeholderText": ""}, ("textChanged(QString)",)),
     "QSpinBox": ({"value": 0}, ("valueChanged(int)",)),
     "QDoubleSpinBox": ({"value": 0.0}, ("valueChanged(double)",)),
     "QProgressBar": ({"value": 0, "maximum": 100}, ()),

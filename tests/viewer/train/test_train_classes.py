@@ -10,9 +10,9 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from napari_resmed.models.catalogue import list_models
+from napari_resmed.train.own_trainings import is_unfinished
 from napari_resmed.viewer.parts.running_job import training_engine
 from napari_resmed.viewer.train.class_source import ClassSource
-from napari_resmed.viewer.train.own_trainings import is_unfinished
 from napari_resmed.viewer.train.train_widget import TrainWidget
 from tests.train.classify.small import QUICK, network, picture, write_folders
 

@@ -16,10 +16,10 @@ from napari_resmed.errors import InputError
 from napari_resmed.io import write
 from napari_resmed.labels import Label, LabelMap, LabelSet
 from napari_resmed.models.catalogue import list_models, own_models_folder
+from napari_resmed.train.own_trainings import is_unfinished
 from napari_resmed.viewer.parts.running_job import training_engine
 from napari_resmed.viewer.segment.segment_widget import SegmentWidget
 from napari_resmed.viewer.train.complete_slices import complete_slices
-from napari_resmed.viewer.train.own_trainings import is_unfinished
 from napari_resmed.viewer.train.train_widget import TrainWidget
 from napari_resmed.volume import Volume
 

@@ -19,11 +19,11 @@ from qtpy.QtWidgets import QGridLayout, QLineEdit, QPushButton, QWidget
 from napari_resmed.errors import ResMedError
 from napari_resmed.events import Failed
 from napari_resmed.models.catalogue import own_models_folder
+from napari_resmed.models.names import name_trouble, slug
 from napari_resmed.viewer.layer_place import attributes_of
 from napari_resmed.viewer.layers import layer_to_volume, result_to_layer
 from napari_resmed.viewer.parts.image_choice import LayerChoice, images_of
 from napari_resmed.viewer.parts.in_turns import in_turns
-from napari_resmed.viewer.parts.model_names import name_trouble, slug
 from napari_resmed.viewer.parts.models_changed import models_changed
 from napari_resmed.viewer.parts.running_job import RunningJob
 from napari_resmed.viewer.scribble.session import Session

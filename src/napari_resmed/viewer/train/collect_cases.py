@@ -10,10 +10,10 @@ import numpy as np
 
 from napari_resmed.errors import InputError
 from napari_resmed.labels import LabelSet
+from napari_resmed.train.painted import look_through, why_not
 from napari_resmed.viewer.layer_place import attributes_of
 from napari_resmed.viewer.parts.label_meanings import labels_in
 from napari_resmed.viewer.train.complete_slices import complete_slices
-from napari_resmed.viewer.train.painted import look_through, why_not
 from napari_resmed.viewer.train.pairs import Pair, case_of, in_own_axes
 
 __all__ = ["collect_cases"]

@@ -10,8 +10,8 @@ from weakref import WeakKeyDictionary, WeakSet
 from napari.layers import Image, Labels
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_resmed.train.painted import Painted, look_through
 from napari_resmed.viewer.parts.background import Background
-from napari_resmed.viewer.train.painted import Painted, look_through
 
 __all__ = ["PaintedLayers"]
 

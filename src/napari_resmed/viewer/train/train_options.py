@@ -19,13 +19,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_resmed.models.as_base import why_no_base
-from napari_resmed.models.catalogue import list_models, own_models_folder
+from napari_resmed.models.catalogue import list_bases, own_models_folder
 from napari_resmed.models.model import Model
-from napari_resmed.viewer.parts.model_names import name_trouble, slug
+from napari_resmed.models.names import name_trouble, slug
+from napari_resmed.train.own_trainings import free_name
 from napari_resmed.viewer.parts.models_changed import models_changed
 from napari_resmed.viewer.parts.words import words
-from napari_resmed.viewer.train.own_trainings import free_name
 from napari_resmed.viewer.train.plan_editor import PlanEditor
 
 __all__ = ["MoreTrainOptions", "TrainOptions"]
@@ -34,8 +33,6 @@ DEFAULT_MINUTES = 10.0
 # Classes that make up a name between them.
 _MOST_IN_A_NAME = 2
 SCRATCH = "nothing (from scratch)"
-# Networks whose encoder a classifier can take, as in napari_resmed.nets.encoders.
-_WITH_ENCODER = ("UNet", "PlainConvUNet", "ResidualEncoderUNet")
 _CARE = {"bold": "bold: learns fast", "normal": "normal", "careful": "careful: keeps what it knows"}
 
 
@@ -100,10 +97,7 @@ class TrainOptions(QWidget):
 
     def read_models(self) -> None:
         """The list of models, read anew; the chosen one stays."""
-        every = list_models()[0]
-        # A classifier may begin with the encoder of a model that segments.
-        bases = [model for model in every if model.classifies or model.network in _WITH_ENCODER]
-        self._models = bases if self._classify else [model for model in every if not why_no_base(model)]
+        self._models = list_bases("classify" if self._classify else "segment")
         self._fill_bases()
         self._propose_name()
 

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_resmed.case import Dataset
 from napari_resmed.labels import Label
+from napari_resmed.train.painted import BACKGROUND, Painted
 from napari_resmed.viewer.layers import KEY
 from napari_resmed.viewer.parts.background import Background
 from napari_resmed.viewer.parts.label_meanings import labels_in, rename
@@ -24,7 +25,6 @@ from napari_resmed.viewer.train.cases_on_disk import CasesOnDisk
 from napari_resmed.viewer.train.collect_cases import collect_cases
 from napari_resmed.viewer.train.new_labels import resampled_labels
 from napari_resmed.viewer.train.only_painted import OnlyPainted
-from napari_resmed.viewer.train.painted import BACKGROUND, Painted
 from napari_resmed.viewer.train.painted_layers import PaintedLayers
 from napari_resmed.viewer.train.pairs import Pair, channels_of
 from napari_resmed.viewer.train.pairs_table import PairsTable

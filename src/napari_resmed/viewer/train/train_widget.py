@@ -25,16 +25,16 @@ from qtpy.QtWidgets import (
 )
 
 from napari_resmed.events import Failed, Preview
+from napari_resmed.models.names import name_trouble
+from napari_resmed.train.own_trainings import is_unfinished, last_unfinished, run_of
 from napari_resmed.viewer.parts.dock_width import DOCK_WIDTH
 from napari_resmed.viewer.parts.duration import duration
 from napari_resmed.viewer.parts.fold import Fold
-from napari_resmed.viewer.parts.model_names import name_trouble
 from napari_resmed.viewer.parts.models_changed import models_changed
 from napari_resmed.viewer.parts.running_job import RunningJob, cancel_all, training_engine
 from napari_resmed.viewer.parts.words import words
 from napari_resmed.viewer.train.class_source import ClassSource
 from napari_resmed.viewer.train.made import what_was_made
-from napari_resmed.viewer.train.own_trainings import is_unfinished, last_unfinished, run_of
 from napari_resmed.viewer.train.train_options import MoreTrainOptions, TrainOptions
 from napari_resmed.viewer.train.train_source import TrainSource
 from napari_resmed.viewer.train.train_view import TrainView

@@ -1,4 +1,4 @@
-"""What is painted in a Labels layer: which values, how much, on which slices."""
+"""What is painted in labels: which values, how much, on which slices."""
 
 from __future__ import annotations
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from napari_resmed.models.catalogue import own_models_folder
+from napari_resmed.models.names import name_trouble
 from napari_resmed.train.claim import is_claimed
 from napari_resmed.train.run_folder import RunFolder
-from napari_resmed.viewer.parts.model_names import name_trouble
 
 __all__ = ["free_name", "is_unfinished", "last_unfinished", "run_of"]
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from napari_resmed.viewer.train.painted import Painted, look_through, why_not
+from napari_resmed.train.painted import Painted, look_through, why_not
 
 
 class TestLookThrough:
