@@ -168,7 +168,7 @@ class TestView:
             data = np.zeros((40, 40, 40), np.float32)
             rng = np.random.default_rng(number)
             data[number : number + size, 12:30, 20:36] = rng.uniform(1, 2, (size, 18, 16))
-            return Volume(data, np.diag([1.0, 2, 2, 1]))
+            return Volume(data, np.array([[0.0, 0, 2, 0], [0, 2, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]]))
 
         def view(size: int) -> View:
             made = tuple(Case(f"c{n}", (rimmed(n, size),), class_name="ab"[n % 2]) for n in range(4))

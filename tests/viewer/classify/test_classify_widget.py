@@ -145,13 +145,24 @@ class TestClick:
         assert not classify.answer.slice_button.isVisible()
 
     def test_what_cannot_be_used_is_said(
-        self, classify: ClassifyWidget, viewer: napari.Viewer, qtbot: QtBot, messages: Messages
+        self,
+        classify: ClassifyWidget,
+        show: Callable[[Volume], Image],
+        viewer: napari.Viewer,
+        qtbot: QtBot,
+        messages: Messages,
     ) -> None:
         viewer.add_image(np.zeros((16, 16), np.uint8), name="empty")
         classify.models.choice.setCurrentText("a-flat")
         classify.start_button.click()
         qtbot.waitUntil(lambda: not classify.is_running, timeout=COLD_MS)
         assert "not usable" in messages[-1][1]
+        assert classify.result is None
+        # A volume is no picture.
+        show(scan())
+        classify.start_button.click()
+        qtbot.waitUntil(lambda: not classify.is_running, timeout=COLD_MS)
+        assert "it has 16 slices, expected a single one" in messages[-1][1]
         assert classify.result is None
 
     def test_a_modality_that_is_missing(
@@ -166,7 +177,10 @@ class TestClick:
         assert said["counted"] == {"T1": 0, "FLAIR": 1}
         assert classify.answer.counted.text() == "Counted: FLAIR 100%, T1 0%"
         assert classify.heat.name.startswith("my FLAIR ")
+        # Another model has not answered yet.
+        assert classify.answer.isVisible()
         classify.models.choice.setCurrentText("b-deep")
+        assert not classify.answer.isVisible()
         assert classify.channels.layers in ([flair], [other])
 
 

@@ -148,7 +148,9 @@ def _filled_mm(volumes: Sequence[Volume]) -> NDArray[np.float64]:
     """How large ``(z, y, x)`` the largest of what is not zero is, with some room, along the network's axes."""
     boxes = [Grid.of(volume, Preparation((1.0, 1.0, 1.0), crop_nonzero=True, own_spacing=True)) for volume in volumes]
     edges = [[volume.spacing_mm[axis] for axis in box.order.axes] for box, volume in zip(boxes, volumes, strict=True)]
-    return ROOM * np.max([np.multiply(box.source_shape, mm) for box, mm in zip(boxes, edges, strict=True)], 0)
+    sizes = np.array([np.multiply(box.source_shape, mm) for box, mm in zip(boxes, edges, strict=True)])
+    largest: NDArray[np.float64] = ROOM * sizes.max(0)
+    return largest
 
 
 def _window(volumes: Sequence[Volume]) -> tuple[float, float] | None:
