@@ -24,14 +24,14 @@ from napari_resmed.train.split import folds, split_cases
 __all__ = ["Start", "Usable", "make_class_plan", "smaller_batch"]
 
 # How many times every image should be seen, more or less; the network is as large as that allows.
-LAPS = 25
+LAPS = 20
 # Of a step, forward and backward, in operations a second: two cores of a present processor, a GPU. Only the network's
 # size hangs on it.
 OPERATIONS_A_SECOND = {"cpu": 6e10, "gpu": 2e13}
 # Backbone and features of the first stage, from the largest down.
 SIZES = (("resnet18", 64), ("resnet18", 32), ("resnet18", 16), ("resnet10", 16), ("resnet10", 8))
-# An image is halved before the first stage while its shortest edge has as many voxels: what is thin is gone after that,
-# and the last stage, where a heat map is made, knows fewer places. A volume is sooner, as it would take too long else.
+# An image is halved before the first stage while its edges (their geometric mean) have as many voxels: what is thin is
+# gone after that, and the last stage knows fewer places. A volume is halved sooner, as it would take too long else.
 LARGE_EDGE = {2: 80, 3: 32}
 MOST_HALVINGS = 2
 BATCH = {2: 32, 3: 8}
@@ -235,7 +235,8 @@ def _network(
 ) -> dict[str, Any]:
     """The largest network with which every image is seen often enough."""
     edges = view.patch[1:] if view.flat or network == "SequenceClassifier" else view.patch
-    fine = min(MOST_HALVINGS, max(0, math.floor(math.log2(min(edges) / LARGE_EDGE[len(edges)])) + 1))
+    limits = [LARGE_EDGE[len(edges)] * 2**halved for halved in range(MOST_HALVINGS)]
+    fine = sum(math.prod(edges) >= limit ** len(edges) for limit in limits)
     # Rather a narrow network than a blurred look; where none is quick enough, a blurred look at what is large.
     sizes = [(halvings, *size) for halvings in sorted({fine, MOST_HALVINGS if fine else 0}) for size in SIZES]
     arguments: dict[str, Any] = {}
