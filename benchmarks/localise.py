@@ -4,9 +4,9 @@ A tiny network learns to tell images with a lesion, a round spot, from those wit
 both. Then the job ``classify`` explains images that it has not seen, and the map's peak is looked for on the image's
 own grid, which in 3D is turned and has other voxels than the network's. Beside it the same for a network with shuffled
 weights, whose maps mean nothing, and how like the two maps are (Adebayo et al., NeurIPS 2018: they must differ).
-``python -m benchmarks.localise [2d] [2d-small] [2d-halved] [3d] [IMAGES]`` gives some of them, and how many images. A
-cell of the last layer is 8 voxels wide, 16 where the image is halved first, as the plan does with large ones: small are
-lesions of about that size.
+``python -m benchmarks.localise [2d] [2d-small] [2d-tiny] [2d-halved] [3d] [IMAGES]`` gives some of them, and how many
+images. A cell of the last layer is 8 voxels wide, 16 where the image is halved first, as the plan does with large ones:
+small are lesions of about that size, tiny those of less.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ LAYERS = ("", "layer3", "layer2")
 KINDS = {
     "2d": ((1, 64, 64), (9, 13), 200, 32, 0),
     "2d-small": ((1, 64, 64), (5, 9), 300, 32, 0),
+    "2d-tiny": ((1, 32, 32), (3, 5), 300, 32, 0),
     "2d-halved": ((1, 96, 96), (6, 10), 300, 32, 1),
     "3d": ((32, 32, 36), (6, 8), 150, 8, 0),
 }
