@@ -25,10 +25,10 @@ from napari_resmed.volume import Volume
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 SIZE = (1240, 780)
-LEARNT, STEPS = 120, 120
+LEARNT, STEPS = 120, 100
 KINDS = ("clear", "nodule")
-# Of what is learnt from, in voxels of 4 mm; what is shown is twice as fine.
-SHAPE = (16, 32, 32)
+# Of a scan, in voxels of 2 mm, and as the network sees it.
+SHAPE, SEEN = (32, 64, 64), [16, 32, 32]
 # Until napari has drawn what is new.
 SETTLE_MS = 1500
 
@@ -56,9 +56,9 @@ def classify(viewer: napari.Viewer, folder: Path) -> None:
         lines.append(f"{number}.nii.gz,{KINDS[number % 2]}")
     (data / "cases.csv").write_text("\n".join(lines), encoding="utf-8")
     # A small network, as for a few seconds, and as many steps as it needs on any machine.
-    changes = {"minutes": None, "steps": STEPS}
+    changes = {"minutes": None, "steps": STEPS, "learning_rate": 0.004, "patch": SEEN}
     _finish(train(data / "cases.csv", folder / "made-up", task="classify", minutes=0.3, plan=changes))
-    _show(viewer, scan(1001, fine=2))
+    _show(viewer, scan(1001))
     _, widget = viewer.window.add_plugin_dock_widget("napari-resmed", "Classify")
     widget.start_button.click()
     _wait(lambda: not widget.is_running)
@@ -68,7 +68,7 @@ def classify(viewer: napari.Viewer, folder: Path) -> None:
 def train_classes(viewer: napari.Viewer, folder: Path) -> None:
     """Classes typed for the scans of a window."""
     for number in range(6):
-        _show(viewer, scan(2000 + number, fine=2))
+        _show(viewer, scan(2000 + number))
     _, widget = viewer.window.add_plugin_dock_widget("napari-resmed", "Train")
     widget.task_choice.setCurrentIndex(1)
     rows = widget.source.rows
@@ -79,11 +79,10 @@ def train_classes(viewer: napari.Viewer, folder: Path) -> None:
 PICTURES: dict[str, Callable[[napari.Viewer, Path], None]] = {"classify": classify, "train_classes": train_classes}
 
 
-def scan(number: int, fine: int = 1) -> Volume:
+def scan(number: int) -> Volume:
     """A made-up trunk with two dark halves; in every second one a nodule lies in one of them."""
     rng = np.random.default_rng(number)
-    shape = tuple(edge * fine for edge in SHAPE)
-    z, y, x = (np.linspace(-1, 1, edge) for edge in shape)
+    z, y, x = (np.linspace(-1, 1, edge) for edge in SHAPE)
     z, y, x = z[:, None, None], y[None, :, None], x[None, None, :]
     wide = rng.uniform(0.8, 0.9)
     trunk = (x / wide) ** 2 + (y / 0.7) ** 2 < 1
@@ -91,13 +90,13 @@ def scan(number: int, fine: int = 1) -> Volume:
     for side in (-1, 1):
         middle = 0.4 * side + rng.normal(0, 0.02)
         image[((x - middle) / 0.3) ** 2 + (y / 0.5) ** 2 + (z / 0.9) ** 4 < 1] = 0.25
-    image = image + 0.06 * gaussian_filter(rng.standard_normal(shape), fine) / 0.15
+    image = image + 0.3 * gaussian_filter(rng.standard_normal(SHAPE), 2)
     if number % 2:
         place = rng.uniform(-0.5, 0.5), rng.uniform(-0.2, 0.2), rng.choice((-1, 1)) * rng.uniform(0.35, 0.45)
         away = ((z - place[0]) / 2) ** 2 + (y - place[1]) ** 2 + (x - place[2]) ** 2
-        image = image + 0.5 * (away < rng.uniform(0.14, 0.18) ** 2)
-    image = image + rng.normal(0, 0.04, shape)
-    affine = np.diag([*[4.0 / fine] * 3, 1.0])
+        image = image + 0.6 * (away < rng.uniform(0.18, 0.24) ** 2)
+    image = image + rng.normal(0, 0.03, SHAPE)
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])[[2, 1, 0, 3]]  # slices from the feet up
     return Volume((1000 * image).clip(0, None).astype(np.uint16), affine, "zyx", "", f"made-up scan {number % 1000}")
 
 
