@@ -28,7 +28,7 @@ BACKBONE: dict[str, Any] = {
     "in_channels": 1,
     "out_channels": 2,
     "backbone": "resnet10",
-    "backbone_arguments": {"features": [8, 16, 32, 64], "small_images": True},
+    "backbone_arguments": {"features": [8, 16, 32, 64], "halvings": 0},
 }
 # Head, what it is built from, and whether it knows the order.
 HEADS = {

@@ -4,8 +4,9 @@ A tiny network learns to tell images with a lesion, a round spot, from those wit
 both. Then the job ``classify`` explains images that it has not seen, and the map's peak is looked for on the image's
 own grid, which in 3D is turned and has other voxels than the network's. Beside it the same for a network with shuffled
 weights, whose maps mean nothing, and how like the two maps are (Adebayo et al., NeurIPS 2018: they must differ).
-``python -m benchmarks.localise [2d] [2d-small] [3d] [IMAGES]`` gives some of them, and how many images. A cell of the
-last layer is 8 voxels wide: small are lesions of about that size.
+``python -m benchmarks.localise [2d] [2d-small] [2d-tiny] [2d-halved] [3d] [IMAGES]`` gives some of them, and how many
+images. A cell of the last layer is 8 voxels wide, 16 where the image is halved first, as the plan does with large ones:
+small are lesions of about that size, tiny those of less.
 """
 
 from __future__ import annotations
@@ -28,18 +29,21 @@ from benchmarks.shared import finish
 from napari_resmed.jobs.classify import classify
 from napari_resmed.models.save import save_model
 from napari_resmed.nets import build_network
-from napari_resmed.predict.explain import METHODS, OCCLUSION
+from napari_resmed.predict.explain import LAYER_CAM, METHODS, OCCLUSION
 from napari_resmed.prepare.preparation import STORED, Preparation
 from napari_resmed.train.classify.plan import ClassPlan
 from napari_resmed.volume import Volume
 
 GOAL = 0.9
 LAYERS = ("", "layer3", "layer2")
-# Size of an image as the network sees it, the lesion's radius in voxels, steps of the training, images in each.
+# Size of an image as the network sees it, the lesion's radius in voxels, steps of the training, images in each, and how
+# often the network halves them first.
 KINDS = {
-    "2d": ((1, 64, 64), (9, 13), 200, 32),
-    "2d-small": ((1, 64, 64), (5, 9), 300, 32),
-    "3d": ((32, 32, 36), (6, 8), 150, 8),
+    "2d": ((1, 64, 64), (9, 13), 200, 32, 0),
+    "2d-small": ((1, 64, 64), (5, 9), 300, 32, 0),
+    "2d-tiny": ((1, 32, 32), (3, 5), 300, 32, 0),
+    "2d-halved": ((1, 96, 96), (6, 10), 300, 32, 1),
+    "3d": ((32, 32, 36), (6, 8), 150, 8, 0),
 }
 # In 3D what is classified are sagittal slices of 1.5 mm, counted from left to right: the network sees them turned.
 SCAN, TURNED = (24, 32, 32), np.array([[-1.5, 0, 0, 20], [0, 0, 1.0, -7], [0, -1.0, 0, 5], [0, 0, 0, 1]])
@@ -55,9 +59,9 @@ def main() -> None:
 
 
 def measure(name: str, count: int) -> None:
-    shape, radii, steps, batch = KINDS[name]
+    shape, radii, steps, batch, halvings = KINDS[name]
     begin = time.perf_counter()
-    plan = _plan(name, shape)
+    plan = _plan(name, shape, halvings)
     network = build_network(plan.network, plan.arguments)
     _teach(network, shape, radii, steps, batch)
     rng = np.random.default_rng(1)
@@ -76,7 +80,7 @@ def measure(name: str, count: int) -> None:
             flush=True,
         )
         for method in METHODS:
-            for layer in ("",) if method == OCCLUSION else LAYERS:
+            for layer in ("",) if method in (LAYER_CAM, OCCLUSION) else LAYERS:
                 _compare(volumes[:count], [mask for _, mask in sick], trained, shuffled, method, layer)
 
 
@@ -88,11 +92,12 @@ def _compare(
     maps = [one.heat.data for one in finish(classify(volumes, str(trained), **options)).images]
     each = 1000 * (time.perf_counter() - begin) / len(volumes)
     others = [one.heat.data for one in finish(classify(volumes, str(shuffled), **options)).images]
+    seen_by = layer or ("together" if method == LAYER_CAM else "the last")
     inside, by_chance = _share_inside(maps, lesions), _share_inside(others, lesions)
     pairs = [(a.ravel(), b.ravel()) for a, b in zip(maps, others, strict=True) if a.any() and b.any()]
     alike = f"rank correlation {np.mean([spearmanr(*pair)[0] for pair in pairs]):+.2f}" if pairs else "no heat"
     print(
-        f"  {method:10s} {layer or 'the last':9s} peak inside {inside:.2f}   of the goal {inside / GOAL:.2f}   "
+        f"  {method:10s} {seen_by:9s} peak inside {inside:.2f}   of the goal {inside / GOAL:.2f}   "
         f"shuffled weights: inside {by_chance:.2f}, {alike}   {each:.0f} ms an image",
         flush=True,
     )
@@ -103,14 +108,14 @@ def _share_inside(maps: list[NDArray[np.float32]], lesions: list[Mask]) -> float
     return float(np.mean(hits))
 
 
-def _plan(name: str, shape: tuple[int, int, int]) -> ClassPlan:
+def _plan(name: str, shape: tuple[int, int, int], halvings: int) -> ClassPlan:
     flat = shape[0] == 1
     arguments = {
         "spatial_dims": 2 if flat else 3,
         "in_channels": 1,
         "out_channels": 2,
         "backbone": "resnet10",
-        "backbone_arguments": {"features": [16, 16, 32, 32] if flat else [8, 16, 16, 32], "small_images": True},
+        "backbone_arguments": {"features": [16, 16, 32, 32] if flat else [8, 16, 16, 32], "halvings": halvings},
     }
     return ClassPlan(
         name=name, classes=("none", "lesion"), channels=("image",), network="ImageClassifier", arguments=arguments,

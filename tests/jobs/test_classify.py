@@ -97,6 +97,13 @@ class TestAnswers:
         assert broken.failed
         assert not good.failed
 
+    def test_a_volume_is_no_picture_and_a_picture_no_volume(self, bright: Path, tmp_path: Path) -> None:
+        deep = TestAttention.saved(tmp_path, "ImageClassifier", ("MR",), (8, 16, 16))
+        volume, flat = Volume(picture(0, 1, (8, 16, 16)), np.eye(4)), Volume(picture(0, 1)[None], np.eye(4))
+        assert run([volume], bright).images[0].quality == "not usable: it has 8 slices, expected a single one"
+        assert run([flat], deep).images[0].quality == "not usable: it is a single slice, expected a volume"
+        assert not run([volume], deep).images[0].failed
+
     def test_models_that_segment_are_refused(self, models_folder: Path) -> None:
         with pytest.raises(ModelError, match="segment with it"):
             run([], models_folder / "bands")
@@ -108,7 +115,7 @@ class TestAnswers:
 class TestHeat:
     def test_it_is_monais_in_the_images_geometry(self, bright: Path) -> None:
         volume = Volume(picture(0, 3)[None], np.diag([0.5, 0.5, 2.0, 1.0]) @ make_affine(), name="one")
-        done = run([volume], bright, explain=True).images[0]
+        done = run([volume], bright, explain=True, method="grad-cam").images[0]
         assert done.heat is not None
         assert done.heat.same_grid(volume)
         made = warm_network(load_model(bright), CPU)
@@ -136,17 +143,19 @@ class TestHeat:
 
     def test_frames_of_a_cine_loop_have_a_map_each_in_its_geometry(self, tmp_path: Path) -> None:
         model = TestAttention.saved(tmp_path, "SequenceClassifier", ("US",), (8, 16, 16))
-        frames = Volume(picture(0, 1, (8, 1, 16, 16)), np.eye(4), "tzyx", name="loop")
+        axial = np.eye(4)[[2, 1, 0, 3]]
+        frames = Volume(picture(0, 1, (8, 1, 16, 16)), axial, "tzyx", name="loop")
         done = run([frames], model, explain=True).images[0]
         assert done.heat is not None
         assert done.heat.axes == "tzyx"
         assert done.heat.shape == frames.shape
-        assert str(done.strongest[0][0]) == max(done.counted, key=done.counted.__getitem__)
+        most = max(done.counted, key=done.counted.__getitem__)
+        assert done.strongest[0] == (int(most), pytest.approx(done.counted[most], abs=1e-3))
 
     @pytest.mark.parametrize(
         ("wrong", "said"),
         [
-            ({"method": "saliency"}, "'saliency', expected one of grad-cam"),
+            ({"method": "saliency"}, "'saliency', expected one of layer-cam"),
             ({"layer": "layer9"}, "no layer 'layer9'"),
             ({"of": "blue"}, "no class 'blue'; expected one of dark, bright"),
         ],

@@ -35,8 +35,10 @@ class TestShapes:
         assert features.shape == (1, network.width, *[2] * spatial_dims)
         assert network.width == (40 if depth == 50 else 10)
 
-    def test_large_images_are_made_smaller_at_once(self) -> None:
-        assert ResNet(10, 2, 1, NARROW).eval()(torch.rand((1, 1, 64, 64))).shape == (1, 10, 2, 2)
+    @pytest.mark.parametrize(("halvings", "edge"), [(0, 8), (1, 4), (2, 2)])
+    def test_large_images_are_made_smaller_at_once(self, halvings: int, edge: int) -> None:
+        network = ResNet(10, 2, 1, NARROW, halvings=halvings).eval()
+        assert network(torch.rand((1, 1, 64, 64))).shape == (1, 10, edge, edge)
 
     @pytest.mark.parametrize(("depth", "monai"), [(18, resnet18), (50, resnet50)])
     def test_it_is_monais_where_monai_has_it(self, depth: int, monai: object) -> None:
@@ -51,7 +53,7 @@ class TestShapes:
             assert torch.allclose(mine, theirs(image), rtol=1e-4, atol=1e-5)
 
     def test_arguments_that_make_no_sense(self) -> None:
-        for wrong in ({"depth": 19}, {"shortcut": "B"}, {"blend": 1.0}, {"learn_blend": True}):
+        for wrong in ({"depth": 19}, {"halvings": 3}, {"shortcut": "B"}, {"blend": 1.0}, {"learn_blend": True}):
             with pytest.raises(ValueError, match="expected|needs"):
                 ResNet(**wrong)  # type: ignore[arg-type]
 

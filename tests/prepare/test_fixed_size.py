@@ -68,14 +68,15 @@ def test_a_volume_is_turned_first() -> None:
     assert torch.corrcoef(torch.stack([top.flatten(), seen.flatten()]))[0, 1] > 0.9
 
 
-@pytest.mark.parametrize("fit", ["whole", "middle"])
-def test_what_was_found_goes_back_to_its_place(fit: str) -> None:
+@pytest.mark.parametrize(("fit", "cut"), [("whole", False), ("middle", False), ("middle", True)])
+def test_what_was_found_goes_back_to_its_place(fit: str, cut: bool) -> None:
     """In a turned, anisotropic volume that is neither of the network's size nor of its spacing."""
     data = np.zeros((9, 30, 22), np.float32)
+    data[2:9, 12:30, 3:16] = 0.1  # what is left where the rim of nothing is cut away
     data[5:7, 18:22, 6:10] = 1
     affine = np.array([[0.0, -0.8, 0, 3], [0, 0, 1.1, 5], [-3, 0, 0, 9], [0, 0, 0, 1]])
     volume = Volume(data, affine)
-    preparation = Preparation((1.5, 1.0, 1.0), percentiles=(0, 100))
+    preparation = Preparation((1.5, 1.0, 1.0), percentiles=(0, 100), crop_nonzero=cut)
     seen = fixed_size(volume, preparation, (14, 25, 31), fit)[0].numpy()
     back = restore_fixed(seen, volume, preparation, fit)
     assert back.shape == data.shape

@@ -29,9 +29,11 @@ def classify(
     explain: Annotated[
         Path | None, typer.Option(help="A folder for heat maps: where each image speaks for its class.")
     ] = None,
-    explain_with: Annotated[str, typer.Option(help="How: grad-cam, grad-cam++ or occlusion (slow).")] = "grad-cam",
+    explain_with: Annotated[
+        str, typer.Option(help="How: layer-cam, grad-cam, grad-cam++ or occlusion (slow).")
+    ] = "layer-cam",
     explain_layer: Annotated[
-        str, typer.Option(help="A layer of the network, e.g. layer3; the last where nothing is said.")
+        str, typer.Option(help="A layer of the network, e.g. layer3; else the last, by layer-cam several together.")
     ] = "",
     explain_class: Annotated[str, typer.Option(help="For this class, instead of the one that was found.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",

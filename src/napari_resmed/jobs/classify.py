@@ -30,7 +30,7 @@ from napari_resmed.models.catalogue import find_model
 from napari_resmed.models.model import Model
 from napari_resmed.nets.classifiers import SequenceClassifier
 from napari_resmed.predict.classes import class_attention, class_probabilities
-from napari_resmed.predict.explain import GRAD_CAM, METHODS, OCCLUSION
+from napari_resmed.predict.explain import LAYER_CAM, METHODS, OCCLUSION
 from napari_resmed.predict.explain.heat import class_heat
 from napari_resmed.predict.explain.layers import layer_of
 from napari_resmed.predict.explain.strongest import strongest_slices
@@ -53,7 +53,7 @@ def classify(
     precision: str = "auto",
     tta: bool = False,
     explain: bool = False,
-    method: str = GRAD_CAM,
+    method: str = METHODS[0],
     layer: str = "",
     of: str = "",
     heat_folder: Path | str = "",
@@ -77,7 +77,8 @@ def classify(
     method:
         How: one of :data:`napari_resmed.predict.explain.METHODS`.
     layer:
-        Seen by which layer of the network, by its name in the backbone; the last one where empty.
+        Seen by which layer of the network, by its name in the backbone; where empty the last one, or several together
+        if the method takes them so.
     of:
         For which class; the predicted one where empty.
     heat_folder:
@@ -151,11 +152,12 @@ class _Work:
     @property
     def made_by(self) -> dict[str, Any]:
         """How a heat map was made."""
+        unnamed = "several together" if self.method == LAYER_CAM else "the last"
         return {
             "program": f"napari-resmed {napari_resmed.__version__}",
             "model": self.model.name,
             "model_version": self.model.version,
-            "parameters": {"method": self.method, "layer": self.layer or "the last"},
+            "parameters": {"method": self.method, "layer": self.layer or unnamed},
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
         }
 

@@ -215,7 +215,13 @@ def _view_of(view: View, base: _Base | None, dataset: Dataset) -> View:
     a, b, c = spacing
     # Frames of a series are not turned, wherever they lie.
     orientation = view.preparation.orientation if view.series else model.preparation.orientation
-    preparation = replace(model.preparation, spacing_mm=(a, b, c), windows=windows, orientation=orientation)
+    preparation = replace(
+        model.preparation,
+        spacing_mm=(a, b, c),
+        windows=windows,
+        orientation=orientation,
+        crop_nonzero=view.preparation.crop_nonzero,
+    )
     return View(preparation, view.patch, view.fit, view.flat, reasons)
 
 

@@ -13,7 +13,7 @@ from monai.networks.layers.factories import Conv, Pool
 from monai.networks.layers.utils import get_norm_layer
 from torch import Tensor, nn
 
-__all__ = ["DEPTHS", "SHORTCUTS", "SMALL_KERNEL", "ResNet"]
+__all__ = ["DEPTHS", "FIRST_KERNELS", "SHORTCUTS", "ResNet"]
 
 # Blocks of the four stages, and whether they are bottlenecks (the paper's table 1; 10 layers as in MedicalNet).
 DEPTHS: dict[int, tuple[tuple[int, int, int, int], bool]] = {
@@ -23,8 +23,8 @@ DEPTHS: dict[int, tuple[tuple[int, int, int, int], bool]] = {
     50: ((3, 4, 6, 3), True),
 }
 SHORTCUTS = ("projection", "identity", "none")
-# Of the first convolution, for small images.
-SMALL_KERNEL = 3
+# Of the first convolution, by how often the image is halved before the first stage.
+FIRST_KERNELS = (3, 5, 7)
 # A bottleneck's last convolution widens by this.
 WIDENING = 4
 
@@ -48,9 +48,12 @@ class ResNet(nn.Module):
         None for y = H(x) + x; else a of the weighted shortcut y = a H(x) + (1 - a) x, strictly between 0 and 1.
     learn_blend:
         Whether every block learns its own a, beginning with ``blend``.
-    small_images:
-        A first convolution of 3 voxels that keeps the size, instead of 7 voxels and halving it twice: for images of
+    halvings:
+        How often the image is halved before the first stage: 2 as published, by a convolution of 7 voxels and by
+        pooling; 1 by a convolution of 5 voxels; 0 not at all, a convolution of 3 voxels keeps the size: for images of
         some tens of voxels.
+    small_images:
+        The same as no halvings, whatever they are: what models made before there were halvings say.
     norm:
         A norm of MONAI's.
     """
@@ -66,6 +69,7 @@ class ResNet(nn.Module):
         learn_blend: bool = False,
         small_images: bool = False,
         norm: str = "batch",
+        halvings: int = 2,
     ) -> None:
         super().__init__()
         if depth not in DEPTHS:
@@ -76,13 +80,16 @@ class ResNet(nn.Module):
             raise ValueError(f"blend {blend}, expected a number between 0 and 1")
         if learn_blend and (blend is None or shortcut == "none"):
             raise ValueError("learn_blend needs a blend to begin with, and a shortcut")
+        if halvings not in range(len(FIRST_KERNELS)):
+            raise ValueError(f"halvings {halvings}, expected 0, 1 or 2")
         blocks, bottleneck = DEPTHS[depth]
-        kernel = SMALL_KERNEL if small_images else 7
+        halvings = 0 if small_images else halvings
+        kernel = FIRST_KERNELS[halvings]
         self.conv1 = Conv[Conv.CONV, spatial_dims](
-            in_channels, features[0], kernel, stride=1 if small_images else 2, padding=kernel // 2, bias=False
+            in_channels, features[0], kernel, stride=2 if halvings else 1, padding=kernel // 2, bias=False
         )
         self.bn1 = get_norm_layer(norm, spatial_dims, features[0])
-        self.maxpool = nn.Identity() if small_images else Pool[Pool.MAX, spatial_dims](3, stride=2, padding=1)
+        self.maxpool = Pool[Pool.MAX, spatial_dims](3, stride=2, padding=1) if halvings == 2 else nn.Identity()
         self.width = features[0]
         stages: list[nn.Module] = []
         for count, wide in zip(blocks, features, strict=True):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from napari_resmed.errors import InputError
 from napari_resmed.nets import build_network
-from napari_resmed.predict.explain.gradients import gradient_map
+from napari_resmed.predict.explain.gradients import gradient_map, layered_map
 from napari_resmed.predict.explain.layers import layer_of, layer_sizes
 from napari_resmed.predict.explain.occlusion import cover_size, occlusion_map
 from napari_resmed.predict.explain.strongest import strongest_slices
@@ -87,9 +87,50 @@ class TestGradients:
             layer_of(build(), "layer9")
 
 
+class TestLayerCam:
+    def test_of_one_layer(self) -> None:
+        made, batch = build(), image()
+        state = made.backbone.maxpool(torch.relu(made.backbone.bn1(made.backbone.conv1(batch))))  # type: ignore[union-attr,operator]
+        state = made.backbone.layer2(made.backbone.layer1(state)).detach().requires_grad_()  # type: ignore[union-attr,operator]
+        vectors = made.backbone.layer4(made.backbone.layer3(state)).mean((2, 3))  # type: ignore[union-attr,operator]
+        made.head(vectors)[0, 1].backward()  # type: ignore[operator]
+        assert state.grad is not None
+        coarse = (state.grad.clamp_min(0) * state.detach()).sum(1, keepdim=True)
+        expected = nn.functional.interpolate(coarse, (16, 16), mode="bilinear")[0, 0]
+        torch.testing.assert_close(layered_map(made, batch, [layer_of(made, "layer2")], 1), to_one(expected))
+
+    @pytest.mark.parametrize(
+        ("dims", "name"), [(2, "ImageClassifier"), (3, "ImageClassifier"), (3, "SequenceClassifier")]
+    )
+    def test_a_place_counts_that_all_layers_name(self, dims: int, name: str) -> None:
+        made, batch = build(dims, name), image(dims)
+        layers = [layer_of(made, layer) for layer in ("", "layer3", "layer1")]
+        each = [layered_map(made, batch, [layer], 1) for layer in layers]
+        together = layered_map(made, batch, layers, 1)
+        torch.testing.assert_close(together, torch.stack(each).prod(0) ** (1 / 3), rtol=1e-3, atol=1e-4)
+        assert together.max() > 0
+
+    def test_a_layer_that_sees_nothing_says_nothing_against_the_others(self) -> None:
+        made, batch = build(), image()
+        with torch.no_grad():
+            for weight in made.backbone.bn1.parameters():  # type: ignore[union-attr]
+                weight.zero_()
+        silent, last = layer_of(made, "maxpool"), layer_of(made, "")
+        assert not layered_map(made, batch, [silent], 1).any()
+        torch.testing.assert_close(layered_map(made, batch, [last, silent], 1), layered_map(made, batch, [last], 1))
+
+
 class TestLayers:
     def test_the_last_of_every_size(self) -> None:
         assert layer_sizes(build(), image()) == {"": (2, 2), "layer3": (4, 4), "layer2": (8, 8), "layer1": (16, 16)}
+
+    def test_a_single_place_is_none(self) -> None:
+        # EfficientNet weighs its features by what it sees of the whole image.
+        made = build_network(
+            "ImageClassifier", {"spatial_dims": 2, "in_channels": 1, "out_channels": 2, "backbone": "efficientnet-b0"}
+        ).eval()
+        sizes = list(layer_sizes(made, torch.rand((1, 1, 64, 64))).values())
+        assert sizes == [(2, 2), (4, 4), (8, 8), (16, 16), (32, 32)]
 
     def test_of_slices(self) -> None:
         made = build(3, "SequenceClassifier", mixer="gru", hidden=8)

@@ -127,10 +127,11 @@ class TestTaking:
 class TestRecognising:
     @pytest.mark.parametrize("depth", [10, 18, 34, 50])
     def test_a_resnet_is_known_by_its_weights(self, depth: int) -> None:
-        made = ResNet(depth, 3, 2, NARROW, small_images=True)
+        halvings = depth % 3
+        made = ResNet(depth, 3, 2, NARROW, halvings=halvings)
         found = recognise_resnet({f"net.{name}": tensor for name, tensor in made.state_dict().items()})
         assert found == {
-            "backbone": f"resnet{depth}", "backbone_arguments": {"features": NARROW, "small_images": True},
+            "backbone": f"resnet{depth}", "backbone_arguments": {"features": NARROW, "halvings": halvings},
             "spatial_dims": 3, "in_channels": 2,
         }  # fmt: skip
 

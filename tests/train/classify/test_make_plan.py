@@ -11,6 +11,7 @@ from napari_resmed.case import Case, Dataset
 from napari_resmed.errors import InputError
 from napari_resmed.io.archives import forget_archives
 from napari_resmed.io.datasets.classes import read_classes
+from napari_resmed.prepare.fixed_size import fixed_size
 from napari_resmed.prepare.preparation import STORED, Preparation
 from napari_resmed.train.classify.make_plan import Start, Usable, make_class_plan, smaller_batch
 from napari_resmed.train.classify.plan import ClassPlan
@@ -44,6 +45,18 @@ class TestPlan:
         ]
         assert sizes == sorted(sizes)
         assert sizes[0] < sizes[2] == 64
+
+    def test_what_is_large_is_halved_first(self) -> None:
+        def halvings(dataset: Dataset, *patch: int, minutes: float = 600) -> int:
+            view = replace(FLAT, patch=patch, flat=patch[0] == 1)  # type: ignore[arg-type]
+            return int(plan(dataset, view, minutes=minutes).arguments["backbone_arguments"]["halvings"])
+
+        few = cases({"a": 20, "b": 20})
+        assert [halvings(few, 1, edge, edge) for edge in (79, 80)] == [0, 1]
+        assert [halvings(few, *shape) for shape in ((28, 28, 28), (10, 80, 80), (64, 64, 64))] == [0, 1, 2]
+        # Where time is short, a blurred look at what is large; of a small image nothing would be left.
+        many = cases({"a": 300, "b": 300})
+        assert [halvings(many, 1, edge, edge, minutes=0.01) for edge in (28, 128)] == [0, 2]
 
     def test_patients_are_on_one_side(self) -> None:
         made = plan(cases({"a": 30, "b": 30}, per_patient=3))
@@ -149,6 +162,34 @@ class TestView:
         assert z == 10
         assert y == x
         assert 28_000 < z * y * x <= 31_000
+
+    def test_a_black_rim_is_cut_away(self) -> None:
+        def rimmed(number: int, size: int) -> Volume:
+            data = np.zeros((40, 40, 40), np.float32)
+            rng = np.random.default_rng(number)
+            data[number : number + size, 12:30, 20:36] = rng.uniform(1, 2, (size, 18, 16))
+            return Volume(data, np.array([[0.0, 0, 2, 0], [0, 2, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]]))
+
+        def view(size: int) -> View:
+            made = tuple(Case(f"c{n}", (rimmed(n, size),), class_name="ab"[n % 2]) for n in range(4))
+            return decide_view(Dataset(made, classes=("a", "b")), "cpu")
+
+        cut = view(20)
+        assert (cut.fit, cut.patch) == ("middle", (22, 20, 18))
+        assert "rim" in cut.reasons["fit"]
+        # Wherever it lies all of it is seen, as large as it is.
+        image = fixed_size(rimmed(9, 14), cut.preparation, cut.patch, cut.fit)[0]
+        assert image.shape == cut.patch
+        assert [int((image > 0).any((b, c)).sum()) for b, c in ((1, 2), (0, 2), (0, 1))] == [14, 18, 16]
+        assert not image[:4].any()
+        assert (view(36).fit, view(36).patch) == ("middle", (40, 20, 18))
+
+    def test_a_rim_that_is_worth_nothing_stays(self) -> None:
+        data = np.zeros((20, 20, 20), np.float32)
+        data[1:19, 1:19, 2:20] = np.random.default_rng(0).uniform(1, 2, (18, 18, 18))
+        made = tuple(Case(f"c{n}", (Volume(data, np.eye(4)),), class_name="ab"[n]) for n in range(2))
+        view = decide_view(Dataset(made, classes=("a", "b")), "cpu")
+        assert (view.fit, view.patch, view.preparation.crop_nonzero) == ("whole", (20, 20, 20), False)
 
     def test_large_pictures_are_made_smaller(self) -> None:
         picture = Volume(np.random.default_rng(0).random((1, 512, 1024), np.float32), np.eye(4))

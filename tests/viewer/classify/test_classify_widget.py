@@ -115,19 +115,19 @@ class TestClick:
         assert viewer.dims.current_step[axis] == index
         # The other class, at another layer.
         qtbot.waitUntil(lambda: classify.options.layer_choice.count() == 4)
-        assert [classify.options.layer_choice.itemText(k) for k in (0, 1)] == ["the last (2×2×2)", "layer3 (4×4×4)"]
+        assert [classify.options.layer_choice.itemText(k) for k in (0, 1)] == ["several together", "layer3 (4×4×4)"]
         classify.options.layer_choice.setCurrentIndex(2)
         classify.answer.table.setCurrentCell(1, 0)
         classify.answer.why_button.click()
         finish(qtbot, classify)
-        assert classify.heat.name == f"scan {rows[1][0]} Grad-CAM"
-        assert len([layer for layer in viewer.layers if "Grad-CAM" in layer.name]) == 2
+        assert classify.heat.name == f"scan {rows[1][0]} LayerCAM"
+        assert len([layer for layer in viewer.layers if "LayerCAM" in layer.name]) == 2
         # The same again takes the place of the former.
         classify.answer.why_button.click()
         finish(qtbot, classify)
-        assert len([layer for layer in viewer.layers if "Grad-CAM" in layer.name]) == 2
+        assert len([layer for layer in viewer.layers if "LayerCAM" in layer.name]) == 2
         made_by = classify.heat.metadata["resmed"]["meta"]["made_by"]
-        assert made_by["parameters"] == {"method": "grad-cam", "layer": "layer2"}
+        assert made_by["parameters"] == {"method": "layer-cam", "layer": "layer2"}
         classify.answer.save(tmp_path / "answers.csv")
         with (tmp_path / "answers.csv").open(newline="") as file:
             assert [row["path"] for row in csv.DictReader(file)] == ["scan"]
@@ -136,7 +136,7 @@ class TestClick:
         image = viewer.add_image(np.full((16, 16), 250, np.uint8), name="picture")
         image.data[:4] = picture(0, 1)[:4]
         classify.models.choice.setCurrentText("a-flat")
-        classify.options.method_choice.setCurrentIndex(2)
+        classify.options.method_choice.setCurrentIndex(3)
         classify.start_button.click()
         finish(qtbot, classify)
         assert classify.heat.data.shape == (16, 16)
@@ -145,13 +145,24 @@ class TestClick:
         assert not classify.answer.slice_button.isVisible()
 
     def test_what_cannot_be_used_is_said(
-        self, classify: ClassifyWidget, viewer: napari.Viewer, qtbot: QtBot, messages: Messages
+        self,
+        classify: ClassifyWidget,
+        show: Callable[[Volume], Image],
+        viewer: napari.Viewer,
+        qtbot: QtBot,
+        messages: Messages,
     ) -> None:
         viewer.add_image(np.zeros((16, 16), np.uint8), name="empty")
         classify.models.choice.setCurrentText("a-flat")
         classify.start_button.click()
         qtbot.waitUntil(lambda: not classify.is_running, timeout=COLD_MS)
         assert "not usable" in messages[-1][1]
+        assert classify.result is None
+        # A volume is no picture.
+        show(scan())
+        classify.start_button.click()
+        qtbot.waitUntil(lambda: not classify.is_running, timeout=COLD_MS)
+        assert "it has 16 slices, expected a single one" in messages[-1][1]
         assert classify.result is None
 
     def test_a_modality_that_is_missing(
@@ -166,7 +177,10 @@ class TestClick:
         assert said["counted"] == {"T1": 0, "FLAIR": 1}
         assert classify.answer.counted.text() == "Counted: FLAIR 100%, T1 0%"
         assert classify.heat.name.startswith("my FLAIR ")
+        # Another model has not answered yet.
+        assert classify.answer.isVisible()
         classify.models.choice.setCurrentText("b-deep")
+        assert not classify.answer.isVisible()
         assert classify.channels.layers in ([flair], [other])
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-__all__ = ["GRAD_CAM", "GRAD_CAM_PLUS", "METHODS", "OCCLUSION"]
+__all__ = ["GRAD_CAM", "GRAD_CAM_PLUS", "LAYER_CAM", "METHODS", "OCCLUSION"]
 
-GRAD_CAM, GRAD_CAM_PLUS, OCCLUSION = "grad-cam", "grad-cam++", "occlusion"
-METHODS = (GRAD_CAM, GRAD_CAM_PLUS, OCCLUSION)
+LAYER_CAM, GRAD_CAM, GRAD_CAM_PLUS, OCCLUSION = "layer-cam", "grad-cam", "grad-cam++", "occlusion"
+# The first is what is taken where nobody says how.
+METHODS = (LAYER_CAM, GRAD_CAM, GRAD_CAM_PLUS, OCCLUSION)

@@ -1,4 +1,4 @@
-"""Grad-CAM and Grad-CAM++ at any layer of a network.
+"""Grad-CAM and Grad-CAM++ at any layer of a network, LayerCAM at several together.
 
 Not MONAI's, which a test holds it to: that one leaves its hooks on the network, which here stays loaded between clicks,
 and takes gradients of every weight, where those of one layer's features are enough.
@@ -6,6 +6,7 @@ and takes gradients of every weight, where those of one layer's features are eno
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch.nn.functional import interpolate
 
 from napari_resmed.errors import InputError
 
-__all__ = ["gradient_map"]
+__all__ = ["gradient_map", "layered_map"]
 
 # MONAI's, against a division by zero.
 _LITTLE = 1e-7
@@ -47,9 +48,7 @@ def gradient_map(network: nn.Module, batch: Tensor, layer: nn.Module, number: in
     InputError
         If the layer's features have no places.
     """
-    features, gradient = _at(network, batch, layer, number)
-    if features.dim() < 4:
-        raise InputError("this layer knows no places in the image any more; choose an earlier one")
+    ((features, gradient),) = _at(network, batch, [layer], number)
     places = tuple(range(2, features.dim()))
     if plus:
         squares = gradient**2
@@ -58,33 +57,64 @@ def gradient_map(network: nn.Module, batch: Tensor, layer: nn.Module, number: in
         weights = (shares * torch.relu(gradient)).sum(places, keepdim=True)
     else:
         weights = gradient.mean(places, keepdim=True)
-    coarse = torch.relu((weights * features).sum(1, keepdim=True))
-    flat = features.dim() == 4
+    return _as_image(torch.relu((weights * features).sum(1, keepdim=True)), batch)
+
+
+def layered_map(network: nn.Module, batch: Tensor, layers: Sequence[nn.Module], number: int) -> Tensor:
+    """Where an image speaks for a class, seen by several layers: LayerCAM (Jiang et al., IEEE TIP 2021, equation 5).
+
+    At every place a feature counts as much as the class's score rises with it there, and not as much as it does on the
+    mean over all places, which means little at early layers. Late layers know what counts, early ones where it is: of
+    several the maps' geometric mean is taken, each first brought to 1 at its highest, for a place to count that all of
+    them name. (The paper takes the largest, to find whole objects.)
+
+    Parameters and what comes out as of :func:`gradient_map`.
+
+    Raises
+    ------
+    InputError
+        If a layer's features have no places.
+    """
+    found = _at(network, batch, layers, number)
+    maps = [_as_image(torch.relu((torch.relu(up) * features).sum(1, keepdim=True)), batch) for features, up in found]
+    # A layer that has nothing to say says nothing against what the others see.
+    told = [one / one.max() for one in maps if one.max() > 0]
+    return torch.stack(told).log().mean(0).exp() if told else torch.zeros_like(maps[0])
+
+
+def _as_image(coarse: Tensor, batch: Tensor) -> Tensor:
+    """A layer's map ``(n, 1, [z,] y, x)`` in the image's size, without the axes of batch and feature."""
+    flat = coarse.dim() == 4
     size = batch.shape[3:] if flat and batch.dim() == 5 else batch.shape[2:]
     fine = interpolate(coarse, size=tuple(size), mode="bilinear" if flat else "trilinear", align_corners=False)
     return fine[:, 0] if batch.dim() == 5 and flat else fine[0, 0]
 
 
-def _at(network: nn.Module, batch: Tensor, layer: nn.Module, number: int) -> tuple[Tensor, Tensor]:
-    """A layer's features, and the gradient of the class's score by them."""
-    seen: list[Tensor] = []
+def _at(network: nn.Module, batch: Tensor, layers: Sequence[nn.Module], number: int) -> list[tuple[Tensor, Tensor]]:
+    """For each layer its features, and the gradient of the class's score by them."""
+    seen: dict[nn.Module, Tensor] = {}
 
     def keep(module: nn.Module, given: Any, out: Any) -> Any:
         if not isinstance(out, Tensor):
             return out
-        features = out.detach().requires_grad_()
-        seen.append(features)
+        # The first that is met begins the gradient's way; what lies before it costs nothing.
+        features = out if out.requires_grad and seen else out.detach().requires_grad_()
+        seen[module] = features
         return features.clone()  # what comes next may write into what it is given
 
     # cuDNN's recurrent layers give gradients in training alone.
     recurrent = any(isinstance(module, nn.RNNBase) for module in network.modules())
-    hook = layer.register_forward_hook(keep)
+    hooks = [layer.register_forward_hook(keep) for layer in layers]
     try:
         with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext():
             score = network(batch)[0, number]
-            if not seen:
+            if len(seen) < len(layers):
                 raise InputError("this layer takes no part in the answer; choose another one")
-            (gradient,) = torch.autograd.grad(score, seen[-1])
+            gradients = torch.autograd.grad(score, [seen[layer] for layer in layers])
     finally:
-        hook.remove()
-    return seen[-1].detach(), gradient
+        for hook in hooks:
+            hook.remove()
+    found = [(seen[layer].detach(), gradient) for layer, gradient in zip(layers, gradients, strict=True)]
+    if any(features.dim() < 4 for features, _ in found):
+        raise InputError("this layer knows no places in the image any more; choose an earlier one")
+    return found

@@ -10,12 +10,15 @@ from torch import Tensor, nn
 
 from napari_resmed.models.model import Model
 from napari_resmed.predict.classes import as_batch
-from napari_resmed.predict.explain import GRAD_CAM, GRAD_CAM_PLUS, OCCLUSION
-from napari_resmed.predict.explain.gradients import gradient_map
-from napari_resmed.predict.explain.layers import layer_of
+from napari_resmed.predict.explain import GRAD_CAM_PLUS, LAYER_CAM, METHODS, OCCLUSION
+from napari_resmed.predict.explain.gradients import gradient_map, layered_map
+from napari_resmed.predict.explain.layers import layer_of, layer_sizes
 from napari_resmed.predict.explain.occlusion import occlusion_map
 
 __all__ = ["class_heat"]
+
+# Layers that LayerCAM takes together, the last of each size, from the last one of all: the stages of a ResNet.
+TOGETHER = 4
 
 
 def class_heat(
@@ -23,7 +26,7 @@ def class_heat(
     image: Tensor,
     model: Model,
     number: int,
-    method: str = GRAD_CAM,
+    method: str = METHODS[0],
     layer: str = "",
     branch: int = 0,
 ) -> Generator[float, None, NDArray[np.float32]]:
@@ -40,7 +43,8 @@ def class_heat(
     method:
         One of :data:`napari_resmed.predict.explain.METHODS`.
     layer, branch:
-        As of :func:`napari_resmed.predict.explain.layers.layer_of`; nothing to occlusion.
+        As of :func:`napari_resmed.predict.explain.layers.layer_of`; nothing to occlusion. LayerCAM takes the last of
+        several sizes together where no layer is named.
 
     Yields
     ------
@@ -60,6 +64,9 @@ def class_heat(
     batch = as_batch(image, model).to(next(network.parameters()).device)
     if method == OCCLUSION:
         found = (yield from occlusion_map(network, batch, number, model.temperature)).clamp_min(0)
+    elif method == LAYER_CAM:
+        names = [layer] if layer else list(layer_sizes(network, batch))[:TOGETHER]
+        found = layered_map(network, batch, [layer_of(network, name, branch) for name in names], number)
     else:
         at = layer_of(network, layer, branch)
         found = gradient_map(network, batch, at, number, plus=method == GRAD_CAM_PLUS)

@@ -32,8 +32,12 @@ def layer_sizes(network: nn.Module, batch: Tensor) -> dict[str, tuple[int, ...]]
     names = {module: name for name, module in backbone.named_modules()}
 
     def note(module: nn.Module, _: Any, out: Any) -> None:
-        if isinstance(out, Tensor) and out.dim() > 3:
-            size = tuple(out.shape[2:])
+        # What is padded for the next layer has another grid than the features.
+        if not isinstance(out, Tensor) or out.dim() < 4 or "Pad" in type(module).__name__:
+            return
+        size = tuple(out.shape[2:])
+        # A single place for the whole image is no place (what EfficientNet weighs its features by).
+        if max(size) > 1 or module is backbone:
             seen.pop(size, None)
             seen[size] = names[module]
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from napari_resmed.errors import ModelError
 from napari_resmed.models.folder import METADATA, WEIGHTS
 from napari_resmed.models.tensors_only import read_tensors
-from napari_resmed.nets.resnet import DEPTHS, SMALL_KERNEL
+from napari_resmed.nets.resnet import DEPTHS, FIRST_KERNELS
 
 __all__ = ["Taken", "read_checkpoint", "recognise_resnet", "take_weights"]
 
@@ -156,7 +156,10 @@ def recognise_resnet(weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
     if first is None or depth is None or first.dim() not in (4, 5):
         return None
     features = [len(weights[f"{front}layer{stage}.0.conv1.weight"]) for stage in range(1, 5)]
-    arguments: dict[str, Any] = {"features": features, "small_images": first.shape[-1] == SMALL_KERNEL}
+    kernel = int(first.shape[-1])
+    # Of any other size the first layer begins anew; what follows fits all the same.
+    halvings = FIRST_KERNELS.index(kernel) if kernel in FIRST_KERNELS else 2
+    arguments: dict[str, Any] = {"features": features, "halvings": halvings}
     if not any(".downsample." in name for name in weights):
         arguments["shortcut"] = "identity"
     return {

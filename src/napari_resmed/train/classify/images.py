@@ -19,7 +19,7 @@ from napari_resmed.io.archives import forget_archives
 from napari_resmed.io.datasets.classes import load_channels
 from napari_resmed.io.whole_file import reason
 from napari_resmed.prepare.fixed_size import Shape, fixed_size
-from napari_resmed.prepare.preparation import Preparation
+from napari_resmed.prepare.preparation import SERIES, Preparation
 from napari_resmed.review.quality import Look, look_at_image
 from napari_resmed.volume import Volume
 
@@ -79,11 +79,24 @@ def prepared_image(channels: Sequence[Volume | None], preparation: Preparation, 
     InputError
         If it cannot be used.
     """
+    for volume in channels:
+        if volume is not None:
+            _check_slices(volume, shape, fit)
     prepared = [
         torch.zeros((1, *shape)) if volume is None else fixed_size(volume, preparation.of_channel(number), shape, fit)
         for number, volume in enumerate(channels)
     ]
     return torch.cat(prepared)
+
+
+def _check_slices(volume: Volume, shape: Shape, fit: str) -> None:
+    """Refuse what would be squeezed or blown up into something that the network was never meant for."""
+    slices = volume.grid_shape[0]
+    if shape[0] == 1 and slices > 1:
+        raise InputError(f"it has {slices} slices, expected a single one")
+    if shape[0] > 1 and 1 in volume.grid_shape:
+        single, several = ("frame", "several") if fit == SERIES else ("slice", "a volume")
+        raise InputError(f"it is a single {single}, expected {several}")
 
 
 def prepare_images(

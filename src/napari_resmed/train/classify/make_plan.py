@@ -24,15 +24,16 @@ from napari_resmed.train.split import folds, split_cases
 __all__ = ["Start", "Usable", "make_class_plan", "smaller_batch"]
 
 # How many times every image should be seen, more or less; the network is as large as that allows.
-LAPS = 25
+LAPS = 20
 # Of a step, forward and backward, in operations a second: two cores of a present processor, a GPU. Only the network's
 # size hangs on it.
 OPERATIONS_A_SECOND = {"cpu": 6e10, "gpu": 2e13}
 # Backbone and features of the first stage, from the largest down.
 SIZES = (("resnet18", 64), ("resnet18", 32), ("resnet18", 16), ("resnet10", 16), ("resnet10", 8))
-# Below this many voxels along its shortest edge an image is too small for a first layer that halves it twice; a volume
-# only later, as it would take too long otherwise.
-SMALL_EDGE = {2: 80, 3: 32}
+# An image is halved before the first stage while its edges (their geometric mean) have as many voxels: what is thin is
+# gone after that, and the last stage knows fewer places. A volume is halved sooner, as it would take too long else.
+LARGE_EDGE = {2: 80, 3: 32}
+MOST_HALVINGS = 2
 BATCH = {2: 32, 3: 8}
 # Norms need more than one image.
 LEAST_BATCH = 2
@@ -234,11 +235,13 @@ def _network(
 ) -> dict[str, Any]:
     """The largest network with which every image is seen often enough."""
     edges = view.patch[1:] if view.flat or network == "SequenceClassifier" else view.patch
-    small = min(edges) < SMALL_EDGE[len(edges)]
+    limits = [LARGE_EDGE[len(edges)] * 2**halved for halved in range(MOST_HALVINGS)]
+    fine = sum(math.prod(edges) >= limit ** len(edges) for limit in limits)
+    # Rather a narrow network than a blurred look; where none is quick enough, a blurred look at what is large.
+    sizes = [(halvings, *size) for halvings in sorted({fine, MOST_HALVINGS if fine else 0}) for size in SIZES]
     arguments: dict[str, Any] = {}
-    for backbone, first in SIZES:
-        features = [first * 2**stage for stage in range(4)]
-        own = {"features": features, "small_images": small} if small else {"features": features}
+    for halvings, backbone, first in sizes:
+        own = {"features": [first * 2**stage for stage in range(4)], "halvings": halvings}
         arguments = {**given, "backbone": backbone, "backbone_arguments": own}
         seconds = 3 * _operations(network, arguments, view) * images * LAPS / OPERATIONS_A_SECOND[kind]
         if minutes is None or seconds < minutes * 60:
@@ -262,7 +265,13 @@ def _operations(name: str, arguments: Mapping[str, Any], view: View) -> float:
 
 def _augmentation(view: View) -> Augmentation:
     shortest = min(view.patch[1:] if view.flat or view.series else view.patch)
+    # Where images keep their own size, that may be what tells them apart.
     ranges = Deformation(
-        rotation_deg=15, scale=0.1, shear=0.0, shift_mm=round(0.06 * shortest, 2), elastic=(), mirror=False
+        rotation_deg=15,
+        scale=0.05 if view.fit == "middle" else 0.1,
+        shear=0.0,
+        shift_mm=round(0.06 * shortest, 2),
+        elastic=(),
+        mirror=False,
     )
     return Augmentation(ranges, undeformed=0.1, probability=0.2, noise=0.05, blur_voxels=0.7, coarser=1.5)

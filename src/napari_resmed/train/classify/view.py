@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_resmed.case import Dataset
 from napari_resmed.errors import InputError
@@ -14,6 +15,7 @@ from napari_resmed.geometry import canonical_order
 from napari_resmed.io.datasets.classes import load_channels
 from napari_resmed.io.datasets.classes.load import AS_SLICES
 from napari_resmed.prepare.fixed_size import Shape
+from napari_resmed.prepare.grid import Grid
 from napari_resmed.prepare.preparation import SERIES, STORED, Preparation
 from napari_resmed.volume import Volume
 
@@ -28,6 +30,10 @@ LEAST_EDGE = 8
 # Of a longer series so many frames are made: a heart beat has no more that differ.
 MOST_FRAMES = 32
 COARSER = 1.02
+# The black rim of a volume is cut away where that leaves less than this share of it ...
+WORTH_CUTTING = 0.6
+# ... and so much room, as others may be larger than those that were opened.
+ROOM = 1.1
 # Hounsfield units: nothing but CT is so far below zero.
 CT_MINIMUM = -500.0
 # What of a CT's values is told apart.
@@ -84,6 +90,11 @@ def decide_view(dataset: Dataset, kind: str) -> View:
     size = np.median(np.array(shapes), 0)
     spacing = np.median(np.array(edges), 0)
     reasons = {"patch": "the images' size"}
+    filled = None if flat or series or len(dataset.channels) > 1 else _filled_mm(opened)
+    cut = filled is not None and bool(np.prod(filled) < WORTH_CUTTING * np.prod(size * spacing))
+    if cut:
+        size = filled / spacing
+        reasons["fit"] = "the rim of nothing around them is cut away, and what is left keeps its size"
     if series:
         size[0] = min(size[0], MOST_FRAMES)
         reasons["fit"] = "frames of one slice follow each other in time"
@@ -104,8 +115,9 @@ def decide_view(dataset: Dataset, kind: str) -> View:
         reasons["intensities"] = "CT: a fixed window of Hounsfield units"
     else:
         windows = ()
-    preparation = Preparation((a, b, c), orientation=orientation, windows=windows)
-    return View(preparation, (1 if flat else z, y, x), SERIES if series else "whole", flat, reasons)
+    preparation = Preparation((a, b, c), orientation=orientation, windows=windows, crop_nonzero=cut)
+    fit = SERIES if series else "middle" if cut else "whole"
+    return View(preparation, (1 if flat else z, y, x), fit, flat, reasons)
 
 
 def _some(dataset: Dataset) -> list[list[Volume | None]]:
@@ -130,6 +142,15 @@ def _turned(volume: Volume, flat: bool) -> tuple[Shape, tuple[float, float, floa
     z, y, x = (0, 1, 2) if flat else canonical_order(volume.affine).axes
     shape, spacing = volume.grid_shape, volume.spacing_mm
     return (shape[z], shape[y], shape[x]), (spacing[z], spacing[y], spacing[x])
+
+
+def _filled_mm(volumes: Sequence[Volume]) -> NDArray[np.float64]:
+    """How large ``(z, y, x)`` the largest of what is not zero is, with some room, along the network's axes."""
+    boxes = [Grid.of(volume, Preparation((1.0, 1.0, 1.0), crop_nonzero=True, own_spacing=True)) for volume in volumes]
+    edges = [[volume.spacing_mm[axis] for axis in box.order.axes] for box, volume in zip(boxes, volumes, strict=True)]
+    sizes = np.array([np.multiply(box.source_shape, mm) for box, mm in zip(boxes, edges, strict=True)])
+    largest: NDArray[np.float64] = ROOM * sizes.max(0)
+    return largest
 
 
 def _window(volumes: Sequence[Volume]) -> tuple[float, float] | None:

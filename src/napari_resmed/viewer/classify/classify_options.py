@@ -12,11 +12,14 @@ __all__ = ["ClassifyOptions"]
 
 # As the job calls them, and what to say of each.
 _METHODS = (
+    ("layer-cam", "LayerCAM", "Quick: by several layers of the network together, which points most closely"),
     ("grad-cam", "Grad-CAM", "Quick: by the gradients of the answer in a layer of the network"),
     ("grad-cam++", "Grad-CAM++", "Quick; several separate places count fully"),
     ("occlusion", "occlusion (slow)", "Covers part after part of the image and sees how much less sure the answer is"),
     ("", "none", "Only the probabilities"),
 )
+# Those that look at a layer of the network.
+_BY_LAYER = ("layer-cam", "grad-cam", "grad-cam++")
 
 
 class ClassifyOptions(QWidget):
@@ -50,21 +53,27 @@ class ClassifyOptions(QWidget):
         form.addRow("Device", self.device_choice)
         form.addRow("Precision", self.precision_choice)
         self.method_choice.currentIndexChanged.connect(self._on_method)
+        self._last = ""
         self.show_layers(())
 
     def show_layers(self, layers: Sequence[Mapping[str, Any]]) -> None:
         """Offer layers, each with ``name, size``; the last one stands first. The chosen one stays, if it is there."""
         chosen = self.layer_choice.currentData()
+        self._last = "×".join(str(edge) for edge in layers[0]["size"]) if layers else ""
         self.layer_choice.clear()
-        for layer in layers or [{"name": "", "size": ()}]:
-            size = "×".join(str(edge) for edge in layer["size"])
-            name = layer["name"] or "the last"
-            self.layer_choice.addItem(f"{name} ({size})" if size else name, layer["name"])
+        self.layer_choice.addItem("", "")
+        for layer in layers:
+            if layer["name"]:
+                size = "×".join(str(edge) for edge in layer["size"])
+                self.layer_choice.addItem(f"{layer['name']} ({size})", layer["name"])
         self.layer_choice.setCurrentIndex(max(0, self.layer_choice.findData(chosen)))
         self._on_method()
 
     def _on_method(self) -> None:
-        self.layer_choice.setEnabled(str(self.method_choice.currentData()).startswith("grad"))
+        method = self.method_choice.currentData()
+        self.layer_choice.setEnabled(method in _BY_LAYER)
+        last = f"the last ({self._last})" if self._last else "the last"
+        self.layer_choice.setItemText(0, "several together" if method == _METHODS[0][0] else last)
 
     @property
     def method_name(self) -> str:

@@ -112,6 +112,7 @@ class ClassifyWidget(JobDock):
         model = self.models.model
         self.channels.show_channels(("image",) if model is None else model.channels)
         self.options.show_layers(())
+        self.answer.hide()  # another model's
         self._on_images()
 
     def _on_images(self) -> None:
@@ -119,6 +120,7 @@ class ClassifyWidget(JobDock):
             return
         self.show_running()
         if not any(layer is not None for layer in self.channels.layers):
+            self.answer.hide()
             self.status.setText("Open an image first: drop a file on the window; or classify a folder of files.")
         elif not self.answer.isVisibleTo(self):
             self.status.setText("")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
+
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_resmed.review.quality import GOOD
@@ -27,7 +29,7 @@ class QualityBadge(QWidget):
         """What :mod:`napari_resmed.review.quality` says of the image."""
         good = quality == GOOD
         ground, ink = _USUAL if good else _UNUSUAL
-        self.label.setText("✓ Looks like the training images" if good else f"! Unusual: {quality}")
+        self.label.setText("✓ Looks like the training images" if good else f"! Unusual: {escape(quality)}")
         self.label.setToolTip("" if good else "The answer may be wrong on an image unlike those it has learnt from.")
         self.label.setStyleSheet(
             f"QLabel {{ background: {ground}; color: {ink}; border-radius: 4px; padding: 3px 6px; }}"

@@ -9,8 +9,10 @@ __all__ = ["plain_words", "words"]
 
 
 def words(*, small: bool = False, selectable: bool = False) -> QLabel:
-    """A label whose text wraps and never widens the dock."""
+    """A label whose text wraps and never widens the dock; rich text: what comes from elsewhere has to be escaped."""
     label = QLabel()
+    # Said, for Qt guesses by the tags in it: an escaped quotation mark alone would be shown as it is written.
+    label.setTextFormat(Qt.TextFormat.RichText)
     label.setWordWrap(True)
     label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
     if small:

@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_resmed.case import Dataset
 from napari_resmed.viewer.layer_place import attributes_of
 from napari_resmed.viewer.layers import KEY, layer_to_volume
-from napari_resmed.viewer.parts.background import Background
 from napari_resmed.viewer.parts.image_choice import images_of
 from napari_resmed.viewer.parts.words import words
-from napari_resmed.viewer.train.cases_on_disk import CasesOnDisk
 from napari_resmed.viewer.train.class_rows import ClassRows
 from napari_resmed.viewer.train.pairs import channels_of
+from napari_resmed.viewer.train.source import Source
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -30,38 +26,17 @@ __all__ = ["ClassSource"]
 LEAST = 2
 
 
-class ClassSource(QWidget):
+class ClassSource(Source):
     """Type a class for each image; what has none is left out.
 
     Parameters
     ----------
     viewer:
         Whose layers are offered.
-
-    Signals
-    -------
-    changed()
-        Something else would be learnt from now.
-    said(str)
-        Something to tell the person.
     """
 
-    changed = Signal()
-    said = Signal(str)
-    # As of TrainSource: nobody corrected a model's answer here, and little is no little paint.
-    made_by = ""
-    is_little = False
-
     def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._viewer = viewer
-        self._asleep = False
-        self._aside = Background(self, must_finish=False)
-        self._aside.failed.connect(self.said)
-        self.disk = CasesOnDisk(self._aside, classes=True)
-        self.disk.changed.connect(self.refresh)
-        self.disk.said.connect(self.said)
-        self.set_data = self.disk.set_data
+        super().__init__(viewer, parent, classes=True)
         self.rows = ClassRows()
         self.rows.changed.connect(self._describe)
         self.advice = words()
@@ -69,24 +44,6 @@ class ClassSource(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         for part in (self.disk, self.rows, self.advice):
             layout.addWidget(part)
-        events = viewer.layers.events
-        self._listening: tuple[Any, ...] = (events.inserted, events.removed, events.reordered)
-        for emitter in self._listening:
-            emitter.connect(self.refresh)
-
-    def let_go(self) -> None:
-        """Listen to nothing any more."""
-        for emitter in self._listening:
-            emitter.disconnect(self.refresh)
-        self._listening = ()
-        self._aside.forget()
-        self._aside.close()
-
-    def sleep(self, asleep: bool) -> None:
-        """While a training runs nothing is looked at."""
-        self._asleep = asleep
-        if not asleep:
-            self.refresh()
 
     def refresh(self, event: Any = None) -> None:
         """Bring everything up to date with the layers of the window."""
@@ -102,16 +59,6 @@ class ClassSource(QWidget):
         self.advice.setText(escape(trouble or told))
         self.advice.setVisible(self.data is None)
         self.changed.emit()
-
-    @property
-    def data(self) -> Path | None:
-        """Images on disk; None: layers."""
-        return self.disk.data
-
-    @property
-    def dataset(self) -> Dataset | None:
-        """What was found there."""
-        return self.disk.dataset
 
     @property
     def is_ready(self) -> bool:
@@ -158,11 +105,7 @@ class ClassSource(QWidget):
             )
         return ""
 
-    def collect(self) -> Callable[[], str | list[dict[str, Any]]]:
-        """Take everything as it is at this moment; the job's ``data`` is what the returned function gives."""
-        if self.data is not None:
-            path = str(self.data)
-            return lambda: path
+    def _collect_layers(self) -> Callable[[], list[dict[str, Any]]]:
         taken = [(row.image.data, attributes_of(row.image), row.class_name, row.patient) for row in self.rows.typed]
         names = _apart([attributes["name"] for _, attributes, _, _ in taken])
 

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_error
-from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
-from napari_resmed.case import Dataset
 from napari_resmed.labels import Label
 from napari_resmed.train.painted import BACKGROUND, Painted
 from napari_resmed.viewer.layers import KEY
-from napari_resmed.viewer.parts.background import Background
 from napari_resmed.viewer.parts.label_meanings import labels_in, rename
 from napari_resmed.viewer.parts.label_table import LabelTable
 from napari_resmed.viewer.parts.over_image import empty_labels
 from napari_resmed.viewer.parts.words import words
-from napari_resmed.viewer.train.cases_on_disk import CasesOnDisk
 from napari_resmed.viewer.train.collect_cases import collect_cases
 from napari_resmed.viewer.train.new_labels import resampled_labels
 from napari_resmed.viewer.train.only_painted import OnlyPainted
 from napari_resmed.viewer.train.painted_layers import PaintedLayers
 from napari_resmed.viewer.train.pairs import Pair, channels_of
 from napari_resmed.viewer.train.pairs_table import PairsTable
+from napari_resmed.viewer.train.source import Source
 from napari_resmed.viewer.train.trouble import homeless, trouble_with_layers, trouble_with_paint, volumes_of
 
 if TYPE_CHECKING:
@@ -36,54 +32,26 @@ if TYPE_CHECKING:
 __all__ = ["TrainSource"]
 
 
-class TrainSource(QWidget):
+class TrainSource(Source):
     """Choose what is learnt from; nothing has to be clicked on the usual path.
 
     Parameters
     ----------
     viewer:
         Whose layers are offered.
-
-    Signals
-    -------
-    changed()
-        Something else would be learnt from now.
-    said(str)
-        Something to tell the person.
     """
 
-    changed = Signal()
-    said = Signal(str)
-
     def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._viewer = viewer
+        super().__init__(viewer, parent)
         self._resampling = False
-        self._asleep = False
-        self._aside = Background(self, must_finish=False)
-        self._aside.failed.connect(self.said)
         self._painted = PaintedLayers(self._aside, self)
         self._painted.touched.connect(self.refresh)
         self._painted.looked.connect(self._describe_labels)
         self._build()
-        layers, dims = viewer.layers, viewer.dims
-        self._listening: list[tuple[Any, Callable[..., Any]]] = [
-            (layers.events.inserted, self.refresh),
-            (layers.events.removed, self.refresh),
-            (layers.events.reordered, self.refresh),
-            (layers.selection.events.active, self.refresh),
-            (dims.events.point, self._show_slice),
-            (dims.events.order, self._show_slice),
-            (dims.events.ndisplay, self._show_slice),
-        ]
-        for emitter, callback in self._listening:
-            emitter.connect(callback)
+        self._listen(self.refresh, viewer.layers.selection.events.active)
+        self._listen(self._show_slice, viewer.dims.events.point, viewer.dims.events.order, viewer.dims.events.ndisplay)
 
     def _build(self) -> None:
-        self.disk = CasesOnDisk(self._aside)
-        self.disk.changed.connect(self.refresh)
-        self.disk.said.connect(self.said)
-        self.set_data = self.disk.set_data
         self.pairs = PairsTable()
         self.pairs.changed.connect(self.refresh)
         self.pairs.resample_wanted.connect(self._resample)
@@ -110,18 +78,13 @@ class TrainSource(QWidget):
 
     def let_go(self) -> None:
         """Listen to nothing any more."""
-        for emitter, callback in self._listening:
-            emitter.disconnect(callback)
-        self._listening = []
         self._painted.let_go()
-        self._aside.forget()
-        self._aside.close()
+        super().let_go()
 
     def sleep(self, asleep: bool) -> None:
         """While a training runs nothing is looked at: it would only take time from it."""
-        self._asleep = self._painted.asleep = asleep
-        if not asleep:
-            self.refresh()
+        self._painted.asleep = asleep
+        super().sleep(asleep)
 
     def refresh(self, event: Any = None) -> None:
         """Bring everything up to date with the layers of the window."""
@@ -251,16 +214,6 @@ class TrainSource(QWidget):
         self._aside.run(work, show)
 
     @property
-    def data(self) -> Path | None:
-        """Cases on disk; None: layers."""
-        return self.disk.data
-
-    @property
-    def dataset(self) -> Dataset | None:
-        """What was found there."""
-        return self.disk.dataset
-
-    @property
     def channels(self) -> int:
         """How many images a case has."""
         if self.dataset is not None:
@@ -294,9 +247,5 @@ class TrainSource(QWidget):
         labels = list(self.dataset.labels) if self.dataset is not None else self.labels
         return [label.name for label in labels if label.name.casefold() != BACKGROUND]
 
-    def collect(self) -> Callable[[], str | list[dict[str, Any]]]:
-        """Take everything as it is at this moment; the job's ``data`` is what the returned function gives."""
-        if self.data is not None:
-            path = str(self.data)
-            return lambda: path
+    def _collect_layers(self) -> Callable[[], list[dict[str, Any]]]:
         return collect_cases(self.pairs.pairs, only_painted=self.only.is_ticked)

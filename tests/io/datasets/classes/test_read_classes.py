@@ -80,7 +80,7 @@ class TestFolders:
     def test_one_class_is_none(self, tmp_path: Path) -> None:
         (tmp_path / "only").mkdir()
         sitk.WriteImage(sitk.GetImageFromArray(picture(0, 0)), str(tmp_path / "only" / "a.png"))
-        with pytest.raises(InputError, match="two classes"):
+        with pytest.raises(InputError, match="one class only, 'only'; at least two classes"):
             read_classes(tmp_path)
 
 

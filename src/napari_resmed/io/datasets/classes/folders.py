@@ -35,8 +35,7 @@ def find(folder: Path) -> Found | None:
                 cases.append(Case(f"{split}/{name}" if split else name, (entry,), split=split, class_name=place.name))
             elif not entry.name.lower().endswith(SECOND_HALVES):
                 strangers.append(f"{place.name}/{entry.name}")
-    classes = {case.class_name for case in cases}
-    if len(classes) < 2:
+    if not cases:
         return None
     notes = [f"left out, as they are no images: {a_few(strangers)}"] if strangers else []
     notes.append("every file counts as a patient of its own; a CSV with a column patient says which belong together")

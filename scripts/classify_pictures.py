@@ -1,0 +1,120 @@
+"""``python -m scripts.classify_pictures [PICTURE...]``: the pictures of docs/classify.md, from made-up images alone.
+
+A real window (Xvfb is enough: ``xvfb-run -a -s "-screen 0 1600x1000x24" python -m scripts.classify_pictures``) in which
+classes are typed for a few made-up scans, and a model that learnt from others like them says what one is and why.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+from qtpy.QtTest import QTest
+from scipy.ndimage import gaussian_filter
+
+from napari_resmed.io import write
+from napari_resmed.jobs.train import train
+from napari_resmed.viewer.layers import volume_to_layer
+from napari_resmed.volume import Volume
+
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
+SIZE = (1240, 780)
+LEARNT, STEPS = 120, 100
+KINDS = ("clear", "nodule")
+# Of a scan, in voxels of 2 mm, and as the network sees it.
+SHAPE, SEEN = (32, 64, 64), [16, 32, 32]
+# Until napari has drawn what is new.
+SETTLE_MS = 1500
+
+
+def main(names: list[str]) -> None:
+    """Draw the named pictures, or all."""
+    with tempfile.TemporaryDirectory() as place:
+        os.environ["RESMED_MODELS"] = place
+        for name in names or list(PICTURES):
+            viewer = napari.Viewer(show=True)
+            viewer.window.resize(*SIZE)
+            PICTURES[name](viewer, Path(place))
+            QTest.qWait(SETTLE_MS)
+            viewer.window.screenshot(str(IMAGES / f"{name}.png"), canvas_only=False, flash=False)
+            viewer.close()
+
+
+def classify(viewer: napari.Viewer, folder: Path) -> None:
+    """A scan, what it is, and where that shows."""
+    data = folder / "scans"
+    data.mkdir()
+    lines = ["path,class"]
+    for number in range(LEARNT):
+        write(scan(number), data / f"{number}.nii.gz")
+        lines.append(f"{number}.nii.gz,{KINDS[number % 2]}")
+    (data / "cases.csv").write_text("\n".join(lines), encoding="utf-8")
+    # A small network, as for a few seconds, and as many steps as it needs on any machine.
+    changes = {"minutes": None, "steps": STEPS, "learning_rate": 0.004, "patch": SEEN}
+    _finish(train(data / "cases.csv", folder / "made-up", task="classify", minutes=0.3, plan=changes))
+    _show(viewer, scan(1001))
+    _, widget = viewer.window.add_plugin_dock_widget("napari-resmed", "Classify")
+    widget.start_button.click()
+    _wait(lambda: not widget.is_running)
+    widget.answer.slice_button.click()
+
+
+def train_classes(viewer: napari.Viewer, folder: Path) -> None:
+    """Classes typed for the scans of a window."""
+    for number in range(6):
+        _show(viewer, scan(2000 + number))
+    _, widget = viewer.window.add_plugin_dock_widget("napari-resmed", "Train")
+    widget.task_choice.setCurrentIndex(1)
+    rows = widget.source.rows
+    for row, entry in enumerate(rows.rows):
+        rows.item(row, 1).setText(KINDS[int(entry.image.name.split()[-1]) % 2])
+
+
+PICTURES: dict[str, Callable[[napari.Viewer, Path], None]] = {"classify": classify, "train_classes": train_classes}
+
+
+def scan(number: int) -> Volume:
+    """A made-up trunk with two dark halves; in every second one a nodule lies in one of them."""
+    rng = np.random.default_rng(number)
+    z, y, x = (np.linspace(-1, 1, edge) for edge in SHAPE)
+    z, y, x = z[:, None, None], y[None, :, None], x[None, None, :]
+    wide = rng.uniform(0.8, 0.9)
+    trunk = (x / wide) ** 2 + (y / 0.7) ** 2 < 1
+    image = 0.15 + 0.55 * trunk + 0 * z
+    for side in (-1, 1):
+        middle = 0.4 * side + rng.normal(0, 0.02)
+        image[((x - middle) / 0.3) ** 2 + (y / 0.5) ** 2 + (z / 0.9) ** 4 < 1] = 0.25
+    image = image + 0.3 * gaussian_filter(rng.standard_normal(SHAPE), 2)
+    if number % 2:
+        place = rng.uniform(-0.5, 0.5), rng.uniform(-0.2, 0.2), rng.choice((-1, 1)) * rng.uniform(0.35, 0.45)
+        away = ((z - place[0]) / 2) ** 2 + (y - place[1]) ** 2 + (x - place[2]) ** 2
+        image = image + 0.6 * (away < rng.uniform(0.18, 0.24) ** 2)
+    image = image + rng.normal(0, 0.03, SHAPE)
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])[[2, 1, 0, 3]]  # slices from the feet up
+    return Volume((1000 * image).clip(0, None).astype(np.uint16), affine, "zyx", "", f"made-up scan {number % 1000}")
+
+
+def _show(viewer: napari.Viewer, volume: Volume) -> None:
+    data, attributes, _ = volume_to_layer(volume)
+    viewer.add_image(data, **attributes)
+    viewer.reset_view()
+
+
+def _wait(done: Callable[[], bool]) -> None:
+    while not done():
+        QTest.qWait(50)
+
+
+def _finish(job: Generator[Any, Any, Any]) -> None:
+    for _ in job:
+        pass
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
