@@ -15,7 +15,7 @@ QUESTIONS = (
     *("dicom_agreement", "dicom_speed", "nifti_speed", "event_loop_dicom"),
 )
 # Asked by name only: scribble_speed, event_loop_scribble (a minute each), hostile, localise, bundles, cine, modalities
-# (some minutes each), few_slices, predict_large (ten minutes each), classification (a quarter of an hour),
+# (some minutes each), few_slices, predict_large, model_fit (ten minutes each), classification (a quarter of an hour),
 # predict_overhead (twenty minutes), nnunet_same (half an hour), hippocampus (an hour, two with nnU-Net), head_neck (two
 # hours), scribble (hours).
 

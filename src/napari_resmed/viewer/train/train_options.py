@@ -36,6 +36,8 @@ SCRATCH = "nothing (from scratch)"
 # Networks whose encoder a classifier can take, as in napari_resmed.nets.encoders.
 _WITH_ENCODER = ("UNet", "PlainConvUNet", "ResidualEncoderUNet")
 _CARE = {"bold": "bold: learns fast", "normal": "normal", "careful": "careful: keeps what it knows"}
+# Share of the training images that are painted from labels.
+_IMAGES = {None: "as they are", 0.5: "half painted from labels", 1.0: "all painted from labels"}
 
 
 class TrainOptions(QWidget):
@@ -216,7 +218,7 @@ class MoreTrainOptions(QWidget):
         self.device_choice.addItems(["auto", "cpu", "cuda", "mps"])
         self.precision_choice = QComboBox()
         self.precision_choice.addItems(["auto", "fp32", "bf16", "fp16"])
-        for choice in (self.care_choice, self.device_choice, self.precision_choice):
+        for choice in (self.care_choice, self.device_choice, self.precision_choice, self.images_choice):
             choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.memory = QSpinBox()
         self.memory.setRange(0, 10_000_000)
@@ -224,6 +226,13 @@ class MoreTrainOptions(QWidget):
         self.memory.setSpecialValueText("auto")
         self.memory.setSuffix(" MB")
         self.memory.setToolTip("How much prepared data may be in memory; auto: a quarter of what is free")
+        self.images_choice = QComboBox()
+        for share, said in _IMAGES.items():
+            self.images_choice.addItem(said, share)
+        self.images_choice.setToolTip(
+            "Few images but many labels: paint training images of any contrast from the label maps. Folders of label "
+            "maps alone are painted anyway; with any painting, labels without an image are learnt from, too"
+        )
         self.seed = QSpinBox()
         self.seed.setRange(0, 2**31 - 1)
         self.seed.setToolTip("The same seed, data and plan give the same training")
@@ -236,6 +245,7 @@ class MoreTrainOptions(QWidget):
         form = QFormLayout(self)
         form.setContentsMargins(12, 0, 0, 0)
         form.addRow("Care", self.care_choice)
+        form.addRow("Images", self.images_choice)
         form.addRow("Device", self.device_choice)
         form.addRow("Precision", self.precision_choice)
         form.addRow("Memory", self.memory)
@@ -252,6 +262,7 @@ class MoreTrainOptions(QWidget):
             "precision": self.precision_choice.currentText(),
             "memory_mb": float(self.memory.value()) or None,
             "seed": self.seed.value(),
+            "synthetic": self.images_choice.currentData() if self.images_choice.isEnabled() else None,
             "plan": dict(self.plan.changes) or None,
         }
 
