@@ -96,6 +96,29 @@ class TestOverlapping:
         assert set(np.unique(found)) == {0, 5, 6, 7}
 
 
+class TestFeatures:
+    @pytest.mark.usefixtures("small_blocks")
+    @pytest.mark.parametrize("overlapping", [False, True])
+    @pytest.mark.parametrize("ratio", [(0.6, 0.8, 1.0), (1.0, 1.0, 1.0), (1.7, 2.0, 1.5), (0.5, 3.0, 1.0)])
+    def test_labels_are_those_of_the_scores(self, ratio: tuple[float, ...], overlapping: bool) -> None:
+        grid = grid_of((23, 31, 19), ratio)
+        features = patchy((3, *grid.shape), 1)
+        weight = torch.tensor([[1.0, -0.5, 0.0], [0.0, 1.5, -0.5], [-1.0, 0.0, 2.0], [0.5, 0.5, 0.5]])
+        bias = torch.tensor([0.1, 0.0, -0.6, 0.05])
+
+        def last_layer(voxels: torch.Tensor) -> torch.Tensor:
+            return (weight @ voxels + bias[:, None])[int(overlapping) :]  # regions have no background
+
+        restorer = LabelRestorer(grid, (0, 5, 6, 7), overlapping)
+        for start in range(0, grid.shape[0], 4):
+            restorer.add(features[:, start : start + 4], last_layer)
+        scores = last_layer(features.flatten(1)).view(-1, *grid.shape)
+        expected = restore_labels(scores, grid, (0, 5, 6, 7), overlapping)
+        found = restorer.finish()
+        assert (found == expected).mean() > 0.999  # where two are equal but for rounding, either may win
+        assert len(np.unique(found)) == 4
+
+
 class TestRowByRow:
     @pytest.mark.usefixtures("small_blocks")
     @settings(max_examples=40)

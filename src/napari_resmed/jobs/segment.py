@@ -170,9 +170,9 @@ def segment(
         for step in steps:
             if isinstance(step, Rows):
                 lap = time.perf_counter()
-                restorer.add(step.scores)
+                restorer.add(step.means, step.head and step.head.flat)
                 if certainty is not None:
-                    certainty.add(step.scores)
+                    certainty.add(step.means, step.head)
                 if doubt is not None:
                     unsure = entropy(step.scores, overlapping) if step.doubt is None else step.doubt
                     doubt[step.start : step.start + step.scores.shape[1]] = unsure

@@ -31,10 +31,11 @@ class Head:
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
         self.weight, self.bias = weight, bias
+        self.with_bias = torch.cat([weight, bias[:, None]], 1)  # for features and a one
 
-    def flat(self, features: Tensor, out: Tensor | None = None) -> Tensor:
+    def flat(self, features: Tensor) -> Tensor:
         """Scores float32 ``(classes, voxels)`` of features ``(features, voxels)`` of any type."""
-        return torch.addmm(self.bias[:, None], self.weight, features.float(), out=out)
+        return torch.addmm(self.bias[:, None], self.weight, features.float())
 
     def __call__(self, features: Tensor) -> Tensor:
         """Scores float32 ``(batch, classes, z, y, x)`` of features ``(batch, features, z, y, x)``."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -33,19 +34,29 @@ class NotFiniteError(WorkError):
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Finished scores ``(class, rows, y, x)`` from row ``start`` on, of the type and on the device of the sums.
+    """Finished rows from row ``start`` on, of the type and on the device of the sums.
 
     They lie in memory that is used again: whoever wants to keep them takes a copy before the next step.
 
     Parameters
     ----------
+    means:
+        Scores ``(class, rows, y, x)``; or, where there is a ``head``, the features that it makes them of.
     doubt:
         How far the passes through the network disagreed, 0..1, ``(rows, y, x)``; None where it was not asked for.
+    head:
+        The network's last layer, where it is still to come.
     """
 
     start: int
-    scores: Tensor
+    means: Tensor
     doubt: Tensor | None = None
+    head: Head | None = None
+
+    @cached_property
+    def scores(self) -> Tensor:
+        """``(class, rows, y, x)``."""
+        return self.means if self.head is None else self.head(self.means[None])[0]
 
 
 class Belt:
@@ -90,7 +101,7 @@ class Belt:
         self._weights = torch.zeros((self._height, *shape[1:]), dtype=kind, device=device)
         self.use(windows)
         self._gone = 0
-        self._planes: Tensor | None = None
+        self._plane: tuple[Tensor, Tensor] | None = None  # weighted features, and sums
         (self._low, high), *across = margins
         self._high = shape[0] - high
         self._inner = tuple(slice(a, size - b) for (a, b), size in zip(across, shape[1:], strict=True))
@@ -139,17 +150,19 @@ class Belt:
 
     def _add_scores(self, head: Head, sums: Tensor, features: Tensor, weight: Tensor) -> None:
         """Scores are made a plane at a time, and never go to memory."""
-        size = weight[0].numel()
-        if self._planes is None or self._planes.shape[-1] != size:
-            self._planes = torch.empty((2, len(sums), size))
-        scores, total = self._planes
+        count, size = len(features), weight[0].numel()
+        if self._plane is None or self._plane[0].shape[-1] != size:
+            self._plane = torch.empty((count + 1, size)), torch.empty((len(sums), size))
+        weighted, total = self._plane
         of_plane = total.view(len(sums), *weight.shape[1:])
         for z, plane in enumerate(weight.float()):
-            head.flat(features[:, z].reshape(len(features), size), out=scores)
-            scores.mul_(plane.reshape(size))
+            # The layer is linear: of weighted features, and a one for its bias, it makes weighted scores.
+            weighted[count] = plane.reshape(size)
+            torch.mul(features[:, z].reshape(count, size), weighted[count], out=weighted[:count])
             into = sums[:, z]
             of_plane.copy_(into)
-            into.copy_(of_plane.add_(scores.view_as(of_plane)))
+            total.addmm_(head.with_bias, weighted)
+            into.copy_(of_plane)
 
     def leave(self, row: int) -> Iterator[Rows]:
         """The rows below ``row``, which no later window reaches, a few at a time and without the margins.
@@ -170,8 +183,7 @@ class Belt:
                 inner = scores[(slice(None), slice(low - start, high - start), *self._inner)]
                 _check_numbers(inner)
                 if self._of_features:
-                    assert self._head is not None
-                    yield Rows(low - self._low, self._head(inner[None])[0])
+                    yield Rows(low - self._low, inner, head=self._head)
                 else:
                     doubt = inner[self._classes] if len(inner) > self._classes else None
                     yield Rows(low - self._low, inner[: self._classes], doubt)
@@ -202,7 +214,9 @@ def _bell(patch: Shape) -> Tensor:
 
 def _check_numbers(scores: Tensor) -> None:
     """No labels are made of what is no number; where the least and the greatest are finite, all are."""
-    if not torch.stack(torch.aminmax(scores)).isfinite().all():
+    # Class by class: over what lies apart in memory a reduction takes ten times as long.
+    extremes = [extreme for of_class in scores for extreme in torch.aminmax(of_class)]
+    if not torch.stack(extremes).isfinite().all():
         beyond = ", or beyond what half precision holds (65 504)" if scores.dtype == torch.float16 else ""
         raise NotFiniteError(
             f"the network answered with scores that are not finite{beyond}: no labels can be made of them; choose the "

@@ -4,12 +4,15 @@ Scores are interpolated and decided on the way: a volume of scores at the image'
 gone through in blocks, and in each only the classes are interpolated that can win there. A weighted mean lies between
 the least and the greatest of what it is the mean of; so a class whose greatest score in the block is below another's
 least cannot be the largest anywhere in it. Nearly all blocks of a real answer are left with one class or a few.
+
+Where a network's last layer is still to come and the image is the coarser grid, all features are interpolated instead:
+that layer is linear, and the image has fewer voxels to make scores for.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -31,6 +34,10 @@ SLICES = 16
 FEW, LEAST_BLOCK, WORTH = 4, 12, 0.7
 # Interpolation in float32 may overshoot by rounding.
 SLACK = 1e-5
+
+
+# Makes scores ``(class, voxels)`` of features ``(feature, voxels)``; linear.
+LastLayer = Callable[[Tensor], Tensor]
 
 
 class LabelRestorer:
@@ -61,6 +68,8 @@ class LabelRestorer:
         self._first = 0  # number of the first row kept
         self._next = 0  # slice of the image to do next
         self._rounded = False
+        self._is_coarser = math.prod(grid.source_shape) <= math.prod(grid.shape)
+        self._last_layer: LastLayer | None = None
         self._most = torch.empty(0)  # of the rows under way, over z, for every class
         self._least: Tensor | None = None
         self._memory: dict[int, Tensor] = {}
@@ -71,7 +80,7 @@ class LabelRestorer:
         """0..1."""
         return self._next / self._grid.source_shape[0]
 
-    def add(self, scores: Tensor) -> None:
+    def add(self, scores: Tensor, last_layer: LastLayer | None = None) -> None:
         """Take the next rows.
 
         Parameters
@@ -79,7 +88,13 @@ class LabelRestorer:
         scores:
             ``(class, rows, y, x)`` on the network's grid, any floating type, on any device; nothing of it is kept but
             copies. Those in half precision are compared in it, as nnU-Net does.
+        last_layer:
+            What makes scores of them, where they are features ``(feature, rows, y, x)`` float32 on the CPU; the same
+            for all rows.
         """
+        if last_layer is not None and not self._is_coarser:
+            scores, last_layer = last_layer(scores.flatten(1)).view(-1, *scores.shape[1:]), None
+        self._last_layer = last_layer
         self._rounded = scores.dtype == torch.float16
         lent = self._rows is None or not self._rows.shape[1]
         self._rows = scores if lent or self._rows is None else torch.cat([self._rows, scores], 1)
@@ -108,11 +123,22 @@ class LabelRestorer:
         low, high = self._needed[start][0], max(high for _, high in self._needed[start:stop])
         rows = self._rows[:, low - self._first : high - self._first]
         if self._grid.is_source:
-            self._labels[start:stop] = self._decided(rows.float(), range(rows.shape[0]))
+            # Scores of a plane stay in the cache.
+            planes = [rows] if self._last_layer is None else [rows[:, z : z + 1] for z in range(rows.shape[1])]
+            for plane in planes:
+                self._labels[start : start + plane.shape[1]] = self._decided(plane.float())
+                start += plane.shape[1]
             return
         self._weights = [weights.to(rows.device) for weights in self._weights]
         edge = BLOCK if rows.device.type == "cpu" else BLOCK_ON_GPU
         upwards = self._weights[0][start:stop, low:high]
+        if self._last_layer is not None:
+            rows, upwards = along(rows, 1, upwards), torch.eye(len(upwards))
+            for y in _pieces(0, self._grid.source_shape[1], edge):
+                for x in _pieces(0, self._grid.source_shape[2], edge):
+                    features = self._interpolated(rows, upwards, y, x, range(len(rows)))
+                    self._labels[start:stop, y, x] = self._decided(features)
+            return
         self._most, self._least = rows.amax(1), None if self._overlapping else rows.amin(1)
         for y in _pieces(0, self._grid.source_shape[1], edge):
             for x in _pieces(0, self._grid.source_shape[2], edge):
@@ -136,7 +162,8 @@ class LabelRestorer:
         if len(classes) == 1 and not self._overlapping:
             self._labels[z, y, x] = self._values[classes[0]]
         elif classes:
-            self._labels[z, y, x] = self._decided(self._interpolated(rows, upwards, y, x, classes), classes)
+            scores = self._interpolated(rows, upwards, y, x, classes)
+            self._labels[z, y, x] = self._decided(scores, self._values[list(classes)])
 
     def _interpolated(self, rows: Tensor, upwards: Tensor, y: slice, x: slice, classes: Sequence[int]) -> Tensor:
         """Scores ``(class, z, y, x)`` float32 of some classes in a block of the image.
@@ -186,8 +213,13 @@ class LabelRestorer:
             found = most >= floor - SLACK * (1 + floor.abs())
         return [int(number) for number in found.nonzero().flatten()]
 
-    def _decided(self, scores: Tensor, classes: Sequence[int]) -> NDArray[np.unsignedinteger]:
-        values = self._values[list(classes)]
+    def _decided(
+        self, scores: Tensor, values: NDArray[np.unsignedinteger] | None = None
+    ) -> NDArray[np.unsignedinteger]:
+        """Labels ``(z, y, x)`` from scores ``(class, z, y, x)`` of classes of these values, or of all; or features."""
+        values = self._values if values is None else values
+        if self._last_layer is not None:
+            scores = self._last_layer(scores.flatten(1)).view(-1, *scores.shape[1:])
         if self._rounded:
             scores = scores.half()
         if not self._overlapping:
