@@ -169,8 +169,8 @@ def prepare_case(case: Case, dataset: Dataset, preparation: Preparation) -> Prep
     if not case.has_image:
         # Always the same: how good a network is must not hang on what is drawn.
         generator = torch.Generator().manual_seed(zlib.crc32(np.ascontiguousarray(target).data))
-        classes = torch.from_numpy(target.astype(np.int16))
-        image = paint_classes(classes, len(image), preparation.spacing_mm, generator)
+        patch = torch.from_numpy(target.astype(np.int16))
+        image = paint_classes(patch, len(image), preparation.spacing_mm, generator)
     return Prepared(image.numpy().astype(np.float16), target, annotated, _places(target), case.has_image)
 
 

@@ -214,6 +214,13 @@ class MoreTrainOptions(QWidget):
             self.care_choice.addItem(said, care)
         self.care_choice.setCurrentIndex(1)
         self.care_choice.setToolTip("How far the weights may move from where they start")
+        self.images_choice = QComboBox()
+        for share, said in _IMAGES.items():
+            self.images_choice.addItem(said, share)
+        self.images_choice.setToolTip(
+            "Few images but many labels: paint training images of any contrast from the label maps. Folders of label "
+            "maps alone are painted anyway; with any painting, labels without an image are learnt from, too"
+        )
         self.device_choice = QComboBox()
         self.device_choice.addItems(["auto", "cpu", "cuda", "mps"])
         self.precision_choice = QComboBox()
@@ -226,13 +233,6 @@ class MoreTrainOptions(QWidget):
         self.memory.setSpecialValueText("auto")
         self.memory.setSuffix(" MB")
         self.memory.setToolTip("How much prepared data may be in memory; auto: a quarter of what is free")
-        self.images_choice = QComboBox()
-        for share, said in _IMAGES.items():
-            self.images_choice.addItem(said, share)
-        self.images_choice.setToolTip(
-            "Few images but many labels: paint training images of any contrast from the label maps. Folders of label "
-            "maps alone are painted anyway; with any painting, labels without an image are learnt from, too"
-        )
         self.seed = QSpinBox()
         self.seed.setRange(0, 2**31 - 1)
         self.seed.setToolTip("The same seed, data and plan give the same training")
