@@ -13,6 +13,7 @@ import os
 import statistics
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -74,15 +75,18 @@ def compare(model: Model, image: Path, place: Path, machine: Machine, backend: s
         )
         seconds = time.perf_counter() - begin
         alone, note = bare_network(model, image, machine, backend)
+        bare.append(alone)
         if run:  # the first loads, converts and warms up
             whole.append(seconds)
-            bare.append(alone)
     limit = LIMIT if machine.device.type == "cpu" else LIMIT_ON_GPU
-    ratio = statistics.median(a / b for a, b in zip(whole, bare, strict=True))
+    # The machine's speed drifts: over the mean of the bare runs before and after.
+    ratios = [2 * job / sum(around) for job, around in zip(whole, pairwise(bare), strict=True)]
+    spread = f" ({min(ratios):.3f} to {max(ratios):.3f})" if len(ratios) > 1 else ""
     print(
         f"{model.name}, {len(model.labels)} labels, {machine.precision} by {note}: read to written file "
         f"{statistics.median(whole):.2f} s, bare network {statistics.median(bare):.2f} s on {report['tiles']} windows: "
-        f"{ratio:.3f} (limit {limit})\n    {report['seconds']}, {report['peak_memory_mb']:.0f} MB",
+        f"{statistics.median(ratios):.3f}{spread} (limit {limit})\n    {report['seconds']}, "
+        f"{report['peak_memory_mb']:.0f} MB",
         flush=True,
     )
 

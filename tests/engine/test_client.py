@@ -500,7 +500,7 @@ class TestTheFacesDeath:
             pid, *folders = process.stdout.readline().split()
         return process, psutil.Process(int(pid)), [Path(folder) for folder in folders]
 
-    def gone(self, worker: psutil.Process, folders: list[Path], seconds: float = 5) -> bool:
+    def gone(self, worker: psutil.Process, folders: list[Path], seconds: float = 30) -> bool:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if not worker.is_running() and not any(folder.exists() for folder in folders):

@@ -1,7 +1,1 @@
-"""The command line."""
-
-from __future__ import annotations
-
-from napari_resmed.cli.main import main
-
-__all__ = ["main"]
+"""The command line; :mod:`napari_resmed.__main__` starts it."""

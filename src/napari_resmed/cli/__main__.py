@@ -1,5 +1,5 @@
 """``python -m napari_resmed.cli``, where the script is not on the path."""
 
-from napari_resmed.cli.main import main
+from napari_resmed.__main__ import main
 
 main()

@@ -11,6 +11,7 @@ import typer
 
 import napari_resmed
 from napari_resmed.cli import classify, convert, demo, evaluate, info, measure, models, scribble, segment, train
+from napari_resmed.cli.loading import answered
 from napari_resmed.errors import ResMedError
 
 __all__ = ["app", "main"]
@@ -72,6 +73,7 @@ def main() -> NoReturn:
     except ResMedError as problem:
         _fail(str(problem), problem.exit_code, debug)
     except (KeyboardInterrupt, typer.Abort):
+        answered()
         _fail("stopped; nothing was left behind", 1, debug)
     except MemoryError:
         _fail("out of memory; close other programs or choose a smaller image", 1, debug)
