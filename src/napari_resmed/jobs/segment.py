@@ -170,7 +170,7 @@ def segment(
         for step in steps:
             if isinstance(step, Rows):
                 lap = time.perf_counter()
-                restorer.add(step.means, step.head and step.head.flat)
+                restorer.add(step.means, step.head)
                 if certainty is not None:
                     certainty.add(step.means, step.head)
                 if doubt is not None:

@@ -7,6 +7,7 @@ mean of scores. Few features are so carried through memory instead of many score
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -33,9 +34,12 @@ class Head:
         self.weight, self.bias = weight, bias
         self.with_bias = torch.cat([weight, bias[:, None]], 1)  # for features and a one
 
-    def flat(self, features: Tensor) -> Tensor:
-        """Scores float32 ``(classes, voxels)`` of features ``(features, voxels)`` of any type."""
-        return torch.addmm(self.bias[:, None], self.weight, features.float())
+    def flat(self, features: Tensor, classes: Sequence[int] | None = None) -> Tensor:
+        """Scores float32 ``(classes, voxels)``, of some classes or all, of features ``(features, voxels)``."""
+        if classes is None or len(classes) == len(self.bias):
+            return torch.addmm(self.bias[:, None], self.weight, features.float())
+        chosen = torch.tensor(classes)
+        return torch.addmm(self.bias[chosen, None], self.weight[chosen], features.float())
 
     def __call__(self, features: Tensor) -> Tensor:
         """Scores float32 ``(batch, classes, z, y, x)`` of features ``(batch, features, z, y, x)``."""

@@ -5,14 +5,16 @@ gone through in blocks, and in each only the classes are interpolated that can w
 the least and the greatest of what it is the mean of; so a class whose greatest score in the block is below another's
 least cannot be the largest anywhere in it. Nearly all blocks of a real answer are left with one class or a few.
 
-Where a network's last layer is still to come and the image is the coarser grid, all features are interpolated instead:
-that layer is linear, and the image has fewer voxels to make scores for.
+Where a network's last layer is still to come, features may be interpolated instead, for that layer is linear: where the
+image is the coarser grid, and has fewer voxels to make scores for, and in blocks where more classes can win than there
+are features.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -36,8 +38,11 @@ FEW, LEAST_BLOCK, WORTH = 4, 12, 0.7
 SLACK = 1e-5
 
 
-# Makes scores ``(class, voxels)`` of features ``(feature, voxels)``; linear.
-LastLayer = Callable[[Tensor], Tensor]
+class LastLayer(Protocol):
+    """A network's, linear and the same for every voxel."""
+
+    def flat(self, features: Tensor, classes: Sequence[int] | None = None) -> Tensor:
+        """Scores ``(class, voxels)``, of some classes or all, from features ``(feature, voxels)``."""
 
 
 class LabelRestorer:
@@ -70,7 +75,8 @@ class LabelRestorer:
         self._rounded = False
         self._is_coarser = math.prod(grid.source_shape) <= math.prod(grid.shape)
         self._last_layer: LastLayer | None = None
-        self._most = torch.empty(0)  # of the rows under way, over z, for every class
+        self._features: Tensor | None = None  # of the rows under way
+        self._most = torch.empty(0)  # of their scores, over z, for every class
         self._least: Tensor | None = None
         self._memory: dict[int, Tensor] = {}
         self._spans: dict[tuple[int, int, int], tuple[int, int]] = {}
@@ -92,8 +98,6 @@ class LabelRestorer:
             What makes scores of them, where they are features ``(feature, rows, y, x)`` float32 on the CPU; the same
             for all rows.
         """
-        if last_layer is not None and not self._is_coarser:
-            scores, last_layer = last_layer(scores.flatten(1)).view(-1, *scores.shape[1:]), None
         self._last_layer = last_layer
         self._rounded = scores.dtype == torch.float16
         lent = self._rows is None or not self._rows.shape[1]
@@ -123,26 +127,26 @@ class LabelRestorer:
         low, high = self._needed[start][0], max(high for _, high in self._needed[start:stop])
         rows = self._rows[:, low - self._first : high - self._first]
         if self._grid.is_source:
-            # Scores of a plane stay in the cache.
-            planes = [rows] if self._last_layer is None else [rows[:, z : z + 1] for z in range(rows.shape[1])]
-            for plane in planes:
-                self._labels[start : start + plane.shape[1]] = self._decided(plane.float())
-                start += plane.shape[1]
+            self._labels[start:stop] = self._decided(rows.float()) if self._last_layer is None else self._made_of(rows)
             return
         self._weights = [weights.to(rows.device) for weights in self._weights]
         edge = BLOCK if rows.device.type == "cpu" else BLOCK_ON_GPU
+        blocks = [
+            (y, x)
+            for y in _pieces(0, self._grid.source_shape[1], edge)
+            for x in _pieces(0, self._grid.source_shape[2], edge)
+        ]
         upwards = self._weights[0][start:stop, low:high]
         if self._last_layer is not None:
-            rows, upwards = along(rows, 1, upwards), torch.eye(len(upwards))
-            for y in _pieces(0, self._grid.source_shape[1], edge):
-                for x in _pieces(0, self._grid.source_shape[2], edge):
-                    features = self._interpolated(rows, upwards, y, x, range(len(rows)))
-                    self._labels[start:stop, y, x] = self._decided(features)
-            return
+            self._features = along(rows, 1, upwards)
+            if self._is_coarser:
+                for y, x in blocks:
+                    self._labels[start:stop, y, x] = self._made_of(self._across(self._features, y, x))
+                return
+            rows = self._last_layer.flat(rows.flatten(1)).view(-1, *rows.shape[1:])
         self._most, self._least = rows.amax(1), None if self._overlapping else rows.amin(1)
-        for y in _pieces(0, self._grid.source_shape[1], edge):
-            for x in _pieces(0, self._grid.source_shape[2], edge):
-                self._fill(rows, upwards, slice(start, stop), y, x)
+        for y, x in blocks:
+            self._fill(rows, upwards, slice(start, stop), y, x)
 
     def _fill(
         self, rows: Tensor, upwards: Tensor, z: slice, y: slice, x: slice, classes: Sequence[int] | None = None
@@ -161,21 +165,31 @@ class LabelRestorer:
                 return
         if len(classes) == 1 and not self._overlapping:
             self._labels[z, y, x] = self._values[classes[0]]
+        elif classes and self._features is not None and len(classes) > len(self._features):
+            self._labels[z, y, x] = self._made_of(self._across(self._features, y, x), classes)
         elif classes:
             scores = self._interpolated(rows, upwards, y, x, classes)
-            self._labels[z, y, x] = self._decided(scores, self._values[list(classes)])
+            self._labels[z, y, x] = self._decided(scores, classes)
 
     def _interpolated(self, rows: Tensor, upwards: Tensor, y: slice, x: slice, classes: Sequence[int]) -> Tensor:
-        """Scores ``(class, z, y, x)`` float32 of some classes in a block of the image.
-
-        In memory that is used again: the system takes longer to give so much anew than the sums take.
-        """
+        """Scores ``(class, z, y, x)`` float32 of some classes in a block of the image."""
         scores = rows[:, :, slice(*self._span(1, y)), slice(*self._span(2, x))]
         if len(classes) < len(scores):
             scores = scores.index_select(0, torch.tensor(classes, device=scores.device))
         scores = scores.float()
         if not _is_identity(upwards):
             scores = along(scores, 1, upwards)
+        return self._widened(scores, y, x)
+
+    def _across(self, features: Tensor, y: slice, x: slice) -> Tensor:
+        """Features ``(feature, z, y, x)`` float32 in a block of the image, from those of its slices."""
+        return self._widened(features[:, :, slice(*self._span(1, y)), slice(*self._span(2, x))], y, x)
+
+    def _widened(self, scores: Tensor, y: slice, x: slice) -> Tensor:
+        """Interpolated along y and x.
+
+        In memory that is used again: the system takes longer to give so much anew than the sums take.
+        """
         across_y = self._weights[1][y, slice(*self._span(1, y))]
         across_x = self._weights[2][x, slice(*self._span(2, x))]
         count, height, low_y, low_x = scores.shape
@@ -213,13 +227,18 @@ class LabelRestorer:
             found = most >= floor - SLACK * (1 + floor.abs())
         return [int(number) for number in found.nonzero().flatten()]
 
-    def _decided(
-        self, scores: Tensor, values: NDArray[np.unsignedinteger] | None = None
-    ) -> NDArray[np.unsignedinteger]:
-        """Labels ``(z, y, x)`` from scores ``(class, z, y, x)`` of classes of these values, or of all; or features."""
-        values = self._values if values is None else values
-        if self._last_layer is not None:
-            scores = self._last_layer(scores.flatten(1)).view(-1, *scores.shape[1:])
+    def _made_of(self, features: Tensor, classes: Sequence[int] | None = None) -> NDArray[np.unsignedinteger]:
+        """Labels ``(z, y, x)`` from features ``(feature, z, y, x)``; the scores of a slice stay in the cache."""
+        assert self._last_layer is not None
+        labels = np.empty(tuple(features.shape[1:]), self._values.dtype)
+        for z, into in enumerate(labels):
+            scores = self._last_layer.flat(features[:, z].flatten(1), classes)
+            into[:] = self._decided(scores.view(-1, 1, *into.shape), classes)[0]
+        return labels
+
+    def _decided(self, scores: Tensor, classes: Sequence[int] | None = None) -> NDArray[np.unsignedinteger]:
+        """Labels ``(z, y, x)`` from scores ``(class, z, y, x)`` of some classes or all."""
+        values = self._values if classes is None else self._values[list(classes)]
         if self._rounded:
             scores = scores.half()
         if not self._overlapping:
