@@ -37,6 +37,8 @@ def main() -> None:
         heads = [read_head(path) for path in maps]
         Trainer(heads, options.work, options.minutes, options.seed).run()
     write_model(options.work, options.out, maps, load_measured(options.work), options.minutes, options.seed)
+    known = measure.familiar([read_head(path) for path in maps], options.out)
+    (options.work / "familiar.json").write_text(json.dumps(known, indent=2))
     held_out = [read_head(options.labelmaps / name) for name in HELD_OUT]
     measured = _measure(held_out, options.out)
     (options.work / "measured.json").write_text(json.dumps(measured, indent=2))

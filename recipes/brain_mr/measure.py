@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ from numpy.typing import NDArray
 
 from napari_resmed.io import read
 from napari_resmed.jobs.segment import segment
+from napari_resmed.models.folder import load_model
 from napari_resmed.train.deformation import Deformation
 from napari_resmed.train.synthesis import Degradation, deform, degrade, paint
 from napari_resmed.volume import Volume
 from recipes.brain_mr.anatomy import CSF, FIRST_OUTSIDE_ROW, STRUCTURES, Head, draw_t1, target_of_row
+from recipes.familiar import familiar_of
 
 # Images per held-out map; every second one is skull-stripped.
 IMAGES_PER_MAP = 4
@@ -91,6 +94,13 @@ def on_held_out_maps(heads: list[Head], model: Path | str, say: Callable[[str], 
         "images_dice": images,
         "structures": per_structure,
     }
+
+
+def familiar(heads: list[Head], model: Path | str) -> dict[str, Any]:
+    """What the model finds on a fresh image of each map, by which it can tell that another image does not fit."""
+    images = (synthesised(head, 20_000 + number, skull=number % 2 == 0)[0] for number, head in enumerate(heads))
+    # Training's thick slices were longer than the voxels they were made with.
+    return replace(familiar_of(load_model(model), images), voxel_mm=Degradation().thick_slice_mm[1]).to_json()
 
 
 def on_mni152(template: Path, model: Path | str) -> dict[str, float]:

@@ -49,6 +49,7 @@ def write_model(
         "minutes": place["minutes"],
         "plan": [vars(stage) for stage in STAGES],
         "history": _history(work),
+        "familiar": load_familiar(work),
         "data": {"label_maps": [path.name for path in label_maps], "sha256": _fingerprint(label_maps)},
     }
     arguments = dict(NETWORK)
@@ -123,6 +124,12 @@ def card(model: Model) -> str:
         memory=speed.get("peak_memory_mb", "not measured"),
         machine=speed.get("machine", "not measured"),
     )
+
+
+def load_familiar(work: Path) -> dict[str, Any]:
+    """What the network of this run finds on images it was made for, if that was measured."""
+    path = work / "familiar.json"
+    return json.loads(path.read_text()) if path.exists() else {}
 
 
 def load_measured(work: Path) -> dict[str, Any]:

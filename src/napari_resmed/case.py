@@ -26,7 +26,7 @@ class Case:
         For lists and messages; never a patient's.
     images:
         One per channel, in the order of the dataset's channels, all on one grid; or a single one with a channel
-        axis.
+        axis; or, where there is none, the label map itself.
     labels:
         On the images' grid; None where there are none yet.
     annotated:
@@ -72,6 +72,11 @@ class Case:
             )
         if self.split not in SPLITS:
             raise InputError(f"the case {self.name} is in the split {self.split!r}, expected train, validation or test")
+
+    @property
+    def has_image(self) -> bool:
+        """Whether there is an image; where there is none, the label map stands in its place."""
+        return self.labels is None or self.images != (self.labels,)
 
     @property
     def patient(self) -> str:

@@ -201,7 +201,8 @@ class LabelMap(Volume):
 
     def table(self) -> list[dict[str, Any]]:
         """One row per label: ``value, name, voxels, volume_ml``."""
-        names = self.labels.completed(self.counts())
+        counts = self.counts()
+        names = self.labels.completed(counts)
         return [
             {
                 "value": value,
@@ -209,7 +210,7 @@ class LabelMap(Volume):
                 "voxels": voxels,
                 "volume_ml": round(voxels * self.voxel_ml, 4),
             }
-            for value, voxels in self.counts().items()
+            for value, voxels in counts.items()
         ]
 
 

@@ -18,6 +18,7 @@ from napari_resmed.jobs.segment import Segmentation, segment
 from napari_resmed.labels import LabelMap
 from napari_resmed.models.cleanup import Cleanup
 from napari_resmed.predict.cleanup import clean_up
+from napari_resmed.review.familiar import Familiar, UsualVolume
 from napari_resmed.volume import Volume
 from tests.affines import AXIS_ORDERS, axis_order_name, make_affine
 from tests.small_models import BAND_EDGES, BANDS, describe, random_weights, save
@@ -192,6 +193,39 @@ class TestEvents:
         steps.close()
         with pytest.raises(StopIteration):
             next(steps)
+
+
+class TestMisfit:
+    """The model ``bands`` with usual volumes: halves of what it finds in the image, or twenty times that."""
+
+    def warned(self, times: float, own_models: Path) -> tuple[list[str], Segmentation]:
+        found = {row["value"]: row["volume_ml"] for row in run(IMAGE)[1].table}
+        known = Familiar(
+            images=9,
+            extent_mm=((20.0, 20.0), (30.0, 30.0), (40.0, 40.0)),
+            voxel_mm=1.0,
+            volumes={value: UsualVolume(times * ml, 1.4) for value, ml in found.items()},
+            certainty=(1.0, 0.5),
+        )
+        save(replace(describe("known"), training={"familiar": known.to_json()}), own_models)
+        try:
+            events, done = run(IMAGE, "known")
+        finally:
+            shutil.rmtree(own_models / "known")
+        return [event.message for event in events if isinstance(event, Warning)], done
+
+    def test_a_usual_answer_is_only_scored(self, own_models: Path) -> None:
+        notes, done = self.warned(1.0, own_models)
+        assert notes == []
+        assert done.made_by["misfit"] == done.labels.meta["made_by"]["misfit"] < 1
+        assert "misfit" not in run(IMAGE)[1].made_by
+
+    def test_an_unusual_one_is_warned_of(self, own_models: Path) -> None:
+        notes, done = self.warned(20.0, own_models)
+        (note,) = notes
+        assert note.startswith("what known found is unlike what it finds in images it was made for (score ")
+        assert "instead of about" in note
+        assert done.made_by["misfit"] > 3
 
 
 class TestUncertainty:

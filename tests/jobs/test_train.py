@@ -26,6 +26,7 @@ from napari_resmed.models.folder import WEIGHTS, load_model
 from napari_resmed.models.model import Model
 from napari_resmed.nets import build_network
 from napari_resmed.prepare.preparation import Preparation
+from napari_resmed.review.misfit import familiar_to
 from napari_resmed.train.run_folder import RunFolder
 from napari_resmed.train.session import Session
 from napari_resmed.train.store import ASSUMED
@@ -117,6 +118,20 @@ class TestWhole:
         done = finish(segment(image, str(whole[0]), device="cpu", precision="fp32"))
         assert done.labels.same_grid(image)
         assert set(np.unique(done.labels.data)) <= {0, 1, 5}
+
+    def test_it_knows_what_is_usual(self, whole: tuple[Path, list[Event], Training], data: Path) -> None:
+        known = familiar_to(load_model(whole[0]))
+        assert known.images == 5
+        assert known.extent_mm == ((20.0, 20.0), (22.0, 22.0), (24.0, 24.0))
+        assert known.lowest[0][0] < known.lowest[0][1] < 10
+        image = read(data / "images/case0.nii.gz")
+        cut = image.with_data(image.data[:8])
+        told: list[Event] = []
+        finish(segment(cut, str(whole[0]), device="cpu", precision="fp32"), told)
+        (first, *_) = [event.message for event in told if isinstance(event, Warning)]
+        assert first == (
+            "the image covers only 8 mm from head to foot, mine was trained on 20 mm: expect a poor result"
+        )
 
     def test_is_the_same_each_time(self, whole: tuple[Path, list[Event], Training], data: Path, tmp_path: Path) -> None:
         _, again = run(data, tmp_path / "mine")
@@ -656,3 +671,38 @@ class TestRefusals:
         with pytest.raises(WorkError, match="went astray"):
             run(data, tmp_path / "mine", plan={**QUICK, "learning_rate": 1e30})
         assert not (tmp_path / "mine").exists()
+
+
+class TestPainted:
+    def test_label_maps_alone_are_enough(self, data: Path, tmp_path: Path) -> None:
+        told, done = run(data / "labels", tmp_path / "painted")
+        assert [event.message for event in told if isinstance(event, Warning)] == [
+            "there are 5 label maps and no images: training paints images for them"
+        ]
+        assert done.plan["synthetic"] == 1.0
+        assert done.best_metric is not None
+        card = (tmp_path / "painted/docs/README.md").read_text()
+        assert "100% of the training images were painted from label maps" in card
+        image = read(data / "images/case0.nii.gz")
+        assert finish(segment(image, done.model, device="cpu")).labels.same_grid(image)
+        assert familiar_to(load_model(tmp_path / "painted")).lowest == ()
+
+    def test_labels_without_an_image_join_those_with_one(self, data: Path, tmp_path: Path) -> None:
+        shutil.copytree(data, tmp_path / "data")
+        for number in (0, 1):
+            (tmp_path / f"data/images/case{number}.nii.gz").unlink()
+        _, done = run(tmp_path / "data", tmp_path / "half", synthetic=0.5)
+        assert done.plan["synthetic"] == 0.5
+        assert {"case0", "case1"} < set(done.plan["training"])
+        assert done.plan["reasons"]["synthetic"] == "2 label maps have no image: theirs are painted"
+
+    @pytest.mark.parametrize(
+        ("more", "message"),
+        [
+            ({"synthetic": 1.5}, "found a share of 1.5 painted images, expected 0 to 1"),
+            ({"synthetic": 0.5, "task": "classify"}, "where a model segments only; leave synthetic out"),
+        ],
+    )
+    def test_refuses(self, more: dict[str, Any], message: str, data: Path, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match=message):
+            run(data, tmp_path / "none", **more)

@@ -107,7 +107,7 @@ class TestDicePerCase:
         rows = judged(prepared(TARGET), prepared(np.ones((9, 9, 9), int)), told=told)
         assert rows == [[1.0, 1.0], [1.0, None]]
         cases = [step for step in told if step is not None]
-        assert [number for number, _, _ in cases] == [0, 1]
+        assert [number for number, *_ in cases] == [0, 1]
         assert np.array_equal(cases[0][1], TARGET)
         assert told.count(None) > 5
 

@@ -331,3 +331,19 @@ class TestAhead:
             assert torch.get_num_threads() == 2
         finally:
             torch.set_num_threads(before)
+
+
+class TestPainted:
+    def draw(self, case: Prepared, share: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        return draw_patch(case, Sampling((8, 8, 8), ISO, 1, synthetic=share), DEFORMED, generator(3))
+
+    def test_has_the_same_labels_and_another_image(self) -> None:
+        image, target, _ = self.draw(small_case(), 0.0)
+        painted, same, _ = self.draw(small_case(), 1.0)
+        assert torch.equal(target, same)
+        assert painted.shape == image.shape
+        assert not torch.equal(painted, image)
+
+    def test_what_has_no_image_is_painted_anyway(self) -> None:
+        alone = replace(small_case(), has_image=False)
+        assert torch.equal(self.draw(alone, 0.0)[0], self.draw(small_case(), 1.0)[0])

@@ -112,6 +112,7 @@ class TestEdits:
             ({"memory_mb": 0}, "memory_mb is 0, expected more than 0"),
             ({"check_every": 0}, "check_every is 0, expected more than 0"),
             ({"structure_share": 1.5}, "structure_share is 1.5, expected 0 to 1"),
+            ({"synthetic": 2.0}, "synthetic is 2.0, expected 0 to 1"),
             ({"structure_share": -0.5}, "structure_share is -0.5, expected 0 or more"),
             ({"patch": [16, 16]}, "not enough values"),
             ({"patch": [16, 16, "x"]}, "invalid literal"),

@@ -19,7 +19,8 @@ def train(
     data: Annotated[
         Path,
         typer.Argument(
-            help="nnU-Net or MSD folder, images/ and labels/, a folder per class, a CSV, .npz.", metavar="DATA"
+            help="nnU-Net or MSD folder, images/ and labels/, labels alone, a folder per class, a CSV, .npz.",
+            metavar="DATA",
         ),
     ],
     out: Annotated[Path, typer.Option("-o", "--out", help="The model folder to write.", metavar="MODEL")],
@@ -46,6 +47,10 @@ def train(
     download: Annotated[
         bool, typer.Option("--download", help="Classes: --from monai:NAME may fetch weights from the internet.")
     ] = False,
+    synthetic: Annotated[
+        float | None,
+        typer.Option(help="Share of images painted from the label maps, 0 to 1; labels without an image count then."),
+    ] = None,
     as_json: Annotated[bool, Json] = False,
 ) -> None:
     """Train a model that segments or classifies, from scratch or from another model.
@@ -74,6 +79,7 @@ def train(
         fold=_fold(fold),
         search=search,
         download=download,
+        synthetic=synthetic,
     )
     try:
         done = run(steps, {"mean Dice": "held-out mean Dice", "mean AUC": "held-out mean AUC"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -14,11 +14,11 @@ import torch
 import napari_resmed
 from napari_resmed.errors import InputError, ModelError, WorkError
 from napari_resmed.events import Event, Progress, Started, Warning
-from napari_resmed.labels import LabelMap
+from napari_resmed.labels import LabelMap, count_values
 from napari_resmed.models.catalogue import find_model
-from napari_resmed.models.model import Model
 from napari_resmed.predict.backends import choose_backend
 from napari_resmed.predict.belt import Rows
+from napari_resmed.predict.certainty import Certainty
 from napari_resmed.predict.cleanup import clean_up
 from napari_resmed.predict.machine import choose_machine, is_out_of_memory
 from napari_resmed.predict.memory_plan import free_bytes, plan_memory
@@ -28,16 +28,13 @@ from napari_resmed.predict.warm import warm_network
 from napari_resmed.predict.windows import Windows, window_places
 from napari_resmed.prepare.grid import prepare
 from napari_resmed.prepare.restore import LabelRestorer, restore_map
+from napari_resmed.review.misfit import familiar_to, judge_answer, judge_image
 from napari_resmed.volume import Volume
 
 __all__ = ["Segmentation", "segment"]
 
 # Where in the whole job each part begins, for the progress bar; measured on a 1 mm head.
 _PREPARED, _PREDICTED = 0.08, 0.97
-# A field of view under this share of the model's window shows too little of the anatomy around a voxel.
-SMALL_FIELD = 0.25
-# DICOM's words for what an image shows. A model whose channels have other names says nothing of what it was trained on.
-MODALITIES = frozenset({"CR", "CT", "DX", "MG", "MR", "NM", "PT", "US", "XA"})
 
 
 @dataclass(frozen=True)
@@ -136,7 +133,7 @@ def segment(
         seconds["load"] = clock.lap()
         yield Progress("Preparing the image", 0.01)
         ready, grid = prepare(image, chosen.preparation)
-        for note in _doubts(image, chosen):
+        for note in judge_image(image, ready.numpy(), chosen):
             yield Warning(note)
         seconds["prepare"] = clock.lap()
         plan = plan_memory(chosen, grid.shape, grid.source_shape, machine, wishes, free_bytes(machine), uncertainty)
@@ -158,6 +155,7 @@ def segment(
         values = (0, *chosen.regions) if overlapping else chosen.values
         restorer = LabelRestorer(grid, values, overlapping, chosen.region_order)
         doubt = torch.zeros(grid.shape) if uncertainty else None
+        certainty = Certainty() if familiar_to(chosen).certainty and not overlapping else None
         steps = slide(
             ready,
             [runner.network for runner in runners],
@@ -173,6 +171,8 @@ def segment(
             if isinstance(step, Rows):
                 lap = time.perf_counter()
                 restorer.add(step.means, step.head)
+                if certainty is not None:
+                    certainty.add(step.means, step.head)
                 if doubt is not None:
                     unsure = entropy(step.scores, overlapping) if step.doubt is None else step.doubt
                     doubt[step.start : step.start + step.scores.shape[1]] = unsure
@@ -196,7 +196,7 @@ def segment(
             raise
         wayout = "choose a smaller region" + ("" if machine.device.type == "cpu" else ", or the device cpu")
         raise WorkError(f"out of memory on {machine.device}; close other programs or {wayout}") from problem
-    made_by = {
+    made_by: dict[str, Any] = {
         "program": f"napari-resmed {napari_resmed.__version__}",
         "model": chosen.name,
         "model_version": chosen.version,
@@ -216,6 +216,13 @@ def segment(
             "removed_voxels": removed,
             "filled_voxels": filled,
         }
+    counted = zip(*count_values(found), strict=True)
+    volumes_ml = {int(value): int(count) * image.voxel_ml for value, count in counted}
+    fit = judge_answer(volumes_ml, None if certainty is None else certainty.mean, chosen)
+    if fit.reason:
+        yield Warning(fit.reason)
+    if fit.score is not None:
+        made_by["misfit"] = fit.score
     labels = LabelMap(
         found,
         image.affine,
@@ -264,22 +271,6 @@ class _Clock:
 def _geometry_facts(image: Volume) -> dict[str, Any]:
     """What a NIfTI header says of its coordinate system; the result shares it."""
     return {name: image.meta[name] for name in ("qform_code", "sform_code") if name in image.meta}
-
-
-def _doubts(image: Volume, model: Model) -> Iterator[str]:
-    """What speaks against the model for this image: another modality, a tiny field of view."""
-    if image.modality and image.modality not in model.channels and MODALITIES.issuperset(model.channels):
-        wanted = " or ".join(model.channels)
-        yield f"the image is {image.modality}, {model.name} was trained on {wanted}: expect a poor result"
-    if model.preparation.own_spacing or model.preparation.size:
-        return  # it sees voxels, however far apart they are
-    extent = sorted(size * mm for size, mm in zip(image.grid_shape, image.spacing_mm, strict=True))
-    window = min(size * mm for size, mm in zip(model.patch, model.preparation.spacing_mm, strict=True))
-    if extent[0] < SMALL_FIELD * window:
-        yield (
-            f"the image covers only {extent[0]:.0f} mm along one axis, {model.name} was trained on "
-            f"{window:.0f} mm: expect a poor result"
-        )
 
 
 def _peak_memory_mb() -> float:

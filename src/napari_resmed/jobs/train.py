@@ -72,6 +72,7 @@ def train(
     fold: tuple[int, int] | None = None,
     search: float | None = None,
     download: bool = False,
+    synthetic: float | None = None,
 ) -> Generator[Event, str | None, Training]:
     """Train a model, or go on training it; ``send("stop")`` ends early and keeps the best.
 
@@ -114,6 +115,11 @@ def train(
         Of classification: whether weights that ``base`` names may be fetched; see
         :mod:`napari_resmed.train.classify.pretrained`.
 
+    synthetic:
+        Of segmentation: share 0..1 of the training images that are painted from the label maps, in any contrast; see
+        :mod:`napari_resmed.train.painting`. Anything above 0 takes label maps without an image as cases, too; where
+        there are no images at all, everything is painted, whatever is said here.
+
     Raises
     ------
     InputError
@@ -126,11 +132,13 @@ def train(
     begin = time.perf_counter()
     folder = target_folder(target, name)
     check_model_place(folder)
-    wishes = Wishes(minutes, epochs, care, device, precision, devices, memory_mb, seed, search)
+    wishes = Wishes(minutes, epochs, care, device, precision, devices, memory_mb, seed, search, synthetic)
     run = RunFolder.beside(folder)
     if resume and run.classifies:
         task = "classify"
     if task == "classify":
+        if synthetic:
+            raise InputError("images are painted from label maps where a model segments only; leave synthetic out")
         steps = train_classifier(data, folder, name or folder.name, base, wishes, plan, resume, fold, download)
     elif task == "segment":
         if search is not None:
@@ -182,7 +190,7 @@ def _decide(
     """Look at the data, decide everything, write it down."""
     yield Progress("Finding the cases", 0.0)
     if isinstance(data, str | Path):
-        dataset, notes = read_dataset(Path(data))
+        dataset, notes = read_dataset(Path(data), lonely_labels=bool(wishes.synthetic))
     else:
         dataset, notes = join_cases(data), ()
     for note in notes:
@@ -306,8 +314,13 @@ def _carry_out(
         trainer.load()  # what the processes reached
     best = best_network(session, trainer)
     dice = yield from follow(session.judge(best), lambda _: Progress("Judging the result", TRAINED))
-    finish = Finish(session, trainer, names, "Dice", begin, stopped)
-    return (yield from finish.write(folder, dice, training_card, {"fingerprint": run.facts_without_names()}))
+    facts = {
+        "fingerprint": run.facts_without_names(),
+        "familiar": session.familiar(run.read_facts()).to_json(),
+    }
+    return (
+        yield from Finish(session, trainer, names, "Dice", begin, stopped).write(folder, dice, training_card, facts)
+    )
 
 
 def _get_ready(session: Session, trainer: Trainer, begin: float) -> Generator[Event, str | None, None]:

@@ -53,6 +53,7 @@ def training_card(
         f"Trained on {len(plan.training)} cases of its user; {held} held out; {len(plan.left_out)} cases left out as "
         "unusable. The training's plan and history stand in `configs/metadata.json`.",
         "",
+        *_painted(plan),
         "## Figures",
         "",
         f"Dice on what was held out, which also chose the best of {len(history)} stages and so flatters a little:",
@@ -74,6 +75,17 @@ def training_card(
         "",
     ]
     return "\n".join(lines)
+
+
+def _painted(plan: Plan) -> list[str]:
+    if not plan.synthetic:
+        return []
+    return [
+        f"{plan.synthetic:.0%} of the training images were painted from label maps, in any contrast "
+        f"({plan.reasons.get('synthetic', 'as asked for')}). On cases without an image of their own the figures below "
+        "are those of painted images: expect less on real ones.",
+        "",
+    ]
 
 
 def _figure(value: float | None) -> str:

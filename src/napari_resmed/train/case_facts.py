@@ -87,6 +87,8 @@ class CaseFacts:
         :mod:`napari_resmed.train.borders`.
     cut_off:
         Structures that touch the edge of the image, so that part of them may lie outside.
+    has_image:
+        Whether there is one; where there is none, intensities and contrast say nothing.
     """
 
     name: str
@@ -102,6 +104,7 @@ class CaseFacts:
     only_painted: bool = False
     contrast: Mapping[int, float] = field(default_factory=dict)
     cut_off: tuple[int, ...] = ()
+    has_image: bool = True
 
     @property
     def voxel_ml(self) -> float:
@@ -143,6 +146,7 @@ class CaseFacts:
             only_painted=bool(entry["only_painted"]),
             contrast={int(value): float(figure) for value, figure in entry["contrast"].items()},
             cut_off=tuple(entry["cut_off"]),
+            has_image=bool(entry.get("has_image", True)),
         )
 
 
@@ -265,8 +269,9 @@ def examine(case: Case, dataset: Dataset, samples: int = 10_000) -> Examined:
         annotated=case.annotated,
         only_painted=case.only_painted,
         # Strokes end where the hand stopped, not where the structure does.
-        contrast={} if case.only_painted else border_contrast(channels, labels.data, boxes),
+        contrast={} if case.only_painted or not case.has_image else border_contrast(channels, labels.data, boxes),
         cut_off=tuple(value for value, box in boxes.items() if _touches_edge(box, image.grid_shape)),
+        has_image=case.has_image,
     )
     return Examined(facts, None, _few(everywhere, samples), _few(inside, samples), _digest(image))
 

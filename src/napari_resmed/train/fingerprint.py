@@ -311,7 +311,9 @@ def _is_annotated(case: CaseFacts, value: int) -> bool:
     return case.annotated is None or value in case.annotated
 
 
-def _channel(name: str, number: int, pooled: Sequence[Examined]) -> ChannelFacts:
+def _channel(name: str, number: int, examined: Sequence[Examined]) -> ChannelFacts:
+    # Labels in the place of an image say nothing of intensities, unless there is nothing else.
+    pooled = [entry for entry in examined if entry.facts and entry.facts.has_image] or examined
     facts = [entry.facts for entry in pooled if entry.facts]
     everywhere = _pool([entry.image_sample for entry in pooled], number)
     least = min(case.image[number].minimum for case in facts)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from napari_resmed.predict.belt import Rows
+from napari_resmed.predict.certainty import Certainty
 from napari_resmed.predict.machine import Machine
 from napari_resmed.predict.sliding_window import slide
 from napari_resmed.predict.windows import Windows
@@ -54,13 +55,14 @@ def dice_per_case(
     machine: Machine,
     patch: tuple[int, int, int],
     background_classes: int = 1,
-) -> Generator[tuple[int, NDArray[np.int16], Prepared] | None, None, list[list[float | None]]]:
+) -> Generator[tuple[int, NDArray[np.int16], Prepared, float | None] | None, None, list[list[float | None]]]:
     """Dice of every structure in every case; None where it does not occur or nobody looked for it.
 
     Yields
     ------
-    None or (number, answer, case)
-        None between two windows; after each case its number, its classes ``(z, y, x)`` and itself.
+    None or (number, answer, case, certainty)
+        None between two windows; after each case its number, its classes ``(z, y, x)``, itself, and how sure the
+        network is of them: see :class:`napari_resmed.predict.certainty.Certainty`.
     """
     rows = []
     for number, load in enumerate(cases):
@@ -71,16 +73,18 @@ def dice_per_case(
         annotated = torch.from_numpy(case.annotated)[None]
         answer = np.zeros(case.target.shape, np.int16)
         inside = answer[box]
+        certainty = Certainty()
         for step in slide(
             image, [network], machine, Windows(patch), classes=classes, background_classes=background_classes
         ):
             if isinstance(step, Rows):
                 scores = merge_unknown(step.scores[None], annotated)[0]
                 inside[step.start : step.start + scores.shape[1]] = scores.argmax(0).numpy()
+                certainty.add(scores)
             else:
                 yield None
         rows.append(case_dice(answer, case))
-        yield number, answer, case
+        yield number, answer, case, certainty.mean
     return rows
 
 

@@ -73,6 +73,7 @@ class Wishes:
     memory_mb: float | None = None
     seed: int = 0
     search: float | None = None
+    synthetic: float | None = None
 
     def __post_init__(self) -> None:
         if self.minutes is not None and self.epochs is not None:
@@ -89,6 +90,8 @@ class Wishes:
             raise InputError(f"found {self.devices} devices, expected at least 1")
         if self.seed < 0:
             raise InputError(f"found the seed {self.seed}, expected 0 or more")
+        if self.synthetic is not None and not 0 <= self.synthetic <= 1:
+            raise InputError(f"found a share of {self.synthetic} painted images, expected 0 to 1")
         if self.memory_mb is not None and not self.memory_mb > 0:
             raise InputError(f"found {self.memory_mb} MB of memory, expected more than 0")
 
@@ -157,6 +160,7 @@ def make_plan(name: str, dataset: Dataset, facts: Fingerprint, base: Model | Non
         if pairs
         else "left and right are labelled, so images are never mirrored"
     )
+    synthetic = _synthetic(facts, wishes, reasons)
     an_epoch = max(LEAST_STEPS_AN_EPOCH, math.ceil(len(split.train) / batch))
     scratch, tuned = CARE[wishes.care]
     return Plan(
@@ -172,6 +176,7 @@ def make_plan(name: str, dataset: Dataset, facts: Fingerprint, base: Model | Non
         training=split.train,
         held_out=split.validation,
         left_out=tuple((case.case, case.reason) for case in facts.left_out),
+        synthetic=synthetic,
         augmentation=_augmentation(patch, preparation, not sides or bool(pairs), len(dataset.channels)),
         mirror_axes=() if sides else (2,),
         mirror_pairs=pairs,
@@ -187,6 +192,20 @@ def make_plan(name: str, dataset: Dataset, facts: Fingerprint, base: Model | Non
         base="" if base is None else base.name,
         reasons=reasons,
     )
+
+
+def _synthetic(facts: Fingerprint, wishes: Wishes, reasons: dict[str, str]) -> float:
+    """Share of patches that are painted: what was asked for, all where there are no images."""
+    pictured = sum(case.has_image for case in facts.cases)
+    share = 0.0 if wishes.synthetic is None else wishes.synthetic
+    if not pictured:
+        share = 1.0
+        reasons["synthetic"] = "there are no images: all are painted from the label maps, the held-out ones too"
+    elif pictured < len(facts.cases):
+        reasons["synthetic"] = f"{len(facts.cases) - pictured} label maps have no image: theirs are painted"
+    elif share:
+        reasons["synthetic"] = "as asked for"
+    return share
 
 
 def smaller(plan: Plan) -> Plan | None:
@@ -267,7 +286,8 @@ def _preparation(facts: Fingerprint, kind: str, most: int, reasons: dict[str, st
 def _ct_window(facts: Fingerprint, number: int) -> tuple[float, float] | None:
     names = [channel.name.upper() for channel in facts.channels]
     modalities = {case.modality for case in facts.cases if case.modality}
-    looks = all(case.image[number].minimum <= CT_MINIMUM for case in facts.cases)
+    pictured = [case for case in facts.cases if case.has_image]
+    looks = bool(pictured) and all(case.image[number].minimum <= CT_MINIMUM for case in pictured)
     # Where channels are told apart by name, as CT and PET are, a case's modality speaks of one of them.
     is_ct = names[number] == "CT" if "CT" in names else modalities == {"CT"} or (not modalities and looks)
     if not is_ct:

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from napari_resmed.prepare.grid import UNKNOWN
 from napari_resmed.train.augmentation import Augmentation, disturb
 from napari_resmed.train.deformation import random_coordinates
+from napari_resmed.train.painting import paint_classes
 from napari_resmed.train.store import ASSUMED, Prepared
 
 __all__ = ["Batch", "Sampling", "ahead", "draw_batch", "draw_patch"]
@@ -60,6 +61,8 @@ class Sampling:
         so that small ones are seen as often as large ones.
     pairs:
         Classes that are each other's mirror image, by number: exchanged in a patch that is mirrored.
+    synthetic:
+        Share of the patches whose image is painted from the labels; those of cases without an image are anyway.
     """
 
     patch: Shape
@@ -67,6 +70,7 @@ class Sampling:
     batch: int
     structure_share: float = 0.67
     pairs: tuple[tuple[int, int], ...] = ()
+    synthetic: float = 0.0
 
 
 def draw_batch(
@@ -113,6 +117,9 @@ def draw_patch(
         if mirrored and sampling.pairs:
             target, annotated = _exchanged(target, annotated, sampling.pairs)
     target.masked_fill_(target == ASSUMED, 0)
+    share = sampling.synthetic if case.has_image else 1.0
+    if share > 0 and float(torch.rand((), generator=generator)) < share:
+        return paint_classes(target, len(image), sampling.spacing_mm, generator), target, annotated
     return disturb(image, augmentation, generator), target, annotated
 
 

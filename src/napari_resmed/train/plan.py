@@ -19,7 +19,7 @@ __all__ = ["Plan"]
 
 Shape = tuple[int, int, int]
 
-_MAY_BE_ZERO = ("seed", "weight_decay", "structure_share")
+_MAY_BE_ZERO = ("seed", "weight_decay", "structure_share", "synthetic")
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,10 @@ class Plan(WrittenPlan):
         Spacing and intensities.
     patch, batch, structure_share:
         As in :class:`napari_resmed.train.patches.Sampling`.
+    synthetic:
+        Share of the patches whose images are painted from the labels; see :mod:`napari_resmed.train.painting`.
     augmentation:
-        What is done to a patch at random.
+        What is done to a patch at random, unless it is painted.
     mirror_axes:
         Axes along which a mirrored image gives the mirrored answer; empty where left and right are labelled.
     mirror_pairs:
@@ -79,6 +81,7 @@ class Plan(WrittenPlan):
     left_out: tuple[tuple[str, str], ...] = ()
     background_classes: int = 1
     structure_share: float = 0.67
+    synthetic: float = 0.0
     augmentation: Augmentation = field(default_factory=Augmentation)
     mirror_axes: tuple[int, ...] = ()
     mirror_pairs: tuple[tuple[int, int], ...] = ()
@@ -99,11 +102,12 @@ class Plan(WrittenPlan):
     def __post_init__(self) -> None:
         self._check_common(
             ("batch", "steps", "check_every", "devices", "background_classes", "seed"),
-            ("minutes", "learning_rate", "weight_decay", "patience", "memory_mb", "structure_share"),
+            ("minutes", "learning_rate", "weight_decay", "patience", "memory_mb", "structure_share", "synthetic"),
             _MAY_BE_ZERO,
         )
-        if self.structure_share > 1:
-            raise InputError(f"the plan's structure_share is {self.structure_share}, expected 0 to 1")
+        for name in ("structure_share", "synthetic"):
+            if getattr(self, name) > 1:
+                raise InputError(f"the plan's {name} is {getattr(self, name)}, expected 0 to 1")
         paired = [value for pair in self.mirror_pairs for value in pair]
         if len(set(paired)) < len(paired) or not set(paired) <= set(self.labels.values):
             raise InputError(
@@ -128,7 +132,9 @@ class Plan(WrittenPlan):
         """Where patches are taken."""
         number = {value: place for place, value in enumerate(self.labels.values, 1)}
         pairs = tuple((number[one], number[other]) for one, other in self.mirror_pairs)
-        return Sampling(self.patch, self.preparation.spacing_mm, self.batch, self.structure_share, pairs)
+        return Sampling(
+            self.patch, self.preparation.spacing_mm, self.batch, self.structure_share, pairs, self.synthetic
+        )
 
     @property
     def a_step(self) -> str:

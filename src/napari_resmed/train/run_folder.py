@@ -15,6 +15,7 @@ from napari_resmed.errors import InputError, WorkError
 from napari_resmed.io import write
 from napari_resmed.io.whole_file import reason, whole_file
 from napari_resmed.labels import LabelMap, LabelSet
+from napari_resmed.train.case_facts import CaseFacts
 from napari_resmed.volume import Volume
 
 __all__ = ["RunFolder"]
@@ -162,6 +163,14 @@ class RunFolder:
         """Write down the data set's fingerprint."""
         with whole_file(self.path / "fingerprint.json") as part:
             part.write_text(json.dumps(facts, ensure_ascii=False), encoding="utf-8")
+
+    def read_facts(self) -> tuple[CaseFacts, ...]:
+        """The figures of every usable case; none where they were not kept or cannot be read."""
+        try:
+            facts = json.loads((self.path / "fingerprint.json").read_text(encoding="utf-8"))
+            return tuple(CaseFacts.from_json(case) for case in facts["cases"])
+        except (OSError, KeyError, TypeError, ValueError):
+            return ()
 
     def facts_without_names(self) -> dict[str, Any]:
         """The fingerprint as a model may carry it: file names can be patients' names."""

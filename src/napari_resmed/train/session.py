@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
 
+import numpy as np
 from torch import nn
 
 from napari_resmed.case import Dataset
 from napari_resmed.predict.machine import Machine, choose_machine
 from napari_resmed.prepare.grid import UNKNOWN
+from napari_resmed.review.appearance import appearance_of
+from napari_resmed.review.familiar import Familiar
+from napari_resmed.review.quality import Look as Seen
+from napari_resmed.train.case_facts import CaseFacts
+from napari_resmed.train.familiar import Answered, familiar_with
 from napari_resmed.train.first_weights import first_network
 from napari_resmed.train.held_out import Look, dice_per_case, look_at, mean_dice
 from napari_resmed.train.loop import Trainer
@@ -24,6 +30,8 @@ __all__ = ["Session"]
 
 # Held-out cases that are looked at while training, where nothing was measured that allows more.
 WATCHED = 8
+# Cases whose looks are kept as a mean and a covariance; more would hardly change these.
+MOST_LOOKS = 100
 # Split cases that are kept as such, beside the store's budget; one is the rule.
 SPLIT_KEPT = 4
 
@@ -45,6 +53,7 @@ class Session:
         self.machine: Machine = choose_machine(plan.device, plan.precision)
         self.store = Store(dataset, plan.preparation, run.prepared, plan.memory_mb / ranks)
         self.look: Look | None = None
+        self.answered: list[Answered] = []  # of the last time that all was judged
         self._part = slice(rank, None, ranks)
         numbers = {name: number for number, name in enumerate(self.store.names)}
         self._learning = [numbers[name] for name in plan.training]
@@ -83,6 +92,17 @@ class Session:
         """Dice by structure on all that is held out."""
         return mean_dice((yield from self._judge(network, self.held_out)))
 
+    def familiar(self, facts: Sequence[CaseFacts]) -> Familiar:
+        """What the model is familiar with, after all was judged; ``facts`` are the data set's."""
+        plan = self.plan
+        used = {*plan.training, *plan.held_out}
+        numbers = [number for number, name in enumerate(self.store.names) if name in used][:MOST_LOOKS]
+        looks = [
+            Seen({}, tuple(appearance_of(channel.astype(np.float32)) for channel in self.store[number].image))
+            for number in numbers
+        ]
+        return familiar_with([case for case in facts if case.name in used], looks, self.answered, plan.labels)
+
     def trainer(self, seconds: float | None, together: Together | None = None) -> Trainer:
         """The loop, at its beginning."""
         on_cpu = self.machine.device.type == "cpu"
@@ -116,6 +136,7 @@ class Session:
         self, network: nn.Module, cases: Sequence[tuple[str, Callable[[], Prepared]]]
     ) -> Generator[None, None, list[list[float | None]]]:
         network.eval()
+        self.answered = []
         steps = dice_per_case(
             network, [load for _, load in cases], self.machine, self.plan.patch, self.plan.background_classes
         )
@@ -125,7 +146,10 @@ class Session:
             except StopIteration as end:
                 rows: list[list[float | None]] = end.value
                 return rows
-            if step is not None and step[0] == 0:
-                number, answer, case = step
-                self.look = look_at(cases[number][0], answer, case, self.plan.preparation.spacing_mm)
+            if step is not None:
+                number, answer, case, certainty = step
+                answered = Answered.of(answer, case, certainty)
+                self.answered += [] if answered is None else [answered]
+                if number == 0:
+                    self.look = look_at(cases[number][0], answer, case, self.plan.preparation.spacing_mm)
             yield

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import threading
+import zlib
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from napari_resmed.case import Case, Dataset
@@ -21,6 +23,7 @@ from napari_resmed.labels import LabelMap
 from napari_resmed.prepare.grid import UNKNOWN, prepare, prepare_target
 from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.train.case_facts import known_voxels
+from napari_resmed.train.painting import paint_classes
 
 __all__ = ["ASSUMED", "Prepared", "Store", "classes_of", "hold_out_block"]
 
@@ -46,12 +49,15 @@ class Prepared:
         bool ``(class,)``: what was looked for; the first entry stands for background and is True.
     places:
         For every class that occurs, and for :data:`ASSUMED`, up to 2000 of its voxels, int16 ``(n, 3)``.
+    has_image:
+        Whether the image is one, and not painted from the labels for those who judge by it.
     """
 
     image: NDArray[np.floating[Any]]
     target: NDArray[np.signedinteger[Any]]
     annotated: NDArray[np.bool_]
     places: dict[int, NDArray[np.int16]]
+    has_image: bool = True
 
     @property
     def nbytes(self) -> int:
@@ -121,7 +127,7 @@ class Store:
         """
         case = self[number]
         target = np.where(where & (case.target == UNKNOWN), ASSUMED, case.target).astype(case.target.dtype)
-        assumed = Prepared(case.image, target, case.annotated, _places(target))
+        assumed = replace(case, target=target, places=_places(target))
         self._keep(assumed, self._folder / f"{number:05d}.npz")
         with self._lock:
             self._kept[number] = assumed
@@ -160,9 +166,15 @@ def prepare_case(case: Case, dataset: Dataset, preparation: Preparation) -> Prep
     if count < 127:
         target = target.astype(np.int8)
     annotated = np.array([True, *(case.annotated is None or v in case.annotated for v in dataset.labels.values)])
+    if not case.has_image:
+        # Always the same: how good a network is must not hang on what is drawn.
+        generator = torch.Generator().manual_seed(zlib.crc32(np.ascontiguousarray(target).data))
+        patch = torch.from_numpy(target.astype(np.int16))
+        image = paint_classes(patch, len(image), preparation.spacing_mm, generator)
     voxels = image.numpy()
     half = np.abs(voxels).max() < np.finfo(np.float16).max
-    return Prepared(voxels.astype(np.float16 if half else np.float32), target, annotated, _places(target))
+    dtype = np.float16 if half else np.float32
+    return Prepared(voxels.astype(dtype), target, annotated, _places(target), case.has_image)
 
 
 def classes_of(case: Case, dataset: Dataset, labels: LabelMap) -> NDArray[np.int16]:
@@ -215,7 +227,7 @@ def hold_out_block(prepared: Prepared) -> tuple[Prepared, Prepared]:
     parts = []
     for keep in (~inside, inside | (target == ASSUMED)):
         part = np.where(keep, target, UNKNOWN).astype(target.dtype)
-        parts.append(Prepared(prepared.image, part, prepared.annotated, _places(part)))
+        parts.append(replace(prepared, target=part, places=_places(part)))
     return parts[0], parts[1]
 
 
@@ -258,6 +270,7 @@ def _save(prepared: Prepared, path: Path, made_for: str) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     arrays: dict[str, Any] = {f"places_{number}": array for number, array in prepared.places.items()}
     arrays |= {"image": prepared.image, "target": prepared.target, "annotated": prepared.annotated}
+    arrays["has_image"] = np.array(prepared.has_image)
     try:
         with part.open("wb") as file:
             np.savez(file, made_for=np.array(made_for), **arrays)
@@ -276,7 +289,7 @@ def _load(path: Path, made_for: str) -> Prepared | None:
                 return None
             kept = [name for name in file.files if name.startswith("places_")]
             places = {int(name.removeprefix("places_")): file[name] for name in kept}
-            return Prepared(file["image"], file["target"], file["annotated"], places)
+            return Prepared(file["image"], file["target"], file["annotated"], places, bool(file["has_image"]))
     except MemoryError:
         raise
     except Exception:  # a power cut leaves any bytes, and those make numpy raise anything

@@ -9,7 +9,7 @@ Analysis 2023, arXiv 2107.09559); the generator here is this project's own.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -139,7 +139,9 @@ def _blur(image: Tensor, sigma_voxels: tuple[float, float, float]) -> Tensor:
     return image
 
 
-def degrade(image: Tensor, spacing_mm: float, ranges: Degradation, generator: torch.Generator) -> Tensor:
+def degrade(
+    image: Tensor, spacing_mm: float | Sequence[float], ranges: Degradation, generator: torch.Generator
+) -> Tensor:
     """Spoil a painted picture the way a scanner would.
 
     Bias field, gamma, point spread, sometimes thick slices along one axis, noise; then rescaled by
@@ -150,7 +152,7 @@ def degrade(image: Tensor, spacing_mm: float, ranges: Degradation, generator: to
     image:
         float32 ``(z, y, x)``; changed in place.
     spacing_mm:
-        Cubic voxel size.
+        Voxel edges ``(z, y, x)``, or one for cubic voxels.
     ranges:
         How strongly.
     generator:
@@ -163,10 +165,10 @@ def degrade(image: Tensor, spacing_mm: float, ranges: Degradation, generator: to
     """
     shape = tuple(image.shape)
     sigma_mm = uniform(*ranges.blur_mm, generator)
-    sigma = sigma_mm / spacing_mm
-    image = _blur(image, (sigma, sigma, sigma))
+    edges = [float(spacing_mm)] * 3 if isinstance(spacing_mm, int | float) else list(spacing_mm)
+    image = _blur(image, (sigma_mm / edges[0], sigma_mm / edges[1], sigma_mm / edges[2]))
     if uniform(0, 1, generator) < ranges.thick_slice_probability:
-        image = _thick_slices(image, spacing_mm, ranges, generator)
+        image = _thick_slices(image, edges, ranges, generator)
     control = torch.randn((1, 1, 4, 4, 4), generator=generator) * uniform(0, ranges.bias_strength, generator)
     bias = F.interpolate(control, size=shape, mode="trilinear", align_corners=True)[0, 0]
     image.mul_(bias.exp_())
@@ -178,9 +180,9 @@ def degrade(image: Tensor, spacing_mm: float, ranges: Degradation, generator: to
     return rescale(image).pow_(gamma)
 
 
-def _thick_slices(image: Tensor, spacing_mm: float, ranges: Degradation, generator: torch.Generator) -> Tensor:
+def _thick_slices(image: Tensor, edges_mm: Sequence[float], ranges: Degradation, generator: torch.Generator) -> Tensor:
     axis = int(torch.randint(0, 3, (), generator=generator))
-    thickness_mm = uniform(*ranges.thick_slice_mm, generator)
+    thickness_mm, spacing_mm = uniform(*ranges.thick_slice_mm, generator), edges_mm[axis]
     if thickness_mm <= 1.2 * spacing_mm:
         return image
     sigma = [0.0, 0.0, 0.0]
@@ -203,6 +205,3 @@ def rescale(image: Tensor, low: float = 0.5, high: float = 99.5) -> Tensor:
     bottom = sample.kthvalue(max(1, round(count * low / 100))).values
     top = sample.kthvalue(min(count, round(count * high / 100))).values
     return image.sub_(bottom).div_((top - bottom).clamp_min(1e-6)).clamp_(0, 1)
-
-
-Draw = Callable[[torch.Generator], Intensities]

@@ -534,3 +534,11 @@ class TestPlanEditor:
         assert "minutes" in train.more.plan_note.text()
         editor.reset_button.click()
         assert train.more.parameters["plan"] is None
+
+
+def test_painted_images_are_asked_for(train: TrainWidget) -> None:
+    assert train.more.parameters["synthetic"] is None
+    train.more.images_choice.setCurrentIndex(1)
+    assert train.more.parameters["synthetic"] == 0.5
+    train.task_choice.setCurrentIndex(1)
+    assert train.more.parameters["synthetic"] is None

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from napari_resmed.io.datasets.description import Description
 from napari_resmed.io.datasets.found import Found
-from napari_resmed.io.datasets.meaning import read_json, read_meaning
+from napari_resmed.io.datasets.meaning import Meaning, read_json, read_meaning
 from napari_resmed.io.datasets.pairing import pair
 
-__all__ = ["NAMES_FILE", "find"]
+__all__ = ["NAMES_FILE", "find", "label_folder", "said_of"]
 
 NAMES_FILE = "labels.json"
 _IMAGES = ("images", "image", "imagestr")
@@ -24,12 +24,24 @@ def find(folder: Path, description: Description) -> Found | None:
     InputError
         If the folder of images holds none that can be read, or ``labels.json`` cannot be understood.
     """
-    inside = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_dir()}
-    images = next((inside[name] for name in _IMAGES if name in inside), None)
-    labels = next((inside[name] for name in _LABELS if name in inside), None)
+    images, labels = _inside(folder, _IMAGES), label_folder(folder)
     if images is None or labels is None:
         return None
     cases, notes = pair(images, labels)
+    return Found(cases, said_of(folder, description), description.channels, notes)
+
+
+def label_folder(folder: Path) -> Path | None:
+    """The one among its folders that holds labels."""
+    return _inside(folder, _LABELS)
+
+
+def said_of(folder: Path, description: Description) -> Meaning | None:
+    """What the numbers in the labels mean, where ``labels.json`` or the description says so."""
     names = folder / NAMES_FILE
-    meaning = read_meaning(read_json(names), NAMES_FILE) if names.is_file() else description.meaning
-    return Found(cases, meaning, description.channels, notes)
+    return read_meaning(read_json(names), NAMES_FILE) if names.is_file() else description.meaning
+
+
+def _inside(folder: Path, wanted: tuple[str, ...]) -> Path | None:
+    inside = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_dir()}
+    return next((inside[name] for name in wanted if name in inside), None)

@@ -71,7 +71,8 @@ def load_case(case: Case, dataset: Dataset) -> tuple[Volume, LabelMap]:
 def load_image(case: Case, dataset: Dataset) -> Volume:
     """The images of a case in one volume; see :func:`load_case`."""
     wanted = len(dataset.channels)
-    volumes = [_as_channels(open_volume(image), wanted if len(case.images) == 1 else 1) for image in case.images]
+    images = case.images if case.has_image else case.images * wanted
+    volumes = [_as_channels(open_volume(image), wanted if len(images) == 1 else 1) for image in images]
     first = volumes[0]
     count = first.channels if len(volumes) == 1 else len(volumes)
     if count != wanted:

@@ -12,7 +12,7 @@ from napari_resmed.io.datasets.found import a_few
 from napari_resmed.io.datasets.naming import stem
 from napari_resmed.io.files import is_readable
 
-__all__ = ["pair"]
+__all__ = ["by_stem", "pair"]
 
 # What programs and people add to an image's name to name its labels; Slicer writes "-label" and ".seg".
 _LABEL_WORDS = re.compile(r"[-_.](?:segmentation|seg|labels?|labelmap|mask|gt)$", re.IGNORECASE)
@@ -48,8 +48,8 @@ def pair(images: Path, labels: Path, channels: int = 0) -> tuple[tuple[Case, ...
     InputError
         If there is no image.
     """
-    image_files, notes = _by_stem(images)
-    label_files, more = _by_stem(labels)
+    image_files, notes = by_stem(images)
+    label_files, more = by_stem(labels)
     if not image_files:
         raise InputError(
             f"{images.name} holds no image that can be read; expected NIfTI, NRRD, MetaImage or DICOM{_instead(images)}"
@@ -77,7 +77,7 @@ def pair(images: Path, labels: Path, channels: int = 0) -> tuple[tuple[Case, ...
     return tuple(Case(name, tuple(paths), found.get(name)) for name, paths in sorted(cases.items())), (*notes, *more)
 
 
-def _by_stem(folder: Path) -> tuple[dict[str, Path], list[str]]:
+def by_stem(folder: Path) -> tuple[dict[str, Path], list[str]]:
     """Image files and series folders by name; what the system hides is left out."""
     files: dict[str, Path] = {}
     notes: list[str] = []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from napari_resmed.case import Case, Dataset
 from napari_resmed.errors import InputError
-from napari_resmed.io.datasets import decathlon, folders, nnunet, table
+from napari_resmed.io.datasets import decathlon, folders, label_maps, nnunet, table
 from napari_resmed.io.datasets.case_list import FILE as CASE_LIST
 from napari_resmed.io.datasets.case_list import add_case_list
 from napari_resmed.io.datasets.description import FILE as DESCRIPTION
@@ -21,18 +21,21 @@ __all__ = ["EXPECTED", "read_dataset"]
 
 EXPECTED = (
     "expected dataset.json with imagesTr and labelsTr (nnU-Net, Medical Segmentation Decathlon), the folders images "
-    "and labels, or a CSV file with the columns image and label"
+    "and labels, or a CSV file with the columns image and label; or label maps alone"
 )
 
 
-def read_dataset(path: Path | str) -> tuple[Dataset, tuple[str, ...]]:
+def read_dataset(path: Path | str, lonely_labels: bool = False) -> tuple[Dataset, tuple[str, ...]]:
     """The cases of a training folder or a table; but for a few files, none is opened.
 
     Parameters
     ----------
     path:
         A folder: nnU-Net's raw layout, the Medical Segmentation Decathlon's, ``images`` and ``labels`` beside each
-        other, or one that holds a single CSV file; or a CSV file; or a ``dataset.json``.
+        other, or one that holds a single CSV file; or a CSV file; or a ``dataset.json``; or label maps alone, in the
+        folder itself or in ``labels``.
+    lonely_labels:
+        Whether label maps beside images, without one of their own, are cases too.
 
     Returns
     -------
@@ -56,11 +59,13 @@ def read_dataset(path: Path | str) -> tuple[Dataset, tuple[str, ...]]:
         return _finish(_single_file(path), path.parent, path.stem)
     description = read_description(path)
     found = decathlon.find(path, description) or nnunet.find(path, description) or folders.find(path, description)
+    if found is not None and lonely_labels:
+        found = label_maps.add_lonely(found, path)
     if found is None:
         tables = sorted(file for file in path.glob("*.csv") if not file.name.startswith("."))
-        if len(tables) != 1:
+        found = table.find(tables[0]) if len(tables) == 1 else label_maps.find(path, description)
+        if found is None:
             raise InputError(f"{path.name} holds {_contents(path)}; {EXPECTED}")
-        found = table.find(tables[0])
     elif (path / CASE_LIST).is_file():
         found = add_case_list(found, path / CASE_LIST, {} if _is_named(found) else peek_labels(found.cases).seen)
     return _finish(found, path, path.resolve().name)

@@ -34,6 +34,8 @@ DEFAULT_MINUTES = 10.0
 _MOST_IN_A_NAME = 2
 SCRATCH = "nothing (from scratch)"
 _CARE = {"bold": "bold: learns fast", "normal": "normal", "careful": "careful: keeps what it knows"}
+# Share of the training images that are painted from labels.
+_IMAGES = {None: "as they are", 0.5: "half painted from labels", 1.0: "all painted from labels"}
 
 
 class TrainOptions(QWidget):
@@ -211,11 +213,18 @@ class MoreTrainOptions(QWidget):
             self.care_choice.addItem(said, care)
         self.care_choice.setCurrentIndex(1)
         self.care_choice.setToolTip("How far the weights may move from where they start")
+        self.images_choice = QComboBox()
+        for share, said in _IMAGES.items():
+            self.images_choice.addItem(said, share)
+        self.images_choice.setToolTip(
+            "Few images but many labels: paint training images of any contrast from the label maps. Folders of label "
+            "maps alone are painted anyway; with any painting, labels without an image are learnt from, too"
+        )
         self.device_choice = QComboBox()
         self.device_choice.addItems(["auto", "cpu", "cuda", "mps"])
         self.precision_choice = QComboBox()
         self.precision_choice.addItems(["auto", "fp32", "bf16", "fp16"])
-        for choice in (self.care_choice, self.device_choice, self.precision_choice):
+        for choice in (self.care_choice, self.device_choice, self.precision_choice, self.images_choice):
             choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.memory = QSpinBox()
         self.memory.setRange(0, 10_000_000)
@@ -235,6 +244,7 @@ class MoreTrainOptions(QWidget):
         form = QFormLayout(self)
         form.setContentsMargins(12, 0, 0, 0)
         form.addRow("Care", self.care_choice)
+        form.addRow("Images", self.images_choice)
         form.addRow("Device", self.device_choice)
         form.addRow("Precision", self.precision_choice)
         form.addRow("Memory", self.memory)
@@ -251,6 +261,7 @@ class MoreTrainOptions(QWidget):
             "precision": self.precision_choice.currentText(),
             "memory_mb": float(self.memory.value()) or None,
             "seed": self.seed.value(),
+            "synthetic": self.images_choice.currentData() if self.images_choice.isEnabled() else None,
             "plan": dict(self.plan.changes) or None,
         }
 

@@ -185,6 +185,7 @@ class TrainWidget(QWidget):
         self.source = self._sources[self.task]
         self.source.show()
         self.options.set_task(self.task)
+        self.more.images_choice.setEnabled(self.task == SEGMENT)  # of classes nothing can be painted
         self.more.forget_plan()  # that of a classifier has other entries
         self.view.say("")
         self.source.sleep(False)

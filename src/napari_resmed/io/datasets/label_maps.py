@@ -1,0 +1,68 @@
+"""Label maps without images, alone or beside some that have one: training paints images for them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from napari_resmed.case import Case
+from napari_resmed.errors import InputError
+from napari_resmed.io.datasets.description import Description
+from napari_resmed.io.datasets.folders import label_folder, said_of
+from napari_resmed.io.datasets.found import Found
+from napari_resmed.io.datasets.pairing import by_stem
+from napari_resmed.io.files import read
+from napari_resmed.labels import LabelMap
+
+__all__ = ["add_lonely", "find"]
+
+# With fewer images than this none of them could be held out and another be learnt from.
+_FEW_IMAGES = 2
+# Of a folder whose name says nothing, so many files are looked at: they may be images.
+_PEEKED = 3
+
+
+def find(folder: Path, description: Description) -> Found | None:
+    """A folder of label maps, or one with such a folder ``labels`` in it; None where there is none.
+
+    The label map stands in its image's place, too: see :attr:`napari_resmed.case.Case.has_image`.
+    """
+    place = label_folder(folder) or folder
+    files, notes = by_stem(place)
+    maps = {name: path for name, path in files.items() if path.is_file()}
+    if not maps or (place == folder and not all(map(_is_label_map, list(maps.values())[:_PEEKED]))):
+        return None
+    cases = tuple(Case(name, (path,), path) for name, path in sorted(maps.items()))
+    notes.append(f"there are {len(cases)} label maps and no images: training paints images for them")
+    return Found(cases, said_of(folder, description), description.channels, tuple(notes))
+
+
+def add_lonely(found: Found, folder: Path) -> Found:
+    """The cases of the folders ``images`` and ``labels``, and those of ``labels`` that have no image.
+
+    These are learnt from and not held out, where there are images enough to hold one out.
+    """
+    place = label_folder(folder)
+    if place is None:
+        return found
+    files, _ = by_stem(place)
+    paired = {case.labels for case in found.cases}
+    names = {case.name for case in found.cases}
+    split = "train" if sum(case.labels is not None for case in found.cases) >= _FEW_IMAGES else ""
+    lonely = [
+        Case(f"{name} (labels)" if name in names else name, (path,), path, split=split)
+        for name, path in sorted(files.items())
+        if path.is_file() and path not in paired
+    ]
+    if not lonely:
+        return found
+    notes = [note for note in found.notes if not note.startswith("labels without an image")]
+    notes.append(f"{len(lonely)} label maps have no image: training paints images for them")
+    return replace(found, cases=(*found.cases, *lonely), notes=tuple(notes))
+
+
+def _is_label_map(path: Path) -> bool:
+    try:
+        return isinstance(read(path), LabelMap)
+    except InputError:
+        return False

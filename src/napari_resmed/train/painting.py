@@ -1,0 +1,112 @@
+"""Images painted from label maps: what training learns from where there are labels and few images, or none.
+
+Every structure is given any intensity, and so are a few regions into which chance divides all that is no structure;
+then :func:`napari_resmed.train.synthesis.degrade` does to the picture what scanners do. A network that has learnt from
+enough of them goes by shapes and neighbours, and holds for any contrast (SynthSeg: Billot et al., Medical Image
+Analysis 2023, arXiv 2107.09559; regions of chance: SynthMorph, Hoffmann et al., IEEE TMI 2022).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from napari_resmed.labels import LabelMap
+from napari_resmed.train.deformation import uniform
+from napari_resmed.train.synthesis import Degradation, Intensities, degrade, paint
+from napari_resmed.volume import Volume
+
+__all__ = ["paint_classes", "synthesise"]
+
+Three = tuple[float, float, float]
+
+# Parts that everything around the structures is divided into, and about how far they reach.
+REGIONS, REGION_MM = 6, 25.0
+# Share of the images in which nothing is around the structures, as in skull-stripped brains.
+BARE = 0.2
+# Standard deviation of the texture of a structure, at most.
+TEXTURE = 0.06
+
+
+def synthesise(labels: LabelMap, *, channels: int = 1, seed: int = 0, ranges: Degradation | None = None) -> Volume:
+    """An image of a label map, as training paints them, but not deformed.
+
+    Parameters
+    ----------
+    labels:
+        ``(z, y, x)``; 0 is what no structure is.
+    channels:
+        How many images on its grid, each of its own contrast.
+    seed:
+        Another image for every seed.
+    ranges:
+        What the scanner does; None: the usual.
+
+    Returns
+    -------
+    Volume
+        float32 in 0..1, axes ``zyx`` of one channel, else ``czyx``; on the grid of the labels.
+    """
+    values = np.unique(labels.data)
+    classes = torch.from_numpy(np.searchsorted(values[values > 0], labels.data, side="right").astype(np.int16))
+    generator = torch.Generator().manual_seed(seed)
+    image = paint_classes(classes, channels, labels.spacing_mm, generator, ranges).numpy()
+    data, axes = (image[0], "zyx") if channels == 1 else (image, "czyx")
+    return Volume(data, labels.affine, axes, name=f"{labels.name} painted".strip())
+
+
+def paint_classes(
+    classes: Tensor,
+    channels: int,
+    spacing_mm: Three,
+    generator: torch.Generator,
+    ranges: Degradation | None = None,
+) -> Tensor:
+    """An image of a patch of classes.
+
+    Parameters
+    ----------
+    classes:
+        int16 ``(z, y, x)``: structures are 1, 2, ...; 0 and less is what none is.
+    channels:
+        How many images, each of its own contrast.
+    spacing_mm:
+        Voxel edges ``(z, y, x)``.
+    generator:
+        Source of every random choice.
+    ranges:
+        What the scanner does; None: the usual.
+
+    Returns
+    -------
+    Tensor
+        float32 ``(c, z, y, x)`` in 0..1.
+    """
+    rows = classes.clamp_min(0).int()
+    structures = int(rows.max()) + 1
+    bare = uniform(0, 1, generator) < BARE
+    if not bare:
+        rows = torch.where(rows > 0, rows, structures + _regions(tuple(classes.shape), spacing_mm, generator))
+    images = []
+    for _ in range(channels):
+        mean = torch.rand(structures + REGIONS, generator=generator)
+        std = torch.rand(structures + REGIONS, generator=generator) * TEXTURE
+        mean[0], std[0] = 0, 0
+        images.append(
+            degrade(paint(rows, Intensities(mean, std), generator), spacing_mm, ranges or Degradation(), generator)
+        )
+    return torch.stack(images)
+
+
+def _regions(shape: tuple[int, ...], spacing_mm: Three, generator: torch.Generator) -> Tensor:
+    """Which of :data:`REGIONS` smooth parts of chance every voxel belongs to, int32 ``(z, y, x)``."""
+    nodes = [max(2, round(size * mm / REGION_MM) + 1) for size, mm in zip(shape, spacing_mm, strict=True)]
+    best, region = torch.full(shape, -torch.inf), torch.zeros(shape, dtype=torch.int32)
+    for number in range(REGIONS):
+        field = torch.randn((1, 1, *nodes), generator=generator)
+        height = F.interpolate(field, size=shape, mode="trilinear", align_corners=True)[0, 0]
+        region.masked_fill_(height > best, number)
+        best = torch.maximum(best, height)
+    return region
