@@ -8,8 +8,8 @@ import pytest
 
 from napari_resmed.errors import InputError
 from napari_resmed.train.claim import claim, is_claimed
+from napari_resmed.train.own_trainings import is_unfinished, last_unfinished, run_of
 from napari_resmed.train.run_folder import RunFolder
-from napari_resmed.viewer.train.own_trainings import is_unfinished, last_unfinished, run_of
 
 
 @pytest.fixture(autouse=True)
