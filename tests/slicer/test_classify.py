@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from tests.train.classify.small import network
 
 
 @pytest.fixture(scope="module")
-def bright(models: Path) -> Path:
+def bright(models: Path) -> Iterator[Path]:
     """A 3D network of random weights: what it says is as good as any."""
     plan = ClassPlan(
         name="bright", classes=("dark", "bright"), channels=("image",), network="ImageClassifier",
@@ -32,7 +34,8 @@ def bright(models: Path) -> Path:
     made = build_network(plan.network, plan.arguments).eval()
     model = plan.model(temperature=2.0, training={})
     save_model(model, made.state_dict(), models / "bright", card="", licence="")
-    return models / "bright"
+    yield models / "bright"
+    shutil.rmtree(models / "bright")  # the panel lists what is there
 
 
 def done(chosen: list[Any], model: Path, **options: Any) -> Any:
