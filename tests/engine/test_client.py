@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -33,6 +34,14 @@ START_SECONDS = 120.0
 
 def folders_of(engine: Engine) -> tuple[Path, ...]:
     return engine._exchange.folders if engine._exchange else ()
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Also where it is an orphan whose end nobody has asked for yet, as in a container without an init."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def waves(size: int) -> Volume:
@@ -503,7 +512,7 @@ class TestTheFacesDeath:
     def gone(self, worker: psutil.Process, folders: list[Path], seconds: float = 30) -> bool:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            if not worker.is_running() and not any(folder.exists() for folder in folders):
+            if has_ended(worker) and not any(folder.exists() for folder in folders):
                 return True
             time.sleep(0.05)
         return False
@@ -514,6 +523,22 @@ class TestTheFacesDeath:
         face.kill()
         face.wait()
         assert self.gone(worker, folders)
+
+    def test_whichever_the_worker_notices_first(self, tmp_path: Path) -> None:
+        """Nobody reads its answers any more, while nothing has told it yet that nothing more will be asked."""
+        folder = tmp_path / "exchange"
+        folder.mkdir()
+        (folder / "image.npy").write_bytes(b"somebody's")
+        command = [sys.executable, "-m", "napari_resmed.engine.server", str(folder)]
+        worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert worker.stdin is not None
+        assert worker.stdout is not None
+        worker.stdout.close()
+        with worker.stdin:
+            worker.stdin.write(json.dumps({"ticket": 1, "job": "none", "parameters": {}, "kept": []}) + "\n")
+            worker.stdin.flush()
+            assert worker.wait(START_SECONDS) == 0
+        assert not folder.exists()
 
     def test_ended_without_closing(self, own_models: Path) -> None:
         face, worker, folders = self.face("")

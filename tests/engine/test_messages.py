@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import json
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -166,3 +168,17 @@ class TestExchange:
     def test_clearing_twice(self, exchange: Exchange) -> None:
         exchange.clear()
         exchange.clear()
+
+    def test_clearing_while_arrays_are_put_there(self, exchange: Exchange) -> None:
+        def put_on() -> None:
+            with contextlib.suppress(FileNotFoundError):
+                while True:
+                    exchange.put(np.zeros(1))
+
+        putting = threading.Thread(target=put_on)
+        putting.start()
+        try:
+            exchange.clear()
+            assert not any(folder.exists() for folder in exchange.folders)
+        finally:
+            putting.join(10)

@@ -226,6 +226,7 @@ class TestMisfit:
         assert note.startswith("what known found is unlike what it finds in images it was made for (score ")
         assert "instead of about" in note
         assert done.made_by["misfit"] > 3
+        assert done.made_by["warnings"] == notes
 
 
 class TestUncertainty:

@@ -28,6 +28,8 @@ _SHARED_MEMORY = Path("/dev/shm")
 _PREFIX = "napari-resmed-"
 # A label map of which no larger share is labelled travels as its labelled voxels, which take nine bytes each.
 FEW = 1 / 32
+# A folder into which another thread writes meanwhile is emptied again, so often at most.
+CLEARINGS = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,9 +109,12 @@ class Exchange:
                 path.unlink(missing_ok=True)
 
     def clear(self) -> None:
-        """Remove the folders and what is in them."""
+        """Remove the folders and what is in them, also while another thread still puts arrays there."""
         for folder in self.folders:
-            shutil.rmtree(folder, ignore_errors=True)
+            for _ in range(CLEARINGS):
+                shutil.rmtree(folder, ignore_errors=True)
+                if not folder.exists():
+                    break
 
 
 # numpy's own save and load hold Python's lock while they work, and with it the face's window: half a second for a

@@ -16,7 +16,7 @@ import threading
 import time
 import traceback
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from napari_resmed.engine.messages import Exchange, Remembered, pack
 from napari_resmed.errors import ResMedError
@@ -38,6 +38,7 @@ class Server:
         self._cancelled: set[int] = set()
         self._asked: dict[int, str] = {}
         self._remembered = Remembered()
+        self._ending = threading.Lock()
 
     def listen(self, lines: TextIO) -> None:
         """Sort what the face sends; its end is the worker's end, whatever it is doing."""
@@ -51,8 +52,13 @@ class Server:
                 else:
                     self._requests.put(message)
         finally:  # a line cut off by the face's death is its end too
-            self._exchange.clear()
-            os._exit(0)
+            self.end()
+
+    def end(self) -> NoReturn:
+        """Remove what lies in the exchange, which may be images, and end the process, whichever thread asks first."""
+        self._ending.acquire()  # for good: who comes second waits for the end
+        self._exchange.clear()
+        os._exit(0)
 
     def run(self) -> None:
         """Work off the jobs, for ever."""
@@ -129,7 +135,7 @@ def main() -> None:
     try:
         server.run()
     except (BrokenPipeError, KeyboardInterrupt):
-        os._exit(0)
+        server.end()
 
 
 if __name__ == "__main__":

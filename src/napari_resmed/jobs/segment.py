@@ -133,8 +133,8 @@ def segment(
         seconds["load"] = clock.lap()
         yield Progress("Preparing the image", 0.01)
         ready, grid = prepare(image, chosen.preparation)
-        for note in judge_image(image, ready.numpy(), chosen):
-            yield Warning(note)
+        misfits = list(judge_image(image, ready.numpy(), chosen))
+        yield from map(Warning, misfits)
         seconds["prepare"] = clock.lap()
         plan = plan_memory(chosen, grid.shape, grid.source_shape, machine, wishes, free_bytes(machine), uncertainty)
         windows = plan.windows
@@ -220,7 +220,10 @@ def segment(
     volumes_ml = {int(value): int(count) * image.voxel_ml for value, count in counted}
     fit = judge_answer(volumes_ml, None if certainty is None else certainty.mean, chosen)
     if fit.reason:
+        misfits.append(fit.reason)
         yield Warning(fit.reason)
+    if misfits:
+        made_by["warnings"] = misfits
     if fit.score is not None:
         made_by["misfit"] = fit.score
     labels = LabelMap(

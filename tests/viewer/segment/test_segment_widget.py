@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -84,6 +85,19 @@ class TestClick:
         made_by = labels.metadata[KEY]["meta"]["made_by"]
         assert made_by["model"] == "brain-mr"
         assert made_by["parameters"]["overlap"] == 0.5
+
+    def test_a_misfit_is_still_told_beside_the_result(
+        self, segment: SegmentWidget, show: Show, small: Volume, qtbot: QtBot
+    ) -> None:
+        show(dataclasses.replace(small, modality="CT"))
+        click_and_wait(qtbot, segment)
+        told = "the image is CT, brain-mr was trained on MR"
+        assert told in segment.status.text()
+        assert any(told in note for note in segment.result.metadata["resmed"]["meta"]["made_by"]["warnings"])
+        show(small)
+        click_and_wait(qtbot, segment)
+        assert told not in segment.status.text()
+        assert not any(told in n for n in segment.result.metadata["resmed"]["meta"]["made_by"].get("warnings", []))
 
     def test_result_goes_back_to_the_files_own_grid(
         self, segment: SegmentWidget, show: Show, small: Volume, qtbot: QtBot

@@ -45,6 +45,7 @@ class JobDock(QWidget):
         self._viewer = napari_viewer
         self._job: RunningJob | None = None
         self.stop_reason = ""  # why the job is being stopped, where it was not the person
+        self._warnings: list[str] = []  # of the job under way or the last one
         # What a closed window still has to stop; a list of its own, since by then this widget is gone.
         self._under_way: list[RunningJob] = []
         self.destroyed.connect(partial(cancel_all, self._under_way))
@@ -100,10 +101,10 @@ class JobDock(QWidget):
         """Hand a job to the engine and show how far it is; ``finished`` instead of :meth:`take_result`."""
         running = RunningJob(self)
         running.progressed.connect(self._on_progress)
-        running.warned.connect(show_warning)
+        running.warned.connect(self._on_warning)
         running.finished.connect(finished or self.take_result)
         running.failed.connect(self.show_failure)
-        self._job, self.stop_reason = running, ""
+        self._job, self.stop_reason, self._warnings = running, "", []
         self._under_way[:] = [running]
         self.progress.show_done(0)
         self.status.setText("Starting…")
@@ -134,6 +135,14 @@ class JobDock(QWidget):
         self.status.setText(escape(event.message))
         show_error(event.message)
         _log.debug("%s", event.detail)  # only where a person asks for it: it may name files
+
+    def reservations(self) -> str:
+        """What the job warned of, as rich text to go on with beside its result: a notification is soon gone."""
+        return "".join(f"<br><b>⚠ {escape(message)}.</b>" for message in self._warnings)
+
+    def _on_warning(self, message: str) -> None:
+        self._warnings.append(message)
+        show_warning(message)
 
     def _on_progress(self, event: Progress | Started) -> None:
         self.status.setText(self.progress.show_event(event))

@@ -193,7 +193,7 @@ class SegmentWidget(JobDock):
         self.table.show()
         self.status.setText(
             f"Made <b>{escape(layer.name)}</b>: {len(result['table'])} structures in {seconds:.1f} s. "
-            "Correct it with the brush, or save it with File › Save selected layers."
+            f"Correct it with the brush, or save it with File › Save selected layers.{self.reservations()}"
         )
 
     def _show_uncertainty(self, result: dict[str, Any]) -> Iterator[None]:
