@@ -31,6 +31,16 @@ def parameters() -> dict[str, str]:
     return {one.target.id: ast.unparse(one.annotation) for one in kind.body if isinstance(one, ast.AnnAssign)}
 
 
+def written(path: Path, name: str) -> Any:
+    """What a file gives a name at its top, without running it."""
+    (value,) = (
+        one.value
+        for one in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(one, ast.Assign) and ast.unparse(one.targets[0]) == name
+    )
+    return ast.literal_eval(value)
+
+
 def bound() -> dict[str, ElementTree.Element]:
     """Widget of every parameter."""
     found = {}
@@ -111,6 +121,13 @@ class TestPanel:
         for name in parameters():
             kept = re.search(rf"\.{name} = ", text) or re.search(rf'ModelList\([^()]*"{name}"', text)
             assert name in bound() or kept, f"nothing keeps {name}"
+
+    def test_painted_images_are_offered_in_napari_s_words(self) -> None:
+        napari = written(ROOT / "src" / "napari_resmed" / "viewer" / "train" / "train_options.py", "_IMAGES")
+        assert written(MODULE / "ResMedLib" / "parameters.py", "IMAGES") == {
+            said: share for share, said in napari.items()
+        }
+        assert "imagesComboBox" in {one.attrib["name"] for one in WIDGETS["paintedSource"].iter("widget")}
 
     def test_every_node_selector_gets_the_scene(self) -> None:
         selectors = {

@@ -148,7 +148,7 @@ class TestTrain:
         panel.ui.removeCaseButton.click()
         assert panel.ui.casesList.texts == []
 
-    def test_train_and_stop(self, panel: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_train_and_stop(self, panel: Any, worker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         from ResMedLib import train
 
         # With a tiny network: the plan is not what is looked at here.
@@ -159,6 +159,7 @@ class TestTrain:
         ui.segmentationSelector.setCurrentNode(segmentation(volume, tumour=ONE))
         ui.minutesSpinBox.value = 0.05
         choose(ui.deviceComboBox, "cpu")
+        choose(ui.imagesComboBox, "half painted from labels")
         ui.trainButton.click()
         assert ui.newModelEdit.placeholderText == "my-model"
         assert ui.stopButton.visible
@@ -167,6 +168,8 @@ class TestTrain:
         said = run(panel.training)
         assert said.startswith("Made my-model in "), said
         assert "It was stopped early" in said
+        card = (worker / "my-model" / "docs" / "README.md").read_text(encoding="utf-8")
+        assert "50% of the training images were painted from label maps" in card
         assert ui.unfinishedLabel.text == "The training of my-model is unfinished."
         assert "my-model" in ui.modelComboBox.texts
         # The next one is another, unless the person says otherwise.
@@ -209,6 +212,7 @@ class TestTrain:
         monkeypatch.setattr(train_classes, "train_classes", quick)
         ui = panel.ui
         assert ui.classifyButton.enabled is False
+        choose(ui.imagesComboBox, "all painted from labels")  # of classes nothing can be painted
         ui.taskComboBox.currentIndex = 1
         assert ui.classSource.visible
         assert not ui.paintedSource.visible
@@ -250,6 +254,7 @@ class TestScene:
         choose(panel.ui.modelComboBox, "heavy")
         panel.ui.mirroredCheckBox.checked = True
         panel.ui.minutesSpinBox.value = 2.5
+        choose(panel.ui.imagesComboBox, "all painted from labels")
         assert slicer.mrmlScene.WriteToMRB(str(tmp_path / "scene.mrb"))
         slicer.mrmlScene.Clear(True)
         assert panel.ui.volumeSelector.currentNode() is None
@@ -259,6 +264,7 @@ class TestScene:
         assert panel.ui.modelComboBox.currentText == "heavy"
         assert panel.ui.mirroredCheckBox.checked
         assert panel.ui.minutesSpinBox.value == 2.5
+        assert panel.ui.imagesComboBox.currentText == "all painted from labels"
 
     def test_closing_the_scene_stops_what_is_under_way(self, panel: Any) -> None:
         panel.ui.volumeSelector.setCurrentNode(nodes.volume(np.tile(nodes.bands((20, 20, 20)), (4, 4, 4)), np.eye(4)))

@@ -123,9 +123,12 @@ class PaintedSource:
 
     def train(self, name: str, hear: Callable[[Any], None], **options: Any) -> Any:
         """Begin to learn from the cases, as they are now."""
+        from ResMedLib.parameters import IMAGES
         from ResMedLib.train import train
 
-        return train(self._cases(), name, hear, only_painted=self._host.parameters.onlyPainted, **options)
+        chosen = self._host.parameters
+        options |= {"only_painted": chosen.onlyPainted, "synthetic": IMAGES[chosen.images]}
+        return train(self._cases(), name, hear, **options)
 
     def _cases(self) -> list[TrainCase]:
         """The cases that are kept; while there is none, what is chosen."""

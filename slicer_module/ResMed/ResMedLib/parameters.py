@@ -10,12 +10,14 @@ from typing import Annotated, Union
 from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode, vtkMRMLVectorVolumeNode
 from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
 
-__all__ = ["CARES", "CLASSES", "DEVICES", "PAINTED", "Parameters"]
+__all__ = ["CARES", "CLASSES", "DEVICES", "IMAGES", "PAINTED", "Parameters"]
 
 DEVICES = ["auto", "cpu", "cuda", "mps"]
 # What the new model will tell: where something is, or what a volume as a whole is.
 PAINTED, CLASSES = "painted structures", "classes of volumes"
 CARES = ["bold", "normal", "careful"]
+# Share of the training images that are painted from labels, by the words that napari's Train dock has for it.
+IMAGES = {"as they are": None, "half painted from labels": 0.5, "all painted from labels": 1.0}
 # Slicer asks for typing.Union, with None in it, where several kinds of nodes may be chosen.
 Image = Union[vtkMRMLScalarVolumeNode, vtkMRMLVectorVolumeNode, None]  # noqa: UP007
 
@@ -44,6 +46,7 @@ class Parameters:
     trainChannel3: Image
     trainChannel4: Image
     onlyPainted: bool = False
+    images: Annotated[str, Choice(list(IMAGES))] = "as they are"
     base: str
     newModel: str
     minutes: Annotated[float, WithinRange(0.05, 100_000.0)] = 10.0
