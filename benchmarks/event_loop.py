@@ -60,17 +60,22 @@ def main() -> None:
     spin(lambda: False, 5)
     report("idle window", pulse)
     for run in ("first click", "second click", "third click"):
-        pulse.restart()
-        widget.start_button.click()
-        arrived: list[int] = []
-        widget.job.finished.connect(lambda *_, arrived=arrived: arrived.append(len(pulse.gaps_ms)))
-        spin(lambda: not widget.is_running, 120)
-        assert widget.result is not None, widget.status.text()
-        during = arrived[0]
-        spin(lambda: False, 1.5)
+        during = click(widget, pulse)
         report(f"{run}, segmenting", pulse, stop=during)
         report(f"{run}, result drawn", pulse, start=during)
     viewer.close()
+
+
+def click(widget, pulse: Pulse) -> int:
+    """Click a dock's button and wait until its result is drawn; how many wake-ups there were when it arrived."""
+    pulse.restart()
+    widget.start_button.click()
+    arrived: list[int] = []
+    widget.job.finished.connect(lambda *_: arrived.append(len(pulse.gaps_ms)))
+    spin(lambda: not widget.is_running, 120)
+    assert widget.result is not None, widget.status.text()
+    spin(lambda: False, 1.5)
+    return arrived[0]
 
 
 def report(what: str, pulse: Pulse, start: int = 0, stop: int | None = None) -> None:

@@ -14,7 +14,7 @@ import napari
 import numpy as np
 import torch
 
-from benchmarks.event_loop import Pulse, report, spin
+from benchmarks.event_loop import Pulse, click, report, spin
 from napari_resmed.models.save import save_model
 from napari_resmed.nets import build_network
 from napari_resmed.prepare.preparation import Preparation
@@ -43,15 +43,9 @@ def classifying(viewer: napari.Viewer) -> None:
     spin(lambda: False, 5)
     report("idle window", pulse)
     for run in ("first click", "second click"):
-        pulse.restart()
-        widget.start_button.click()
-        arrived: list[int] = []
-        widget.job.finished.connect(lambda *_, arrived=arrived: arrived.append(len(pulse.gaps_ms)))
-        spin(lambda: not widget.is_running, 120)
-        assert widget.result is not None, widget.status.text()
-        spin(lambda: False, 1.5)
-        report(f"{run}, classifying", pulse, stop=arrived[0])
-        report(f"{run}, heat drawn", pulse, start=arrived[0])
+        during = click(widget, pulse)
+        report(f"{run}, classifying", pulse, stop=during)
+        report(f"{run}, heat drawn", pulse, start=during)
     pulse.restart()
     widget.answer.slice_button.click()
     spin(lambda: False, 1)

@@ -20,7 +20,7 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
-from ResMedLib import install
+from ResMedLib import cases, class_cases, install
 from ResMedLib.undo import can_undo, undo, worked_on
 
 
@@ -157,11 +157,15 @@ class ResMedWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.undoButton.enabled = can_undo() and not self.progress.is_running
 
     def undo(self) -> None:
-        """Take away what the last click added; asks where somebody has painted on it since."""
+        """Take away what the last click added; asks where somebody has painted on it since.
+
+        Choices are what they were then. The lists to learn from, which take long to put together, stay.
+        """
         changed = worked_on()
         question = f"{', '.join(changed)} was painted on since it was made. Take it away, with that work?"
         if not changed or slicer.util.confirmOkCancelDisplay(question, "ResMed"):
-            undo()
+            with cases.KEPT.held(self.parameter_node), class_cases.KEPT.held(self.parameter_node):
+                undo()
         self.refresh()
 
     def _with_core(self) -> None:

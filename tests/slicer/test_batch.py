@@ -8,7 +8,7 @@ import pytest
 import slicer
 
 from napari_resmed.errors import InputError
-from napari_resmed.events import Finished
+from napari_resmed.events import Finished, Warning
 from ResMedLib.batch import Batch
 from ResMedLib.segment import segment
 from ResMedLib.undo import undo
@@ -41,6 +41,21 @@ def test_every_volume_below_a_folder_and_why_one_was_left_out(worker: Path) -> N
     assert shares == sorted(shares)
     undo()
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
+
+
+def test_a_warning_says_of_which_volume(scene: Any) -> None:
+    item = nodes.folder("study", *(nodes.volume(nodes.bands(), name=name) for name in ("one", "two")))
+    said: list[Any] = []
+
+    def start(node: Any, hear: Any, new: bool) -> Any:
+        hear(Warning("it is unlike the images of the model"))
+        hear(Finished(node, 1.0))
+
+    Batch(item, start, said.append)
+    assert [event.message for event in said[:-1]] == [
+        "one: it is unlike the images of the model",
+        "two: it is unlike the images of the model",
+    ]
 
 
 def test_a_folder_without_volumes_is_refused(scene: Any) -> None:

@@ -171,6 +171,11 @@ class TestQt:
     def test_it_fits_a_narrow_panel(self, panel: Any) -> None:
         for name in ("progressBar", "trainProgressBar", "cancelButton", "stopButton"):
             assert getattr(panel, name) is not None
+        from PyQt6.QtWidgets import QComboBox
+
+        for combo in panel.findChildren(QComboBox):
+            if type(combo) is QComboBox:
+                combo.addItem("a model with the long name of a data set, its configuration and its folds")
         assert panel.minimumSizeHint().width() <= 320
 
     def test_three_tabs(self, panel: Any) -> None:

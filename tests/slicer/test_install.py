@@ -148,6 +148,25 @@ class TestRefused:
         assert "\n" not in str(caught.value)
         assert "click again" in str(caught.value)
 
+    def test_an_old_pytorch_is_named_and_left(self, pip: list[list[str]], absent: set[str]) -> None:
+        absent |= {"einops", "torch"}
+        with pytest.raises(install.InstallError, match=r"found PyTorch [\d.]+.*, expected 2.6 or newer") as caught:
+            install.ensure_core()
+        assert "PyTorch Utils" in str(caught.value)
+        assert pip == []
+
+    def test_a_pytorch_that_does_not_load(self, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        """The PyTorch extension imports what it installed."""
+
+        class PyTorchUtilsLogic:
+            def installTorch(self, **options: Any) -> object:
+                raise ImportError("libcudnn.so.9: cannot open shared object file")
+
+        monkeypatch.setitem(sys.modules, "PyTorchUtils", SimpleNamespace(PyTorchUtilsLogic=PyTorchUtilsLogic))
+        monkeypatch.setattr(install, "missing", lambda: ["torch"])
+        with pytest.raises(install.InstallError, match="could not be installed .libcudnn"):
+            install.ensure_core()
+
     def test_what_is_still_missing_is_named(
         self, asked: list[str], pip: list[list[str]], absent: set[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:

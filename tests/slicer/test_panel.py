@@ -14,6 +14,9 @@ import slicer
 
 import ResMed
 from ResMedLib import install
+from ResMedLib.cases import TrainCase, add_case, cases_of
+from ResMedLib.class_cases import ClassCase, class_cases_of, say_class
+from ResMedLib.undo import add_node, step
 from tests.slicer import nodes
 from tests.slicer.shim.qt import fire_timers
 from tests.slicer.test_painted import ONE, segmentation
@@ -265,6 +268,18 @@ class TestScene:
         assert panel.ui.mirroredCheckBox.checked
         assert panel.ui.minutesSpinBox.value == 2.5
         assert panel.ui.imagesComboBox.currentText == "all painted from labels"
+
+    def test_undo_leaves_the_lists_to_learn_from(self, panel: Any) -> None:
+        volume = nodes.volume(nodes.bands())
+        node = segmentation(volume, tumour=ONE)
+        with step():
+            result = add_node("vtkMRMLSegmentationNode", "result")
+        for one in (node, result):
+            add_case(panel.parameter_node, TrainCase(one, (volume,)))
+        say_class(panel.parameter_node, [volume], "ill")
+        panel.undo()
+        assert cases_of(panel.parameter_node) == [TrainCase(node, (volume,))]
+        assert class_cases_of(panel.parameter_node) == [ClassCase(volume, "ill")]
 
     def test_closing_the_scene_stops_what_is_under_way(self, panel: Any) -> None:
         panel.ui.volumeSelector.setCurrentNode(nodes.volume(np.tile(nodes.bands((20, 20, 20)), (4, 4, 4)), np.eye(4)))

@@ -12,6 +12,7 @@ import slicer
 from napari_resmed.errors import InputError
 from napari_resmed.events import Finished, Metric, Progress, Warning
 from napari_resmed.models.catalogue import list_models
+from napari_resmed.train.from_viewer import join_cases
 from ResMedLib.cases import TrainCase, add_case, cases_of, remove_case
 from ResMedLib.complete_slices import mark
 from ResMedLib.segment import segment
@@ -53,6 +54,12 @@ class TestCollect:
         second = nodes.volume(nodes.bands(), name="FLAIR")
         (collected,), _ = collect([TrainCase(one.segmentation, (*one.volumes, second))], only_painted=False)
         assert collected["images"][0].channels == 2
+
+    def test_one_structure_however_its_name_is_written(self, scene: Any) -> None:
+        one, two = case(0), case(1)
+        two.segmentation.GetSegmentation().GetNthSegment(0).SetName(" Tumour")
+        collected, _ = collect([one, two], only_painted=False)
+        assert [label.name for label in join_cases(collected).labels] == ["tumour"]
 
     def test_a_patients_cases_go_together_and_are_numbers(self, scene: Any) -> None:
         cases = [case(0), case(1), case(2)]

@@ -9,7 +9,7 @@ from typing import Any
 import slicer
 
 from napari_resmed.errors import InputError, ResMedError
-from napari_resmed.events import Event, Failed, Finished, Progress, Started
+from napari_resmed.events import Event, Failed, Finished, Progress, Started, Warning
 from ResMedLib.hierarchy import volumes_in
 from ResMedLib.running_job import OnEvent, RunningJob
 
@@ -111,6 +111,8 @@ class Batch:
             else:
                 self.result.failed.append((self._nodes[self._at].GetName(), event.message))
             self._next()
+        elif isinstance(event, Warning):
+            self._on_event(Warning(f"{self._nodes[self._at].GetName()}: {event.message}"))
         elif not isinstance(event, Started):
             self._on_event(event)
 

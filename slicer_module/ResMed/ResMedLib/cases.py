@@ -1,19 +1,15 @@
-"""The cases to learn from, kept in the scene as references of the parameter node.
-
-Nodes may get other IDs when a scene is loaded into another, and references follow.
-"""
+"""The cases to learn from, kept in the scene."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["TrainCase", "add_case", "cases_of", "remove_case"]
+from ResMedLib.kept_list import KeptList
 
-_SEGMENTATION = "ResMedCase{}Segmentation"
-_VOLUMES = "ResMedCase{}Volumes"
-_COUNT = "ResMedCases"
-_CHANNELS = "ResMedCase{}Channels"
+__all__ = ["KEPT", "TrainCase", "add_case", "cases_of", "remove_case"]
+
+KEPT = KeptList("ResMedCase")
 
 
 @dataclass(frozen=True)
@@ -40,42 +36,15 @@ def cases_of(parameter_node: Any) -> list[TrainCase]:
     parameter_node:
         The ``vtkMRMLScriptedModuleNode`` itself.
     """
-    found = []
-    for number in range(int(parameter_node.GetParameter(_COUNT) or 0)):
-        segmentation = parameter_node.GetNodeReference(_SEGMENTATION.format(number))
-        role = _VOLUMES.format(number)
-        places = range(parameter_node.GetNumberOfNodeReferences(role))
-        volumes = [parameter_node.GetNthNodeReference(role, place) for place in places]
-        # A case that lost a channel is another case, so it is none.
-        whole = len(volumes) == int(parameter_node.GetParameter(_CHANNELS.format(number)) or 0)
-        if segmentation is not None and volumes and whole and None not in volumes:
-            found.append(TrainCase(segmentation, tuple(volumes)))
-    return found
+    return [TrainCase(nodes[0], tuple(nodes[1:])) for nodes, _ in KEPT.read(parameter_node)]
 
 
 def add_case(parameter_node: Any, case: TrainCase) -> None:
     """Add a case; one with the same segmentation takes the place of the one before."""
     kept = [one for one in cases_of(parameter_node) if one.segmentation is not case.segmentation]
-    _write(parameter_node, [*kept, case])
+    KEPT.write(parameter_node, [((one.segmentation, *one.volumes), "") for one in (*kept, case)])
 
 
 def remove_case(parameter_node: Any, number: int) -> None:
     """Forget the case at a place in :func:`cases_of`; its nodes stay."""
-    kept = cases_of(parameter_node)
-    if 0 <= number < len(kept):
-        del kept[number]
-        _write(parameter_node, kept)
-
-
-def _write(node: Any, cases: list[TrainCase]) -> None:
-    changing = node.StartModify()
-    for number in range(int(node.GetParameter(_COUNT) or 0)):
-        node.RemoveNodeReferenceIDs(_SEGMENTATION.format(number))
-        node.RemoveNodeReferenceIDs(_VOLUMES.format(number))
-    for number, case in enumerate(cases):
-        node.SetNodeReferenceID(_SEGMENTATION.format(number), case.segmentation.GetID())
-        node.SetParameter(_CHANNELS.format(number), str(len(case.volumes)))
-        for volume in case.volumes:
-            node.AddNodeReferenceID(_VOLUMES.format(number), volume.GetID())
-    node.SetParameter(_COUNT, str(len(cases)))
-    node.EndModify(changing)
+    KEPT.remove(parameter_node, number)

@@ -1,7 +1,4 @@
-"""Volumes of which a person said what they are, kept in the scene as references of the parameter node.
-
-As in :mod:`ResMedLib.cases`: nodes may get other IDs when a scene is loaded into another, and references follow.
-"""
+"""Volumes of which a person said what they are, kept in the scene."""
 
 from __future__ import annotations
 
@@ -11,12 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ResMedLib.hierarchy import patient_of
+from ResMedLib.kept_list import KeptList
 
-__all__ = ["ClassCase", "class_cases_of", "remove_class_case", "say_class", "told", "trouble_with"]
+__all__ = ["KEPT", "ClassCase", "class_cases_of", "remove_class_case", "say_class", "told", "trouble_with"]
 
-_VOLUME = "ResMedClassVolume{}"
-_CLASS = "ResMedClass{}"
-_COUNT = "ResMedClassCases"
+KEPT = KeptList("ResMedClassCase")
 
 # Of each class one patient at least is held out, and one at least is learnt from.
 LEAST = 2
@@ -38,12 +34,7 @@ def class_cases_of(parameter_node: Any) -> list[ClassCase]:
     parameter_node:
         The ``vtkMRMLScriptedModuleNode`` itself.
     """
-    found = []
-    for number in range(int(parameter_node.GetParameter(_COUNT) or 0)):
-        volume = parameter_node.GetNodeReference(_VOLUME.format(number))
-        if volume is not None:
-            found.append(ClassCase(volume, parameter_node.GetParameter(_CLASS.format(number))))
-    return found
+    return [ClassCase(volume, class_name) for (volume,), class_name in KEPT.read(parameter_node)]
 
 
 def say_class(parameter_node: Any, volumes: Sequence[Any], class_name: str) -> None:
@@ -51,19 +42,17 @@ def say_class(parameter_node: Any, volumes: Sequence[Any], class_name: str) -> N
 
     "Ill" and "ill" are one class, as it was typed first.
     """
-    kept = [one for one in class_cases_of(parameter_node) if all(one.volume is not volume for volume in volumes)]
+    before = class_cases_of(parameter_node)
+    kept = [one for one in before if all(one.volume is not volume for volume in volumes)]
     name = " ".join(class_name.split())
-    known = (one.class_name for one in class_cases_of(parameter_node))
-    name = next((one for one in known if one.casefold() == name.casefold()), name)
-    _write(parameter_node, [*kept, *(ClassCase(volume, name) for volume in volumes)])
+    name = next((one.class_name for one in before if one.class_name.casefold() == name.casefold()), name)
+    after = [*kept, *(ClassCase(volume, name) for volume in volumes)]
+    KEPT.write(parameter_node, [((one.volume,), one.class_name) for one in after])
 
 
 def remove_class_case(parameter_node: Any, number: int) -> None:
     """Forget the case at a place in :func:`class_cases_of`; its volume stays."""
-    kept = class_cases_of(parameter_node)
-    if 0 <= number < len(kept):
-        del kept[number]
-        _write(parameter_node, kept)
+    KEPT.remove(parameter_node, number)
 
 
 def told(cases: Sequence[ClassCase]) -> str:
@@ -91,15 +80,3 @@ def trouble_with(cases: Sequence[ClassCase]) -> str:
             "judge by, and some tens make a useful model"
         )
     return ""
-
-
-def _write(node: Any, cases: Sequence[ClassCase]) -> None:
-    changing = node.StartModify()
-    for number in range(int(node.GetParameter(_COUNT) or 0)):
-        node.RemoveNodeReferenceIDs(_VOLUME.format(number))
-        node.UnsetParameter(_CLASS.format(number))
-    for number, case in enumerate(cases):
-        node.SetNodeReferenceID(_VOLUME.format(number), case.volume.GetID())
-        node.SetParameter(_CLASS.format(number), case.class_name)
-    node.SetParameter(_COUNT, str(len(cases)))
-    node.EndModify(changing)

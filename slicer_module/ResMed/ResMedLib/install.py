@@ -66,6 +66,11 @@ def ensure_core() -> None:
     wanted = missing()
     if not wanted:
         return
+    if old := _old_torch():
+        raise InstallError(
+            f"found PyTorch {old}, expected {TORCH[2:]} or newer; other modules may rely on it, so it is left as it is: "
+            "uninstall it in the PyTorch extension's module PyTorch Utils, restart Slicer and click again"
+        )
     size = "3 GB" if "torch" in wanted else "200 MB"
     named = ", ".join(_name(one) for one in wanted[:4]) + (f" and {len(wanted) - 4} more" if len(wanted) > 4 else "")
     if not slicer.util.confirmOkCancelDisplay(_QUESTION.format(packages=named, size=size), "Install ResMed"):
@@ -78,7 +83,7 @@ def ensure_core() -> None:
                 _pip([_source()], constraints, no_deps=True)
             if rest := [line for line in _lines() if not _has(line)]:
                 _pip(rest, constraints)
-    except (subprocess.CalledProcessError, RuntimeError, OSError) as problem:
+    except (subprocess.CalledProcessError, RuntimeError, OSError, ImportError, ValueError) as problem:
         raise InstallError(
             f"the packages could not be installed ({_reason(problem)}); check the connection to the internet and its "
             "proxy, see the Python console for what pip said, then click again: what is there already is kept"
@@ -102,6 +107,15 @@ def _has(requirement: str) -> bool:
         return wanted.specifier.contains(importlib.metadata.version(wanted.name), prereleases=True)
     except importlib.metadata.PackageNotFoundError:
         return False
+
+
+def _old_torch() -> str:
+    """Version of a PyTorch that is there and too old; empty where there is none."""
+    try:
+        version = importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+    return "" if _has(f"torch{TORCH}") else version
 
 
 def _name(requirement: str) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from napari_resmed.errors import InputError
+from napari_resmed.labels import Label, LabelSet
 from napari_resmed.train.painted import BACKGROUND, look_through
 from ResMedLib.cases import TrainCase
 from ResMedLib.complete_slices import complete_slices
@@ -45,6 +47,7 @@ def collect(cases: Sequence[TrainCase], *, only_painted: bool) -> tuple[list[dic
     if set(values) <= {BACKGROUND}:
         raise InputError("only background is painted, or nothing: add a segment and paint the structure")
     made, notes, marked = [], [], 0
+    known: dict[int, Label] = {}
     patients = groups_of([case.volumes[0] for case in cases])
     for number, (case, patient) in enumerate(zip(cases, patients, strict=True), 1):
         source = joined([source_of(node) for node in case.volumes])
@@ -56,13 +59,15 @@ def collect(cases: Sequence[TrainCase], *, only_painted: bool) -> tuple[list[dic
             raise InputError(f"{name}: {problem}") from problem
         if not only_painted and look_through(labels.data).is_partly(labels.spacing_mm):
             said.append("only some slices are painted, and the rest of the volume counts as background")
+        # "Tumour" and "tumour" are one structure, as it was written first.
+        agreed = LabelSet(tuple(known.setdefault(label.value, label) for label in labels.labels))
         marked += len(marks)
         notes += [f"{name}: {note}" for note in said]
         made.append(
             {
                 "name": name,
                 "images": [source.volume],
-                "labels": labels,
+                "labels": replace(labels, labels=agreed),
                 "only_painted": only_painted,
                 "complete_slices": marks,
                 "group": patient,
@@ -77,29 +82,18 @@ def collect(cases: Sequence[TrainCase], *, only_painted: bool) -> tuple[list[dic
 
 
 def train(
-    cases: Sequence[TrainCase],
-    name: str,
-    on_event: OnEvent,
-    *,
-    base: str = "",
-    minutes: float = 10.0,
-    only_painted: bool = False,
-    **options: Any,
+    cases: Sequence[TrainCase], name: str, on_event: OnEvent, *, only_painted: bool = False, **options: Any
 ) -> RunningJob:
-    """Train; returns at once. ``ask("stop")`` ends early and keeps the best.
-
-    See :func:`ResMedLib.training_job.start_training` for what is told and drawn.
+    """Train on painted segments; see :func:`ResMedLib.training_job.start_training` for what is told and drawn.
 
     Parameters
     ----------
+    cases:
+        Segmentations, and the volumes they were painted over.
     name:
         Of the new model.
-    base:
-        A model to start from; empty: from scratch.
-    minutes:
-        How long it may take.
-    options:
-        Of :func:`napari_resmed.jobs.train.train`.
+    only_painted, options:
+        Of :func:`collect`, and of :func:`napari_resmed.jobs.train.train`: ``base``, ``minutes``, ``synthetic``, ...
 
     Raises
     ------
@@ -107,5 +101,4 @@ def train(
         If nothing can be learnt from what is painted.
     """
     data, notes = collect(cases, only_painted=only_painted)
-    parameters = {"data": data, "base": base, "minutes": minutes, **options}
-    return start_training(name, parameters, on_event, notes)
+    return start_training(name, {"data": data, **options}, on_event, notes)

@@ -39,15 +39,7 @@ def collect_classes(cases: Sequence[ClassCase]) -> list[dict[str, Any]]:
     return made
 
 
-def train_classes(
-    cases: Sequence[ClassCase],
-    name: str,
-    on_event: OnEvent,
-    *,
-    base: str = "",
-    minutes: float | None = 10.0,
-    **options: Any,
-) -> RunningJob:
+def train_classes(cases: Sequence[ClassCase], name: str, on_event: OnEvent, **options: Any) -> RunningJob:
     """Train a classifier; see :func:`ResMedLib.training_job.start_training` for what is told and drawn.
 
     Parameters
@@ -56,17 +48,13 @@ def train_classes(
         Volumes, and what each is.
     name:
         Of the new model.
-    base:
-        A model to start from: one that classifies, or one that segments, whose encoder is taken. Empty: from scratch.
-    minutes:
-        How long it may take.
     options:
-        Of :func:`napari_resmed.jobs.train.train`.
+        Of :func:`napari_resmed.jobs.train.train`; the model it begins with, ``base``, may be one that classifies, or
+        one that segments, whose encoder is taken.
 
     Raises
     ------
     InputError
         As of :func:`collect_classes`.
     """
-    parameters = {"data": collect_classes(cases), "task": "classify", "base": base, "minutes": minutes, **options}
-    return start_training(name, parameters, on_event)
+    return start_training(name, {"data": collect_classes(cases), "task": "classify", **options}, on_event)
