@@ -68,7 +68,7 @@ def ensure_core() -> None:
         return
     if old := _old_torch():
         raise InstallError(
-            f"found PyTorch {old}, expected {TORCH[2:]} or newer; other modules may rely on it, so it is left as it is: "
+            f"found PyTorch {old}, expected {TORCH[2:]} or newer; other modules may rely on it, so it is left: "
             "uninstall it in the PyTorch extension's module PyTorch Utils, restart Slicer and click again"
         )
     size = "3 GB" if "torch" in wanted else "200 MB"
