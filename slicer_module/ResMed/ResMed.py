@@ -103,6 +103,7 @@ class ResMedWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """The module is unloaded or the application ends."""
         if self.logic is not None:
             self.logic.close()
+        self._let_parameters_go()
         self.removeObservers()
 
     def enter(self) -> None:
@@ -178,7 +179,11 @@ class ResMedWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             return
         self.parameters = self.logic.getParameterNode()
         self.train_panel.take(self.parameters)
-        self._connection = self.parameters.connectGui(self.ui)
+        # Not connectGui: it hands no tag back (Slicer issue 7547), so it could not be undone; when the panel is opened
+        # again, what is still connected would take every list for its first entry.
+        widgets = {one.property("SlicerParameterName"): one for one in vars(self.ui).values()}
+        bound = {name: widget for name, widget in widgets.items() if name}
+        self._connection = self.parameters.connectParametersToGui(bound)
         self.addObserver(self.parameter_node, vtk.vtkCommand.ModifiedEvent, self.refresh)
         if self.parameters.volume is None:
             volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")

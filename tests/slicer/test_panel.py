@@ -269,6 +269,16 @@ class TestScene:
         assert panel.ui.minutesSpinBox.value == 2.5
         assert panel.ui.imagesComboBox.currentText == "all painted from labels"
 
+    def test_the_choices_stay_while_another_module_is_open(self, panel: Any) -> None:
+        ui = panel.ui
+        choose(ui.careComboBox, "careful")
+        ui.taskComboBox.currentIndex = 1
+        panel.exit()
+        ui.minutesSpinBox.value = 99.0  # nobody listens
+        panel.enter()
+        assert (ui.careComboBox.currentText, ui.taskComboBox.currentIndex) == ("careful", 1)
+        assert (panel.parameters.care, panel.parameters.minutes) == ("careful", 10.0)
+
     def test_undo_leaves_the_lists_to_learn_from(self, panel: Any) -> None:
         volume = nodes.volume(nodes.bands())
         node = segmentation(volume, tumour=ONE)

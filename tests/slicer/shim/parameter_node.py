@@ -46,6 +46,7 @@ def parameterNodeWrapper(kind: type) -> type:
         setattr(kind, name, property(parameter.read, parameter.write))
     kind.__init__ = _init
     kind.connectGui = _connect_gui
+    kind.connectParametersToGui = _connect_parameters
     kind.disconnectGui = _disconnect_gui
     return kind
 
@@ -92,50 +93,80 @@ _BOUND = {
 
 def _init(self: Any, node: Any) -> None:
     self.parameterNode = node
-    self._bound = {}
+    self._bound = {}  # of every connection by its tag: widget of each parameter
+    self._showing = False
 
 
-def _connect_gui(self: Any, ui: Any) -> int:
+def _connect_gui(self: Any, ui: Any) -> None:
+    """Hands no tag back, as in the application (Slicer issue 7547)."""
     widgets = {w.property("SlicerParameterName"): w for w in vars(ui).values() if w.property("SlicerParameterName")}
+    _connect_parameters(self, widgets)
+
+
+def _connect_parameters(self: Any, widgets: dict[str, Any]) -> int:
+    tag = len(self._bound)
     for name, widget in widgets.items():
         parameter = self.allParameters[name]  # KeyError, as in the application
         if parameter.nodes:
             assert widget.class_name == "qMRMLNodeComboBox", name
             widget.nodeTypes = tuple(one().GetClassName() for one in parameter.nodes)
-            widget.connect("currentNodeChanged(vtkMRMLNode*)", _writer(self, name, widget, None))
+            widget.connect("currentNodeChanged(vtkMRMLNode*)", _writer(self, tag, name, widget))
             continue
         _, signal = _BOUND[widget.class_name]
         if widget.class_name == "QComboBox":
-            (choice,) = (rule for rule in parameter.rules if isinstance(rule, Choice))
             widget.clear()
-            for one in choice.choices:
+            for one in _choices(parameter):
                 widget.addItem(one)
-        widget.connect(signal, _writer(self, name, widget, widget.class_name))
-    self._bound = widgets
+        widget.connect(signal, _writer(self, tag, name, widget))
+    self._bound[tag] = widgets
     _show(self)
-    self._tag = self.parameterNode.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: _show(self))
-    return 0
+    self.parameterNode.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: _show(self))
+    return tag
 
 
-def _disconnect_gui(self: Any, tag: int) -> None:
-    self._bound = {}
-    self.parameterNode.RemoveObserver(self._tag)
+def _disconnect_gui(self: Any, tag: int | None) -> None:
+    self._bound.pop(tag, None)
 
 
-def _writer(self: Any, name: str, widget: Any, class_name: str | None) -> Any:
+def _choices(parameter: _Parameter) -> list[str]:
+    (choice,) = (rule for rule in parameter.rules if isinstance(rule, Choice))
+    return choice.choices
+
+
+def _writer(self: Any, tag: int, name: str, widget: Any) -> Any:
+    parameter = self.allParameters[name]
+
     def write(*_: Any) -> None:
-        if widget in self._bound.values():
-            setattr(self, name, widget.currentNode() if class_name is None else getattr(widget, _BOUND[class_name][0]))
+        if tag not in self._bound or self._showing:
+            return
+        if parameter.nodes:
+            value = widget.currentNode()
+        elif widget.class_name == "QComboBox":
+            value = _choices(parameter)[widget.currentIndex]
+        else:
+            value = getattr(widget, _BOUND[widget.class_name][0])
+        setattr(self, name, value)
 
     return write
 
 
 def _show(self: Any) -> None:
-    for name, widget in self._bound.items():
-        value = getattr(self, name)
-        if self.allParameters[name].nodes:
-            widget.setCurrentNode(value)
-        elif widget.class_name == "QComboBox":
-            widget.currentIndex = widget.texts.index(value)
-        else:
-            setattr(widget, _BOUND[widget.class_name][0], value)
+    if self._showing:
+        return
+    self._showing = True
+    try:
+        for widgets in self._bound.values():
+            for name, widget in widgets.items():
+                _show_one(self, name, widget)
+    finally:
+        self._showing = False
+
+
+def _show_one(self: Any, name: str, widget: Any) -> None:
+    value = getattr(self, name)
+    if self.allParameters[name].nodes:
+        widget.setCurrentNode(value)
+    elif widget.class_name == "QComboBox":
+        widget.currentIndex = _choices(self.allParameters[name]).index(value)
+    else:
+        setattr(widget, _BOUND[widget.class_name][0], value)
