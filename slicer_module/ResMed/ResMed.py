@@ -111,6 +111,7 @@ class ResMedWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._take_parameters()
         if self.has_core:
             self.fill_models()
+        self.refresh()
 
     def exit(self) -> None:
         """Another module is opened; jobs go on."""

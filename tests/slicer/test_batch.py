@@ -26,7 +26,7 @@ def test_every_volume_below_a_folder_and_why_one_was_left_out(worker: Path) -> N
     batch = Batch(
         outer, lambda node, hear, new: segment([node], "bands", hear, new_step=new, device="cpu"), said.append
     )
-    batch.wait()
+    assert batch.wait() is said[-1]
     assert isinstance(said[-1], Finished)
     result = said[-1].result
     assert {made.segmentation.GetName() for made in result.done} == {"one bands", "two bands"}

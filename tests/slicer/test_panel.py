@@ -273,9 +273,12 @@ class TestScene:
         ui = panel.ui
         choose(ui.careComboBox, "careful")
         ui.taskComboBox.currentIndex = 1
+        ui.volumeSelector.setCurrentNode(nodes.volume(nodes.bands()))
         panel.exit()
         ui.minutesSpinBox.value = 99.0  # nobody listens
+        panel.refresh()  # a job is over
         panel.enter()
+        assert ui.applyButton.enabled
         assert (ui.careComboBox.currentText, ui.taskComboBox.currentIndex) == ("careful", 1)
         assert (panel.parameters.care, panel.parameters.minutes) == ("careful", 10.0)
 

@@ -67,6 +67,7 @@ class Batch:
         self._seconds = 0.0
         self.result = BatchResult()
         self.ended = False
+        self.last: Event | None = None
         self._next()
 
     def cancel(self) -> None:
@@ -75,10 +76,12 @@ class Batch:
         if self._job is not None:
             self._job.cancel()
 
-    def wait(self) -> None:
-        """Until the end, while the application goes on; for scripts."""
+    def wait(self) -> Event:
+        """Until its last event, which is returned; the application goes on meanwhile. For scripts."""
         while not self.ended and self._job is not None:
             self._job.wait()
+        assert self.last is not None
+        return self.last
 
     def _next(self) -> None:
         while True:
@@ -117,8 +120,6 @@ class Batch:
             self._on_event(event)
 
     def _end(self) -> None:
-        self.ended = True
-        if self._cancelled:
-            self._on_event(Failed("cancelled", "cancelled"))
-        else:
-            self._on_event(Finished(self.result, self._seconds))
+        cancelled = Failed("cancelled", "cancelled")
+        self.ended, self.last = True, cancelled if self._cancelled else Finished(self.result, self._seconds)
+        self._on_event(self.last)

@@ -18,7 +18,7 @@ class SegmentPanel:
     Parameters
     ----------
     host:
-        The module's widget: its ``ui``, ``parameters``, ``may_begin``.
+        The module's widget: its ``ui``, ``logic``, ``parameters``, ``may_begin``.
     progress:
         Where jobs are shown.
     """
@@ -54,15 +54,9 @@ class SegmentPanel:
         """Segment every volume below the chosen item of the subject hierarchy."""
         if not self._host.may_begin(self._progress):
             return
-        from ResMedLib.batch import Batch
-        from ResMedLib.segment import segment
-
         item, model, options = self.ui.folderComboBox.currentItem(), self.models.folder, self._options()
-
-        def one(node: Any, hear: Any, first: bool) -> Any:
-            return segment([node], model, hear, new_step=first, **options)
-
-        self._progress.run(lambda hear: Batch(item, one, hear), _made_many, _left_of_many)
+        folder = self._host.logic.segment_folder
+        self._progress.run(lambda hear: folder(item, model, hear, **options), _made_many, _left_of_many)
 
     def _nodes(self) -> list[Any]:
         """The chosen volumes, as many as the model has channels."""
