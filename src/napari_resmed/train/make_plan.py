@@ -318,9 +318,8 @@ def _network(
 ) -> tuple[str, dict[str, Any]]:
     """A residual U-Net that halves the patch while four voxels are left, thick slices later than fine ones.
 
-    Its first level halves already, unless a patch is the ``whole`` image. Then the step is short enough to look at every
-    voxel first, which doubles it; what there is to see in so few voxels lies in each of them (measured on hippocampus:
-    docs/decisions/0007).
+    Its first level halves already, unless a patch is the ``whole`` image: then a step is short enough to look at every
+    voxel first, which doubles it (measured on hippocampus: docs/decisions/0007).
     """
     sizes, spacing = list(patch), list(spacing_mm)
     strides: list[list[int]] = []
