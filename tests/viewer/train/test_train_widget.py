@@ -18,6 +18,7 @@ from napari_resmed.labels import Label, LabelMap, LabelSet
 from napari_resmed.models.catalogue import list_models, own_models_folder
 from napari_resmed.train.own_trainings import is_unfinished
 from napari_resmed.viewer.parts.running_job import training_engine
+from napari_resmed.viewer.parts.shown_volume import Origin
 from napari_resmed.viewer.segment.segment_widget import SegmentWidget
 from napari_resmed.viewer.train.complete_slices import complete_slices
 from napari_resmed.viewer.train.train_widget import TrainWidget
@@ -322,6 +323,38 @@ class TestSource:
         assert layer.data.shape == image.data.shape
         assert layer.mode == "paint"
         assert [pair.images for pair in train.source.pairs.pairs] == [(image,)]
+
+
+class TestSeveralPairs:
+    @pytest.fixture
+    def second(
+        self, viewer: napari.Viewer, painted: Labels, picture: Volume, show: Callable[[Volume], Image]
+    ) -> Labels:
+        """Another image, and a box painted over it."""
+        other = show(Volume(picture.data[:24] + 1, picture.affine, "zyx", "MR", "other"))
+        labels = new_labels(viewer, other)
+        labels.data = np.zeros_like(labels.data)
+        labels.data[4:12, 6:14, 8:16] = 2
+        return labels
+
+    def test_patient_is_asked_for_where_there_are_several(
+        self, train: TrainWidget, painted: Labels, second: Labels, qtbot: QtBot
+    ) -> None:
+        pairs = train.source.pairs
+        pairs.tick(second, False)
+        assert pairs.table.isColumnHidden(2)
+        pairs.tick(second)
+        assert not pairs.table.isColumnHidden(2)
+        assert [pair.labels for pair in pairs.pairs] == [second, painted]
+        pairs.show_patients({painted: "patient 1", second: "patient 1"})
+        assert [pairs.table.item(row, 2).text() for row in (0, 1)] == ["patient 1", "patient 1"]
+        pairs.table.item(0, 2).setText("  no   4 ")
+        assert pairs.table.item(0, 2).text() == "no 4"
+        until_looked(qtbot, train)
+        assert [case["group"] for case in train.source.collect()()] == ["no 4", ""]
+        for image in (pair.images[0] for pair in pairs.pairs):
+            image.metadata["resmed"]["origin"] = Origin(path=Path("one.nii.gz"))
+        assert [case["group"] for case in train.source.collect()()] == ["no 4", "patient 1"]
 
 
 class TestPartlyPainted:

@@ -15,6 +15,7 @@ from napari_resmed.viewer.layer_place import attributes_of
 from napari_resmed.viewer.parts.label_meanings import labels_in
 from napari_resmed.viewer.train.complete_slices import complete_slices
 from napari_resmed.viewer.train.pairs import Pair, case_of, in_own_axes
+from napari_resmed.viewer.train.patients import origin_of, patients_of
 
 __all__ = ["collect_cases"]
 
@@ -36,6 +37,8 @@ def collect_cases(pairs: Sequence[Pair], *, only_painted: bool) -> Callable[[], 
         what is painted. Whatever is painted later does not change them.
     """
     taken = []
+    typed = [pair.patient for pair in pairs]
+    origins = [origin_of(pair.images[0]) for pair in pairs]
     names: set[str] = set()
     for pair in pairs:
         layer = pair.labels
@@ -55,9 +58,10 @@ def collect_cases(pairs: Sequence[Pair], *, only_painted: bool) -> Callable[[], 
         trouble = why_not(looked, known, only_painted)
         if trouble:
             raise InputError(trouble)
+        patients = [said or found for said, found in zip(typed, patients_of(origins), strict=True)]
         return [
-            case_of(name, images, labels, meaning, only_painted=only_painted, complete_slices=marks)
-            for (name, images, labels, marks, _), meaning in zip(taken, sets, strict=True)
+            case_of(name, images, labels, meaning, only_painted=only_painted, complete_slices=marks, group=patient)
+            for (name, images, labels, marks, _), meaning, patient in zip(taken, sets, patients, strict=True)
         ]
 
     return cases

@@ -27,10 +27,19 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A Labels layer and the image layers it was painted over, one a channel."""
+    """A Labels layer and the image layers it was painted over, one a channel.
+
+    Parameters
+    ----------
+    labels, images:
+        The layers.
+    patient:
+        Whose images they are, as a person typed it; empty: as their files say it.
+    """
 
     labels: Labels
     images: tuple[Image, ...]
+    patient: str = ""
 
 
 def is_flat(layer: Any) -> bool:
@@ -79,6 +88,7 @@ def case_of(
     *,
     only_painted: bool,
     complete_slices: Sequence[tuple[int, int]],
+    group: str = "",
 ) -> dict[str, Any]:
     """A case as :func:`napari_resmed.jobs.train.train` takes it; meant for a thread beside the window's.
 
@@ -96,6 +106,8 @@ def case_of(
         What they mean.
     only_painted, complete_slices:
         As in :class:`napari_resmed.case.Case`, the slices in the file's own order of axes.
+    group:
+        The patient; empty where nobody says.
 
     Raises
     ------
@@ -123,6 +135,7 @@ def case_of(
         "labels": LabelMap(placed.data, placed.affine, "zyx", name=name, labels=label_set),
         "only_painted": only_painted,
         "complete_slices": [list(place) for place in complete_slices],
+        "group": group,
     }
 
 

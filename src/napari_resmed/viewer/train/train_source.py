@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from napari_resmed.viewer.train.only_painted import OnlyPainted
 from napari_resmed.viewer.train.painted_layers import PaintedLayers
 from napari_resmed.viewer.train.pairs import Pair, channels_of
 from napari_resmed.viewer.train.pairs_table import PairsTable
+from napari_resmed.viewer.train.patients import origin_of, patients_of
 from napari_resmed.viewer.train.source import Source
 from napari_resmed.viewer.train.trouble import homeless, trouble_with_layers, trouble_with_paint, volumes_of
 
@@ -44,6 +46,7 @@ class TrainSource(Source):
     def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
         super().__init__(viewer, parent)
         self._resampling = False
+        self._asked: tuple[Image, ...] = ()  # the images of whose patients the files were asked last
         self._painted = PaintedLayers(self._aside, self)
         self._painted.touched.connect(self.refresh)
         self._painted.looked.connect(self._describe_labels)
@@ -95,7 +98,26 @@ class TrainSource(Source):
         self._painted.watch(self._viewer.layers)
         self._layers.setVisible(self.data is None)
         self._painted.look(pair.labels for pair in self.pairs.pairs)
+        self._ask_for_patients()
         self._describe_labels()
+
+    def _ask_for_patients(self) -> None:
+        """Ask the files which of several pairs are of one patient."""
+        pairs = self.pairs.pairs
+        images = tuple(pair.images[0] for pair in pairs)
+        if images == self._asked:
+            return
+        self._asked = images
+        origins = [origin_of(image) for image in images] if len(images) > 1 else []
+
+        def show(found: list[str]) -> None:
+            if self._asked is images:
+                self.pairs.show_patients(dict(zip([pair.labels for pair in pairs], found, strict=False)))
+
+        if any(origins):
+            self._aside.run(partial(patients_of, origins), show)
+        else:
+            show([])
 
     @property
     def _active(self) -> Any:
