@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from napari.layers import Image, Labels
 from pytestqt.qtbot import QtBot
+from qtpy.QtCore import Qt
 
 from napari_resmed.errors import InputError
 from napari_resmed.io import write
@@ -355,6 +356,24 @@ class TestSeveralPairs:
         for image in (pair.images[0] for pair in pairs.pairs):
             image.metadata["resmed"]["origin"] = Origin(path=Path("one.nii.gz"))
         assert [case["group"] for case in train.source.collect()()] == ["no 4", "patient 1"]
+
+    def test_each_says_whether_only_paint_counts(
+        self, train: TrainWidget, painted: Labels, second: Labels, qtbot: QtBot
+    ) -> None:
+        second.data[::2] = 0
+        second.data = second.data
+        until_looked(qtbot, train)
+        only, table = train.source.only, train.source.pairs.table
+        assert [(only.of(layer), layer) for layer in (second, painted)] == [(True, second), (False, painted)]
+        assert [table.item(row, 3).checkState() for row in (0, 1)] == [Qt.CheckState.Checked, Qt.CheckState.Unchecked]
+        assert only.tick.checkState() == Qt.CheckState.PartiallyChecked
+        assert only.note.text().startswith("In 1 of 2")
+        assert [case["only_painted"] for case in train.source.collect()()] == [True, False]
+        table.item(0, 3).setCheckState(Qt.CheckState.Unchecked)
+        assert [case["only_painted"] for case in train.source.collect()()] == [False, False]
+        only.tick.click()  # of all
+        assert [case["only_painted"] for case in train.source.collect()()] == [True, True]
+        assert train.source.is_little
 
 
 class TestPartlyPainted:

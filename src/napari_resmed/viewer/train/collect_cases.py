@@ -20,15 +20,13 @@ from napari_resmed.viewer.train.patients import origin_of, patients_of
 __all__ = ["collect_cases"]
 
 
-def collect_cases(pairs: Sequence[Pair], *, only_painted: bool) -> Callable[[], list[dict[str, Any]]]:
+def collect_cases(pairs: Sequence[Pair]) -> Callable[[], list[dict[str, Any]]]:
     """Take what is painted now; what takes long is left to the returned function, for another thread.
 
     Parameters
     ----------
     pairs:
-        Labels and their images.
-    only_painted:
-        Whether what is not painted is unknown.
+        Labels and their images, and what is said of them.
 
     Returns
     -------
@@ -37,7 +35,7 @@ def collect_cases(pairs: Sequence[Pair], *, only_painted: bool) -> Callable[[], 
         what is painted. Whatever is painted later does not change them.
     """
     taken = []
-    typed = [pair.patient for pair in pairs]
+    said = [(pair.only_painted, pair.patient) for pair in pairs]
     origins = [origin_of(pair.images[0]) for pair in pairs]
     names: set[str] = set()
     for pair in pairs:
@@ -53,15 +51,19 @@ def collect_cases(pairs: Sequence[Pair], *, only_painted: bool) -> Callable[[], 
     def cases() -> list[dict[str, Any]]:
         painted = [look_through(labels) for _, _, labels, _, _ in taken]
         sets = [LabelSet(labels_in(entry[-1], found.counts)) for entry, found in zip(taken, painted, strict=True)]
-        looked = [(entry[0], found, len(entry[3])) for entry, found in zip(taken, painted, strict=True)]
+        looked = [
+            (name, found, len(marks), only)
+            for (name, _, _, marks, _), found, (only, _) in zip(taken, painted, said, strict=True)
+        ]
         known = {label.value: label.name for labels in sets for label in labels}
-        trouble = why_not(looked, known, only_painted)
+        trouble = why_not(looked, known)
         if trouble:
             raise InputError(trouble)
-        patients = [said or found for said, found in zip(typed, patients_of(origins), strict=True)]
         return [
-            case_of(name, images, labels, meaning, only_painted=only_painted, complete_slices=marks, group=patient)
-            for (name, images, labels, marks, _), meaning, patient in zip(taken, sets, patients, strict=True)
+            case_of(name, images, labels, meaning, only_painted=only, complete_slices=marks, group=typed or patient)
+            for (name, images, labels, marks, _), meaning, (only, typed), patient in zip(
+                taken, sets, said, patients_of(origins), strict=True
+            )
         ]
 
     return cases

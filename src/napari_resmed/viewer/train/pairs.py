@@ -35,11 +35,14 @@ class Pair:
         The layers.
     patient:
         Whose images they are, as a person typed it; empty: as their files say it.
+    only_painted:
+        Whether what is not painted is unknown rather than background.
     """
 
     labels: Labels
     images: tuple[Image, ...]
     patient: str = ""
+    only_painted: bool = False
 
 
 def is_flat(layer: Any) -> bool:

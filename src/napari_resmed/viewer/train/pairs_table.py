@@ -31,11 +31,13 @@ __all__ = ["PairsTable"]
 
 # Rows shown before the table scrolls.
 ROWS_SHOWN = 4
-_LABELS, _IMAGE, _PATIENT = range(3)
+_LABELS, _IMAGE, _PATIENT, _ONLY = range(4)
 _PATIENT_TIP = (
     "A name or number of your own; it may be left empty.\n"
     "Images of one patient are never on both sides when the model is judged. What their files say stands here."
 )
+_ONLY_TIP = "Ticked: what is not painted here is unknown.\nNot ticked: what is not painted here is background."
+_FIXED = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
 
 
 @dataclass
@@ -60,17 +62,20 @@ class PairsTable(QWidget):
 
     Nothing has to be clicked: of each image one Labels layer is ticked, the active one first, then one that somebody
     painted; what a model made and nobody corrected is left out. Only where there are several pairs, each may say whose
-    images they are.
+    images they are, and whether only what is painted counts.
 
     Signals
     -------
     changed()
         Other pairs are ticked, or something was said of one.
+    only_said(labels, ticked)
+        Whether only what is painted counts in these labels.
     resample_wanted(labels, image)
         The person wants these labels on the grid of this image.
     """
 
     changed = Signal()
+    only_said = Signal(object, bool)
     resample_wanted = Signal(object, object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -81,15 +86,18 @@ class PairsTable(QWidget):
         self._active: Any = None
         self._shown: list[Any] = []
         self._patients: Mapping[Labels, str] = {}  # as the files say it
-        self.table = QTableWidget(0, 3)
-        self.table.setHorizontalHeaderLabels(["Labels", "Image", "Patient"])
+        self._only: Mapping[Labels, bool] = {}
+        self.table = QTableWidget(0, 4)
+        self.table.setHorizontalHeaderLabels(["Labels", "Image", "Patient", "Part"])
         self.table.horizontalHeaderItem(_PATIENT).setToolTip(_PATIENT_TIP)
+        self.table.horizontalHeaderItem(_ONLY).setToolTip(f"Painted in part.\n{_ONLY_TIP}")
         self.table.verticalHeader().hide()
         header = self.table.horizontalHeader()
         for column in (_LABELS, _IMAGE):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Stretch)
-        header.setSectionResizeMode(_PATIENT, QHeaderView.ResizeMode.Fixed)
-        self.table.setColumnWidth(_PATIENT, self.fontMetrics().horizontalAdvance("patient 10") + 8)
+        for column, widest in ((_PATIENT, "patient 10"), (_ONLY, "Part")):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
+            self.table.setColumnWidth(column, self.fontMetrics().horizontalAdvance(widest) + 12)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.AllEditTriggers)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
@@ -156,13 +164,18 @@ class PairsTable(QWidget):
     def say_patient(self, labels: Labels, patient: str) -> None:
         """Say whose image labels were painted over; empty: what its file says."""
         self._wishes.setdefault(labels, _Wish()).patient = " ".join(patient.split())
-        self._show_patients()
+        self._show_said()
         self.changed.emit()
 
     def show_patients(self, found: Mapping[Labels, str]) -> None:
         """Show whose images the files say they are, where a person said nothing else."""
         self._patients = found
-        self._show_patients()
+        self._show_said()
+
+    def show_only(self, ticked: Mapping[Labels, bool]) -> None:
+        """Show in which labels only what is painted counts."""
+        self._only = ticked
+        self._show_said()
 
     def _refill(self) -> None:
         layers = [*self._images, *(row.labels for row in reversed(self._rows))]
@@ -176,37 +189,44 @@ class PairsTable(QWidget):
             for row in self._rows
         ]
         if seen == self._shown and seen:
-            self._show_patients()
+            self._show_said()
             return  # what has the keyboard keeps it
         self._shown = seen
         self.table.blockSignals(True)
         self.table.setRowCount(len(self._rows))
         for number, row in enumerate(self._rows):
             name = QTableWidgetItem(row.labels.name)
-            name.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsUserCheckable)
+            name.setFlags(_FIXED | Qt.ItemFlag.ItemIsUserCheckable)
             name.setCheckState(Qt.CheckState.Checked if row.ticked else Qt.CheckState.Unchecked)
             name.setToolTip(row.labels.name)
             self.table.setItem(number, _LABELS, name)
             self.table.setCellWidget(number, _IMAGE, self._image_button(row))
-            self.table.setItem(number, _PATIENT, QTableWidgetItem())
+            for column in (_PATIENT, _ONLY):
+                self.table.setItem(number, column, QTableWidgetItem())
         self.table.blockSignals(False)
-        self._show_patients()
+        self._show_said()
         height = self.table.horizontalHeader().sizeHint().height() + 4
         height += self.table.verticalHeader().defaultSectionSize() * min(max(1, len(self._rows)), ROWS_SHOWN)
         self.table.setFixedHeight(height)
 
-    def _show_patients(self) -> None:
-        """Whose images they are, where there is more than one pair to tell apart."""
+    def _show_said(self) -> None:
+        """What is said of each pair, where there are several."""
         learnt = [row.ticked and bool(row.images) for row in self._rows]
-        self.table.setColumnHidden(_PATIENT, sum(learnt) < 2)
+        for column in (_PATIENT, _ONLY):
+            self.table.setColumnHidden(column, sum(learnt) < 2)
         self.table.blockSignals(True)
         for number, (row, taken) in enumerate(zip(self._rows, learnt, strict=True)):
-            item = self.table.item(number, _PATIENT)
+            patient, only = self.table.item(number, _PATIENT), self.table.item(number, _ONLY)
             text = (self._wishes[row.labels].patient or self._patients.get(row.labels, "")) if taken else ""
-            item.setText(text)
-            item.setToolTip(f"{text}\n{_PATIENT_TIP}".strip())
-            fixed = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
-            item.setFlags(fixed | Qt.ItemFlag.ItemIsEditable if taken else Qt.ItemFlag.ItemIsSelectable)
+            patient.setText(text)
+            patient.setToolTip(f"{text}\n{_PATIENT_TIP}".strip())
+            patient.setFlags(_FIXED | Qt.ItemFlag.ItemIsEditable if taken else Qt.ItemFlag.ItemIsSelectable)
+            if taken:
+                only.setCheckState(Qt.CheckState.Checked if self._only.get(row.labels) else Qt.CheckState.Unchecked)
+            else:
+                only.setData(Qt.ItemDataRole.CheckStateRole, None)
+            only.setToolTip(_ONLY_TIP)
+            only.setFlags(_FIXED | Qt.ItemFlag.ItemIsUserCheckable if taken else Qt.ItemFlag.ItemIsSelectable)
         self.table.blockSignals(False)
 
     def _image_button(self, row: _Row) -> QPushButton:
@@ -253,6 +273,9 @@ class PairsTable(QWidget):
             self.say_patient(row.labels, item.text())
             return
         ticked = item.checkState() == Qt.CheckState.Checked
+        if item.column() == _ONLY:
+            self.only_said.emit(row.labels, ticked)
+            return
         if ticked != row.ticked:
             self.tick(row.labels, ticked)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -69,6 +70,7 @@ class TrainSource(Source):
         self.names.renamed.connect(self._on_renamed)
         self.only = OnlyPainted(self._viewer, lambda: self._active)
         self.only.changed.connect(self._describe_labels)
+        self.pairs.only_said.connect(self.only.say)
         self._layers = QWidget()
         layout = QVBoxLayout(self._layers)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -131,9 +133,14 @@ class TrainSource(Source):
         return self._painted.is_up_to_date(pair.labels for pair in self.pairs.pairs)
 
     @property
+    def chosen(self) -> list[Pair]:
+        """The ticked pairs, with all that is said of them."""
+        return [replace(pair, only_painted=self.only.of(pair.labels)) for pair in self.pairs.pairs]
+
+    @property
     def known(self) -> list[tuple[Pair, Painted]]:
         """The ticked pairs, as far as they were looked through already."""
-        looked = [(pair, self._painted.of(pair.labels)) for pair in self.pairs.pairs]
+        looked = [(pair, self._painted.of(pair.labels)) for pair in self.chosen]
         return [(pair, painted) for pair, painted in looked if painted is not None]
 
     @property
@@ -155,6 +162,7 @@ class TrainSource(Source):
         self.names.setVisible(bool(labels))
         self.names.show_labels(labels, voxels)
         self.only.propose(self.pairs.pairs, known, labels)
+        self.pairs.show_only({pair.labels: self.only.of(pair.labels) for pair in self.pairs.pairs})
         self._advise()
         self.changed.emit()
 
@@ -186,7 +194,7 @@ class TrainSource(Source):
         known = self.known
         if trouble or len(known) < len(self.pairs.pairs) or (at_click and not self.is_up_to_date):
             return trouble  # still looking; the job is told of what is painted in any case
-        return trouble_with_paint(known, {label.value: label.name for label in self.labels}, self.only.is_ticked)
+        return trouble_with_paint(known, {label.value: label.name for label in self.labels})
 
     def _advise(self) -> None:
         """Say what is missing, before the click."""
@@ -252,7 +260,8 @@ class TrainSource(Source):
     @property
     def is_little(self) -> bool:
         """Whether only few slices are painted."""
-        return self.data is None and bool(self.only.is_ticked)
+        chosen = self.chosen
+        return self.data is None and bool(chosen) and all(pair.only_painted for pair in chosen)
 
     @property
     def made_by(self) -> str:
@@ -270,4 +279,4 @@ class TrainSource(Source):
         return [label.name for label in labels if label.name.casefold() != BACKGROUND]
 
     def _collect_layers(self) -> Callable[[], list[dict[str, Any]]]:
-        return collect_cases(self.pairs.pairs, only_painted=self.only.is_ticked)
+        return collect_cases(self.chosen)
