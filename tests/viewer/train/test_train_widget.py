@@ -17,6 +17,7 @@ from napari_resmed.errors import InputError
 from napari_resmed.io import write
 from napari_resmed.labels import Label, LabelMap, LabelSet
 from napari_resmed.models.catalogue import list_models, own_models_folder
+from napari_resmed.train.from_viewer import join_cases
 from napari_resmed.train.own_trainings import is_unfinished
 from napari_resmed.viewer.parts.running_job import training_engine
 from napari_resmed.viewer.parts.shown_volume import Origin
@@ -374,6 +375,25 @@ class TestSeveralPairs:
         only.tick.click()  # of all
         assert [case["only_painted"] for case in train.source.collect()()] == [True, True]
         assert train.source.is_little
+
+    def test_what_nobody_looked_for_is_unknown(
+        self, train: TrainWidget, painted: Labels, second: Labels, qtbot: QtBot
+    ) -> None:
+        until_looked(qtbot, train)
+        sought = train.source.sought
+        assert sought.isVisibleTo(train)
+        assert f"Not painted in {painted.name}: label 2 counts as absent." in sought.note.text()
+        assert [case["annotated"] for case in train.source.collect()()] == [None, None]
+        (_, inside) = [action.menu() for action in sought.menu.actions()]
+        inside.actions()[0].trigger()
+        assert f"Not painted in {painted.name}: label 2 is unknown." in sought.note.text()
+        collected = train.source.collect()()
+        assert [case["annotated"] for case in collected] == [None, [1]]
+        assert join_cases(collected).cases[1].annotated == (1,)
+        painted.data[0, 0, 0] = 2  # painted after all
+        assert [case["annotated"] for case in train.source.collect()()] == [None, None]
+        train.source.pairs.tick(second, False)
+        assert not sought.isVisibleTo(train)
 
 
 class TestPartlyPainted:

@@ -37,12 +37,15 @@ class Pair:
         Whose images they are, as a person typed it; empty: as their files say it.
     only_painted:
         Whether what is not painted is unknown rather than background.
+    unsought:
+        Values of structures that nobody looked for here; they count where they are not painted.
     """
 
     labels: Labels
     images: tuple[Image, ...]
     patient: str = ""
     only_painted: bool = False
+    unsought: frozenset[int] = frozenset()
 
 
 def is_flat(layer: Any) -> bool:
@@ -92,6 +95,7 @@ def case_of(
     only_painted: bool,
     complete_slices: Sequence[tuple[int, int]],
     group: str = "",
+    annotated: Sequence[int] | None = None,
 ) -> dict[str, Any]:
     """A case as :func:`napari_resmed.jobs.train.train` takes it; meant for a thread beside the window's.
 
@@ -111,6 +115,8 @@ def case_of(
         As in :class:`napari_resmed.case.Case`, the slices in the file's own order of axes.
     group:
         The patient; empty where nobody says.
+    annotated:
+        Values that were looked for; None: all.
 
     Raises
     ------
@@ -139,6 +145,7 @@ def case_of(
         "only_painted": only_painted,
         "complete_slices": [list(place) for place in complete_slices],
         "group": group,
+        "annotated": None if annotated is None else list(annotated),
     }
 
 

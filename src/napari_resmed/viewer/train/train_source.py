@@ -20,6 +20,7 @@ from napari_resmed.viewer.parts.label_table import LabelTable
 from napari_resmed.viewer.parts.over_image import empty_labels
 from napari_resmed.viewer.parts.words import words
 from napari_resmed.viewer.train.collect_cases import collect_cases
+from napari_resmed.viewer.train.looked_for import LookedFor
 from napari_resmed.viewer.train.new_labels import resampled_labels
 from napari_resmed.viewer.train.only_painted import OnlyPainted
 from napari_resmed.viewer.train.painted_layers import PaintedLayers
@@ -68,13 +69,17 @@ class TrainSource(Source):
         self.new_labels_button.clicked.connect(self._add_labels)
         self.names = LabelTable()
         self.names.renamed.connect(self._on_renamed)
+        self.sought = LookedFor()
+        self.sought.changed.connect(self._describe_labels)
         self.only = OnlyPainted(self._viewer, lambda: self._active)
         self.only.changed.connect(self._describe_labels)
         self.pairs.only_said.connect(self.only.say)
         self._layers = QWidget()
         layout = QVBoxLayout(self._layers)
         layout.setContentsMargins(0, 0, 0, 0)
-        for part in (self.pairs, self.advice, self.resample_button, self.new_labels_button, self.names, self.only):
+        for part in (self.pairs, self.advice, self.resample_button, self.new_labels_button):
+            layout.addWidget(part)
+        for part in (self.names, self.sought, self.only):
             layout.addWidget(part)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
@@ -135,7 +140,10 @@ class TrainSource(Source):
     @property
     def chosen(self) -> list[Pair]:
         """The ticked pairs, with all that is said of them."""
-        return [replace(pair, only_painted=self.only.of(pair.labels)) for pair in self.pairs.pairs]
+        return [
+            replace(pair, only_painted=self.only.of(pair.labels), unsought=self.sought.of(pair.labels))
+            for pair in self.pairs.pairs
+        ]
 
     @property
     def known(self) -> list[tuple[Pair, Painted]]:
@@ -163,6 +171,7 @@ class TrainSource(Source):
         self.names.show_labels(labels, voxels)
         self.only.propose(self.pairs.pairs, known, labels)
         self.pairs.show_only({pair.labels: self.only.of(pair.labels) for pair in self.pairs.pairs})
+        self.sought.show_pairs(self.known, labels)
         self._advise()
         self.changed.emit()
 
