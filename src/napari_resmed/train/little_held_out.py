@@ -58,8 +58,8 @@ def why_hardly(shown: Iterable[Shown], names: Sequence[str]) -> str:
             little.append(f"a single slice of {name}")
     if not little:
         return ""
-    more = f" and {len(little) - NAMED} more" if len(little) > NAMED else ""
+    rest = f" and {len(little) - NAMED} more" if len(little) > NAMED else ""
     return (
-        f"held out is no more than {', '.join(little[:NAMED])}{more}, so its Dice is hardly a figure; "
+        f"held out is no more than {', '.join(little[:NAMED])}{rest}, so its Dice is hardly a figure; "
         "paint more slices or add cases"
     )

@@ -39,7 +39,7 @@ class LookedFor(QWidget):
         self._unsought: WeakKeyDictionary[Labels, frozenset[int]] = WeakKeyDictionary()
         self._offered: list[tuple[Labels, str, list[Label]]] = []
         self.note = words(small=True)
-        self.button = QPushButton("Looked f&or…")
+        self.button = QPushButton("Loo&ked for…")
         self.button.setToolTip("Say which structures nobody looked for in an image: there they are unknown, not absent")
         self.menu = QMenu(self.button)
         self.button.setMenu(self.menu)
@@ -93,10 +93,10 @@ class LookedFor(QWidget):
         for layer, name, absent in lacking:
             inside = self.menu.addMenu(name)
             for label in absent:
-                action = inside.addAction(f"{label.name} was looked for")
-                action.setCheckable(True)
-                action.setChecked(label.value not in self.of(layer))
-                action.toggled.connect(partial(self.say, layer, label.value))
+                choice = inside.addAction(f"{label.name} was looked for")
+                choice.setCheckable(True)
+                choice.setChecked(label.value not in self.of(layer))
+                choice.toggled.connect(partial(self.say, layer, label.value))
 
     def _line(self, layer: Labels, absent: Sequence[Label]) -> str:
         unsought = self.of(layer)

@@ -77,9 +77,8 @@ class TrainSource(Source):
         self._layers = QWidget()
         layout = QVBoxLayout(self._layers)
         layout.setContentsMargins(0, 0, 0, 0)
-        for part in (self.pairs, self.advice, self.resample_button, self.new_labels_button):
-            layout.addWidget(part)
-        for part in (self.names, self.sought, self.only):
+        buttons = (self.resample_button, self.new_labels_button)
+        for part in (self.pairs, self.advice, *buttons, self.names, self.sought, self.only):
             layout.addWidget(part)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
