@@ -382,6 +382,7 @@ class TestSeveralPairs:
         until_looked(qtbot, train)
         sought = train.source.sought
         assert sought.isVisibleTo(train)
+        assert train._scroll.widget().minimumSizeHint().width() <= 320 - 16  # a scroll bar beside it
         assert f"Not painted in {painted.name}: label 2 counts as absent." in sought.note.text()
         assert [case["annotated"] for case in train.source.collect()()] == [None, None]
         (_, inside) = [action.menu() for action in sought.menu.actions()]
