@@ -237,13 +237,16 @@ class TestFromTheViewer:
             "name": "a", "images": [Volume(image, make_affine())], "labels": layer, "only_painted": True,
             "complete_slices": [(0, z) for z in slices],
         }  # fmt: skip
-        _, done = run(
+        told, done = run(
             [entry], tmp_path / "mine", plan={**QUICK, "steps": 100, "check_every": 50, "learning_rate": 0.01}
         )
         assert (done.plan["training"], done.plan["held_out"]) == (["a"], [])
         assert "a block of slices" in done.plan["reasons"]["held_out"]
         assert done.best_metric is not None
         assert done.best_metric > 0.6
+        assert done.little.startswith("held out is no more than 77 voxels of ball, so its Dice is hardly a figure")
+        assert told.count(Warning(done.little)) == 1
+        assert "**Held out is no more than 77 voxels" in (tmp_path / "mine" / "docs" / "README.md").read_text()
 
     def test_two_images_as_channels(self, tmp_path: Path) -> None:
         entries = []

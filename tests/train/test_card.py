@@ -30,6 +30,9 @@ class TestCard:
     def test_what_was_held_out(self, held_out: tuple[str, ...], said: str) -> None:
         assert said in training_card(little_plan(held_out=held_out), {}, {}, HISTORY, 60)
 
+    def test_figures_that_say_little(self) -> None:
+        assert "**Hardly a figure.**" in training_card(little_plan(), {}, {}, HISTORY, 60, little="hardly a figure")
+
     def test_names_no_case(self) -> None:
         plan = little_plan(training=("Müller",), held_out=("Meier",), left_out=(("Huber", "no label"),))
         card = training_card(plan, {}, {}, HISTORY, 60)

@@ -89,8 +89,14 @@ class TestSummary:
 
     def test_the_same_image_twice(self) -> None:
         facts = look(Dataset((blob(0), blob(1), replace(blob(0), name="copy"))))
-        assert facts.notes == ("case0 and copy hold the same image",)
+        assert facts.notes == ("case0 and copy hold the same image and stay together, learnt from or held out",)
+        assert facts.same_images == (("case0", "copy"),)
+        assert Fingerprint.from_json(facts.to_json()) == facts
         assert len(facts.cases) == 3
+        given = look(Dataset((replace(blob(0), split="train"), replace(blob(0), name="copy", split="validation"))))
+        assert given.notes == (
+            "case0 and copy hold the same image and were given to both sides of the split, so its figures flatter",
+        )
 
     def test_kinds_of_images_and_structures_that_never_show(self) -> None:
         other = blob(1)

@@ -296,6 +296,14 @@ class TestWhoIsHeldOut:
         assert set(plan.training) | set(plan.held_out) == {f"case{k}" for k in range(10)}
         assert "2 of 10 cases" in plan.reasons["held_out"]
 
+    def test_cases_of_one_image_stay_together(self) -> None:
+        dataset, facts = situation(count=10)
+        (held, *_) = make_plan("new", dataset, facts, None, Wishes(device="cpu")).held_out
+        others = tuple(case.name for case in facts.cases if case.name != held)
+        same = replace(facts, same_images=((held, *others[:4]),))
+        plan = make_plan("new", dataset, same, None, Wishes(device="cpu"))
+        assert {held, *others[:4]} <= set(plan.training) or {held, *others[:4]} <= set(plan.held_out)
+
     @pytest.mark.parametrize("given", [{"count": 1}, {"count": 3, "groups": "one patient"}])
     def test_a_block_of_each_image_of_a_single_patient(self, given: dict) -> None:
         plan = plan_of(**given)

@@ -61,13 +61,21 @@ class TestPartly:
 class TestWhyNot:
     def test_negative_labels(self) -> None:
         painted = look_through(np.full((3, 3, 3), -1, np.int16))
-        assert "-1" in why_not([("mine", painted, 0)], {}, False)
+        assert "-1" in why_not([("mine", painted, 0, False)], {})
 
     def test_nothing_wrong(self) -> None:
         data = np.zeros((3, 3, 3), np.uint8)
         data[1, 1, 1] = 1
-        assert why_not([("mine", look_through(data), 0)], {1: "spot"}, False) == ""
+        assert why_not([("mine", look_through(data), 0, False)], {1: "spot"}) == ""
 
     def test_background_alone(self) -> None:
         painted = Painted({1: 5}, (np.ones(1, bool),) * 3)
-        assert "Only background" in why_not([("mine", painted, 0)], {1: " Background "}, True)
+        assert "Only background" in why_not([("mine", painted, 0, True)], {1: " Background "})
+
+    def test_one_case_with_background_is_enough(self) -> None:
+        part = Painted({1: 5}, (np.ones(1, bool),) * 3)
+        assert "nothing to tell it from" in why_not([("a", part, 0, True)], {})
+        assert why_not([("a", part, 0, True), ("b", part, 0, False)], {}) == ""
+        assert why_not([("a", part, 0, True), ("b", part, 2, True)], {}) == ""
+        full = Painted({1: 5}, part.slices, everywhere=True)
+        assert "covers everything" in why_not([("a", full, 0, False)], {})

@@ -162,7 +162,14 @@ class TestDataset:
 class TestFacts:
     def test_without_names_no_case_is_named(self, run: RunFolder) -> None:
         run.keep_facts(
-            {"name": "Müller", "cases": [{"name": "Anna"}], "left_out": [], "notes": ["Anna"], "spacing": [1]}
+            {
+                "name": "Müller",
+                "cases": [{"name": "Anna"}],
+                "left_out": [],
+                "notes": ["Anna"],
+                "spacing": [1],
+                "same_images": [["Anna", "copy"]],
+            }
         )
         assert run.facts_without_names() == {"spacing": [1], "cases": 1, "left_out": 0}
 

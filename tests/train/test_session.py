@@ -105,6 +105,16 @@ class TestJudging:
         finish(made.judge(made.network()))
         assert set(made.store._kept) == {1, 2, 3}
 
+    def test_tells_where_little_is_held_out(self, tmp_path: Path) -> None:
+        made = session(tmp_path, little_plan(training=("case0",), held_out=()), 1)
+        finish(made.judge(made.network()))
+        assert [one.keys() for one in made.shown] == [{1, 2}]
+        assert made.little() == made.expects_little()
+        assert "is hardly a figure" in made.little()
+        many = session(tmp_path / "many", little_plan(training=("case0",), held_out=("case1", "case2", "case3")))
+        assert many.expects_little() == ""
+        assert not many.store._kept  # nothing was opened for it
+
     def test_takes_a_picture_of_the_first(self, tmp_path: Path) -> None:
         made = session(tmp_path)
         assert made.look is None

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_resmed.errors import InputError
-from napari_resmed.train.split import folds, split_cases
+from napari_resmed.train.split import folds, one_side, split_cases
 
 NAMES = [f"case{number}" for number in range(20)]
 
@@ -91,6 +91,20 @@ class TestSplit:
     def test_what_does_not_fit(self, arguments, message: str) -> None:
         with pytest.raises(InputError, match=message):
             split_cases(**arguments)
+
+
+class TestOneSide:
+    def test_cases_of_one_image_are_one_patient(self) -> None:
+        names = ["a", "b", "c", "d"]
+        assert one_side(names, ["", "", "x", "x"], [""] * 4, []) == ["a", "b", "x", "x"]
+        assert one_side(names, ["", "", "x", "x"], [""] * 4, [("a", "c")]) == ["a", "b", "a", "a"]
+        assert one_side(names, [""] * 4, [""] * 4, [("a", "b"), ("c", "d"), ("b", "c")]) == ["a"] * 4
+
+    def test_what_was_given_stays(self) -> None:
+        names, given = ["a", "b", "c"], ["train", "validation", ""]
+        assert one_side(names, [""] * 3, given, [("a", "b")]) == ["a", "b", "c"]
+        # c follows a; then b, which was held out, cannot come to them any more.
+        assert one_side(names, [""] * 3, given, [("a", "c"), ("b", "c")]) == ["a", "b", "a"]
 
 
 class TestFolds:

@@ -111,6 +111,8 @@ class Finish:
         When the job began.
     stopped:
         Whether it ended before its time.
+    little:
+        Why the figures say little, in a sentence; empty where they do not.
     """
 
     session: Session | ClassSession
@@ -119,6 +121,7 @@ class Finish:
     figure: str
     begin: float
     stopped: bool
+    little: str = ""
 
     def write(
         self,
@@ -177,4 +180,5 @@ class Finish:
             seconds={"loop": round(state.seconds, 1), "total": round(seconds, 1)},
             plan=plan.to_json(),
             stopped=self.stopped,
+            little=self.little,
         )

@@ -306,20 +306,29 @@ def _carry_out(
     yield Progress("Preparing the cases", PLANNED)
     session = Session(plan, dataset, run)
     trainer = session.trainer(None)
+    expected = ""
     if not trainer.load():
         yield from _get_ready(session, trainer, begin)
+        expected = session.expects_little()
+        if expected:
+            yield Warning(expected)
     trainer.schedule = plan.schedule(trainer.state.allowed_seconds)
     stopped = yield from run_loop(loop_of(session, trainer), partial(_told, session, names))
     if plan.devices > 1:
         trainer.load()  # what the processes reached
     best = best_network(session, trainer)
     dice = yield from follow(session.judge(best), lambda _: Progress("Judging the result", TRAINED))
+    little = session.little()
+    if little and little != expected:
+        yield Warning(little)
     facts = {
         "fingerprint": run.facts_without_names(),
         "familiar": session.familiar(run.read_facts()).to_json(),
     }
     return (
-        yield from Finish(session, trainer, names, "Dice", begin, stopped).write(folder, dice, training_card, facts)
+        yield from Finish(session, trainer, names, "Dice", begin, stopped, little).write(
+            folder, dice, partial(training_card, little=little), facts
+        )
     )
 
 

@@ -44,6 +44,9 @@ class Training:
         What was decided, plain values.
     stopped:
         Whether it ended before its time.
+    little:
+        Why the figures say little, in a sentence: a single slice or a few voxels were held out. Empty where they do
+        not.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Training:
     seconds: dict[str, float]
     plan: dict[str, Any]
     stopped: bool
+    little: str = ""
 
 
 def target_folder(target: str | Path, name: str) -> Path:

@@ -21,6 +21,7 @@ def training_card(
     after: Mapping[str, float | None],
     history: Sequence[Mapping[str, Any]],
     seconds: float,
+    little: str = "",
 ) -> str:
     """Model card in Markdown: data, figures, limits.
 
@@ -34,6 +35,8 @@ def training_card(
         The looks at the held-out part.
     seconds:
         How long training took.
+    little:
+        Why the figures say little, in a sentence; empty where they do not.
     """
     held = f"{len(plan.held_out)} cases" if plan.held_out else "a block of slices of each"
     size = "×".join(str(edge) for edge in plan.patch)
@@ -62,6 +65,7 @@ def training_card(
         "| --- | --- | --- |",
         *rows,
         "",
+        *([f"**{little[:1].upper()}{little[1:]}.**", ""] if little else []),
         "## How",
         "",
         f"{plan.network}, patches of {size} voxels at {spacing} mm (z, y, x), {plan.batch} a step"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
@@ -386,7 +386,8 @@ def _few(samples: list[NDArray[Any]], most: int) -> NDArray[np.float32]:
 
 
 def _digest(image: Volume) -> int:
-    return zlib.crc32(np.ascontiguousarray(image.data).reshape(-1).view(np.uint8).data)
+    voxels = np.ascontiguousarray(image.data).reshape(-1).view(np.uint8).data
+    return int.from_bytes(hashlib.blake2b(voxels, digest_size=8).digest())
 
 
 def _certain(facts: Intensities | None) -> Intensities:

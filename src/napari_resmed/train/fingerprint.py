@@ -18,6 +18,7 @@ from napari_resmed.errors import InputError
 from napari_resmed.labels import LabelSet
 from napari_resmed.train.case_facts import CaseFacts, Examined, Intensities, LeftOut, examine, is_named
 from napari_resmed.train.dirty import unlike_the_others
+from napari_resmed.train.split import one_side
 
 __all__ = ["ChannelFacts", "Fingerprint", "fingerprint", "usable"]
 
@@ -80,6 +81,8 @@ class Fingerprint:
         In how many it is.
     notes:
         What a person should know though nothing was left out for it, one sentence each.
+    same_images:
+        Names of cases whose images are equal, voxel for voxel.
     """
 
     name: str
@@ -96,6 +99,7 @@ class Fingerprint:
     annotated_in: Mapping[int, int]
     present_in: Mapping[int, int]
     notes: tuple[str, ...] = ()
+    same_images: tuple[tuple[str, ...], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for a file; no paths."""
@@ -109,6 +113,7 @@ class Fingerprint:
             "dimensions": self.dimensions,
             **{name: {str(key): value for key, value in getattr(self, name).items()} for name in _BY_VALUE},
             "notes": list(self.notes),
+            "same_images": [list(names) for names in self.same_images],
         }
 
     @classmethod
@@ -131,6 +136,7 @@ class Fingerprint:
                 channels=tuple(ChannelFacts.from_json(channel) for channel in entry["channels"]),
                 dimensions=int(entry["dimensions"]),
                 notes=tuple(entry["notes"]),
+                same_images=tuple(tuple(names) for names in entry.get("same_images", ())),
                 spacing_mm=triples["spacing_mm"],
                 median_shape=triples["median_shape"],
                 largest_shape=triples["largest_shape"],
@@ -213,6 +219,7 @@ def _summary(dataset: Dataset, examined: Sequence[Examined]) -> Fingerprint:
     _refuse_one_class(cases, labels)
     pooled = [entry for entry in examined if entry.facts and entry.facts.name in good]
     shapes = np.array([case.grid_shape for case in cases])
+    same = _same_images(pooled)
     return Fingerprint(
         name=dataset.name,
         labels=labels,
@@ -227,7 +234,8 @@ def _summary(dataset: Dataset, examined: Sequence[Examined]) -> Fingerprint:
         class_shares=_class_shares(cases, labels),
         annotated_in={v: sum(_is_annotated(case, v) for case in cases) for v in labels.values},
         present_in={v: sum(bool(case.voxels.get(v)) for case in cases) for v in labels.values},
-        notes=_notes(cases, labels, pooled),
+        notes=(*_notes_of_same(same, dataset, cases), *_notes(cases, labels)),
+        same_images=same,
     )
 
 
@@ -327,13 +335,34 @@ def _pool(samples: Sequence[NDArray[np.float32] | None], number: int) -> NDArray
     return np.concatenate([sample[number] for sample in samples if sample is not None])
 
 
-def _notes(cases: Sequence[CaseFacts], labels: LabelSet, pooled: Sequence[Examined]) -> tuple[str, ...]:
-    notes = []
+def _same_images(examined: Sequence[Examined]) -> tuple[tuple[str, ...], ...]:
     same: dict[int, list[str]] = defaultdict(list)
-    for entry in pooled:
+    for entry in examined:
         if entry.facts:
             same[entry.digest].append(entry.facts.name)
-    notes += [f"{' and '.join(names)} hold the same image" for names in same.values() if len(names) > 1]
+    return tuple(tuple(names) for names in same.values() if len(names) > 1)
+
+
+def _notes_of_same(same: Sequence[Sequence[str]], dataset: Dataset, cases: Sequence[CaseFacts]) -> list[str]:
+    """What becomes of cases that hold the same image."""
+    used = {case.name for case in cases}
+    all_used = [case for case in dataset.cases if case.name in used]
+    names = [case.name for case in all_used]
+    patients = one_side(names, [case.group for case in all_used], [case.split for case in all_used], same)
+    of = dict(zip(names, patients, strict=True))
+    return [
+        f"{' and '.join(members)} hold the same image "
+        + (
+            "and stay together, learnt from or held out"
+            if len({of[name] for name in members}) == 1
+            else "and were given to both sides of the split, so its figures flatter"
+        )
+        for members in same
+    ]
+
+
+def _notes(cases: Sequence[CaseFacts], labels: LabelSet) -> tuple[str, ...]:
+    notes = []
     modalities = Counter(case.modality for case in cases if case.modality)
     if len(modalities) > 1:
         said = ", ".join(f"{number} {modality}" for modality, number in modalities.most_common())

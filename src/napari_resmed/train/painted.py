@@ -97,37 +97,37 @@ def look_through(data: Any) -> Painted:
     return Painted(dict(sorted(counts.items())), (slices[0], slices[1], slices[2]), empty == 0)
 
 
-def why_not(cases: Sequence[tuple[str, Painted, int]], names: Mapping[int, str], only_painted: bool) -> str:
+def why_not(cases: Sequence[tuple[str, Painted, int, bool]], names: Mapping[int, str]) -> str:
     """Why nothing can be learnt from what is painted, in one sentence; empty where something can.
 
     Parameters
     ----------
     cases:
-        Name of the Labels layer, what is painted in it, how many of its slices are marked as complete.
+        Name of the Labels layer, what is painted in it, how many of its slices are marked as complete, and whether
+        what is not painted in it is unknown.
     names:
         Of the values.
-    only_painted:
-        Whether what is not painted is unknown.
     """
     if not cases:
         return "There is nothing to learn from: tick the labels to learn from."
-    for name, painted, _ in cases:
+    for name, painted, _, _ in cases:
         if not painted.counts:
             return f"Nothing is painted in {name}: paint the structure on a few slices, or untick it."
-    for name, painted, _ in cases:
+    for name, painted, _, _ in cases:
         if min(painted.counts) < 0:
             return f"{name} holds the label {min(painted.counts)}; labels are 0 or more."
-    values = {value for _, painted, _ in cases for value in painted.counts}
+    values = {value for _, painted, _, _ in cases for value in painted.counts}
     background = {value for value in values if names.get(value, "").casefold().strip() == BACKGROUND}
     if values == background:
         return "Only background is painted: paint the structure too."
-    marked = any(count for _, _, count in cases)
-    if len(values) == 1 and only_painted and not marked:
+    if len(values) > 1:
+        return ""
+    if any(marked if only_painted else not painted.everywhere for _, painted, marked, only_painted in cases):
+        return ""
+    if any(only_painted for *_, only_painted in cases):
         (value,) = values
         return (
             f"Only “{names.get(value, f'label {value}')}” is painted, and nothing to tell it from: mark slices as "
             "complete, or paint some of the rest with a label named “background”."
         )
-    if len(values) == 1 and not only_painted and all(painted.everywhere for _, painted, _ in cases):
-        return "One label covers everything, so there is nothing to tell it from: leave the rest unpainted."
-    return ""
+    return "One label covers everything, so there is nothing to tell it from: leave the rest unpainted."

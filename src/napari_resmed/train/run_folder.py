@@ -178,7 +178,8 @@ class RunFolder:
             facts: dict[str, Any] = json.loads((self.path / "fingerprint.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        kept = {name: value for name, value in facts.items() if name not in ("name", "cases", "left_out", "notes")}
+        named = ("name", "cases", "left_out", "notes", "same_images")
+        kept = {name: value for name, value in facts.items() if name not in named}
         return {**kept, "cases": len(facts.get("cases", ())), "left_out": len(facts.get("left_out", ()))}
 
     def _with_files(self, number: int, case: Case) -> Case:

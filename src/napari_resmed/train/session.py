@@ -18,6 +18,7 @@ from napari_resmed.train.case_facts import CaseFacts
 from napari_resmed.train.familiar import Answered, familiar_with
 from napari_resmed.train.first_weights import first_network
 from napari_resmed.train.held_out import Look, dice_per_case, look_at, mean_dice
+from napari_resmed.train.little_held_out import Shown, shown_in, why_hardly
 from napari_resmed.train.loop import Trainer
 from napari_resmed.train.loss import segmentation_loss
 from napari_resmed.train.patches import Batch, draw_batch
@@ -32,6 +33,8 @@ __all__ = ["Session"]
 WATCHED = 8
 # Cases whose looks are kept as a mean and a covariance; more would hardly change these.
 MOST_LOOKS = 100
+# Held-out cases in which it is looked for too little before training; more are hardly ever too little.
+FEW = 2
 # Split cases that are kept as such, beside the store's budget; one is the rule.
 SPLIT_KEPT = 4
 
@@ -54,6 +57,7 @@ class Session:
         self.store = Store(dataset, plan.preparation, run.prepared, plan.memory_mb / ranks)
         self.look: Look | None = None
         self.answered: list[Answered] = []  # of the last time that all was judged
+        self.shown: list[Shown] = []  # what there was to find then
         self._part = slice(rank, None, ranks)
         numbers = {name: number for number, name in enumerate(self.store.names)}
         self._learning = [numbers[name] for name in plan.training]
@@ -91,6 +95,15 @@ class Session:
     def judge(self, network: nn.Module) -> Generator[None, None, list[float | None]]:
         """Dice by structure on all that is held out."""
         return mean_dice((yield from self._judge(network, self.held_out)))
+
+    def little(self) -> str:
+        """Why the Dice is hardly a figure, as far as what was judged last tells; empty where it is one."""
+        return why_hardly(self.shown, [label.name for label in self.plan.labels])
+
+    def expects_little(self) -> str:
+        """The same before anything is judged, where no more than a few cases are held out."""
+        few = self.held_out if len(self.held_out) <= FEW else []
+        return why_hardly((shown_in(load()) for _, load in few), [label.name for label in self.plan.labels])
 
     def familiar(self, facts: Sequence[CaseFacts]) -> Familiar:
         """What the model is familiar with, after all was judged; ``facts`` are the data set's."""
@@ -136,7 +149,7 @@ class Session:
         self, network: nn.Module, cases: Sequence[tuple[str, Callable[[], Prepared]]]
     ) -> Generator[None, None, list[list[float | None]]]:
         network.eval()
-        self.answered = []
+        self.answered, self.shown = [], []
         steps = dice_per_case(
             network, [load for _, load in cases], self.machine, self.plan.patch, self.plan.background_classes
         )
@@ -150,6 +163,7 @@ class Session:
                 number, answer, case, certainty = step
                 answered = Answered.of(answer, case, certainty)
                 self.answered += [] if answered is None else [answered]
+                self.shown.append(shown_in(case))
                 if number == 0:
                     self.look = look_at(cases[number][0], answer, case, self.plan.preparation.spacing_mm)
             yield

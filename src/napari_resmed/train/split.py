@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_resmed.errors import InputError
 
-__all__ = ["SHARE", "Split", "folds", "split_cases", "usual_share"]
+__all__ = ["SHARE", "Split", "folds", "one_side", "split_cases", "usual_share"]
 
 # What nnU-Net's five folds hold out.
 SHARE = 0.2
@@ -88,6 +88,34 @@ def split_cases(
     kept = {name for patient in learning if patient not in held for name in patients[patient]}
     out = {name for patient in held for name in patients[patient]}
     return Split(tuple(name for name in names if name in kept), tuple(name for name in names if name in out))
+
+
+def one_side(
+    names: Sequence[str], groups: Sequence[str], given: Sequence[str], same: Sequence[Sequence[str]]
+) -> list[str]:
+    """The patient of each case, where cases of the same image count as one patient's.
+
+    Patients that were given to different parts stay apart: what was decided stays decided.
+
+    Parameters
+    ----------
+    names, groups, given:
+        As of :func:`split_cases`; each as long as the other.
+    same:
+        Names of the cases that hold the same image, each time two or more.
+    """
+    patients = {name: group or name for name, group in zip(names, groups, strict=True)}
+    parts: dict[str, set[str]] = {}
+    for name, part in zip(names, given, strict=True):
+        parts.setdefault(patients[name], set()).update({part} - {""})
+    for members in same:
+        joined = {patients[name] for name in members}
+        together = set().union(*(parts[patient] for patient in joined))
+        if len(together) < 2:
+            first = patients[members[0]]
+            patients = {name: first if patient in joined else patient for name, patient in patients.items()}
+            parts[first] = together
+    return [patients[name] for name in names]
 
 
 def folds(names: Sequence[str], groups: Sequence[str] = (), k: int = 5, seed: int = 0) -> tuple[Split, ...]:

@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 from napari.layers import Image, Labels
 from pytestqt.qtbot import QtBot
+from qtpy.QtCore import Qt
 
 from napari_resmed.errors import InputError
 from napari_resmed.io import write
 from napari_resmed.labels import Label, LabelMap, LabelSet
 from napari_resmed.models.catalogue import list_models, own_models_folder
+from napari_resmed.train.from_viewer import join_cases
 from napari_resmed.train.own_trainings import is_unfinished
 from napari_resmed.viewer.parts.running_job import training_engine
+from napari_resmed.viewer.parts.shown_volume import Origin
 from napari_resmed.viewer.segment.segment_widget import SegmentWidget
 from napari_resmed.viewer.train.complete_slices import complete_slices
 from napari_resmed.viewer.train.train_widget import TrainWidget
@@ -322,6 +325,76 @@ class TestSource:
         assert layer.data.shape == image.data.shape
         assert layer.mode == "paint"
         assert [pair.images for pair in train.source.pairs.pairs] == [(image,)]
+
+
+class TestSeveralPairs:
+    @pytest.fixture
+    def second(
+        self, viewer: napari.Viewer, painted: Labels, picture: Volume, show: Callable[[Volume], Image]
+    ) -> Labels:
+        """Another image, and a box painted over it."""
+        other = show(Volume(picture.data[:24] + 1, picture.affine, "zyx", "MR", "other"))
+        labels = new_labels(viewer, other)
+        labels.data = np.zeros_like(labels.data)
+        labels.data[4:12, 6:14, 8:16] = 2
+        return labels
+
+    def test_patient_is_asked_for_where_there_are_several(
+        self, train: TrainWidget, painted: Labels, second: Labels, qtbot: QtBot
+    ) -> None:
+        pairs = train.source.pairs
+        pairs.tick(second, False)
+        assert pairs.table.isColumnHidden(2)
+        pairs.tick(second)
+        assert not pairs.table.isColumnHidden(2)
+        assert [pair.labels for pair in pairs.pairs] == [second, painted]
+        pairs.show_patients({painted: "patient 1", second: "patient 1"})
+        assert [pairs.table.item(row, 2).text() for row in (0, 1)] == ["patient 1", "patient 1"]
+        pairs.table.item(0, 2).setText("  no   4 ")
+        assert pairs.table.item(0, 2).text() == "no 4"
+        until_looked(qtbot, train)
+        assert [case["group"] for case in train.source.collect()()] == ["no 4", ""]
+        for image in (pair.images[0] for pair in pairs.pairs):
+            image.metadata["resmed"]["origin"] = Origin(path=Path("one.nii.gz"))
+        assert [case["group"] for case in train.source.collect()()] == ["no 4", "patient 1"]
+
+    def test_each_says_whether_only_paint_counts(
+        self, train: TrainWidget, painted: Labels, second: Labels, qtbot: QtBot
+    ) -> None:
+        second.data[::2] = 0
+        second.data = second.data
+        until_looked(qtbot, train)
+        only, table = train.source.only, train.source.pairs.table
+        assert [(only.of(layer), layer) for layer in (second, painted)] == [(True, second), (False, painted)]
+        assert [table.item(row, 3).checkState() for row in (0, 1)] == [Qt.CheckState.Checked, Qt.CheckState.Unchecked]
+        assert only.tick.checkState() == Qt.CheckState.PartiallyChecked
+        assert only.note.text().startswith("In 1 of 2")
+        assert [case["only_painted"] for case in train.source.collect()()] == [True, False]
+        table.item(0, 3).setCheckState(Qt.CheckState.Unchecked)
+        assert [case["only_painted"] for case in train.source.collect()()] == [False, False]
+        only.tick.click()  # of all
+        assert [case["only_painted"] for case in train.source.collect()()] == [True, True]
+        assert train.source.is_little
+
+    def test_what_nobody_looked_for_is_unknown(
+        self, train: TrainWidget, painted: Labels, second: Labels, qtbot: QtBot
+    ) -> None:
+        until_looked(qtbot, train)
+        sought = train.source.sought
+        assert sought.isVisibleTo(train)
+        assert train._scroll.widget().minimumSizeHint().width() <= 320 - 16  # a scroll bar beside it
+        assert f"Not painted in {painted.name}: label 2 counts as absent." in sought.note.text()
+        assert [case["annotated"] for case in train.source.collect()()] == [None, None]
+        (_, inside) = [action.menu() for action in sought.menu.actions()]
+        inside.actions()[0].trigger()
+        assert f"Not painted in {painted.name}: label 2 is unknown." in sought.note.text()
+        collected = train.source.collect()()
+        assert [case["annotated"] for case in collected] == [None, [1]]
+        assert join_cases(collected).cases[1].annotated == (1,)
+        painted.data[0, 0, 0] = 2  # painted after all
+        assert [case["annotated"] for case in train.source.collect()()] == [None, None]
+        train.source.pairs.tick(second, False)
+        assert not sought.isVisibleTo(train)
 
 
 class TestPartlyPainted:

@@ -19,6 +19,9 @@ def what_was_made(result: Mapping[str, Any], seconds: float) -> str:
     classes = "classes" in result["plan"]
     figure = "AUC" if classes else "mean Dice"
     how_good = f"{figure} {best:.2f} on {where}" if best is not None else "nothing to measure it by was held out"
+    little = str(result.get("little") or "")
+    if little:
+        how_good += f". <b>{escape(little[:1].upper() + little[1:])}</b>"
     stopped = " It was stopped early; Resume trains on." if result["stopped"] else ""
     if classes:
         return (

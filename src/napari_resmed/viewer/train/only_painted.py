@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
-from qtpy.QtCore import Signal
+from napari.layers import Labels
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from napari_resmed.labels import Label
@@ -25,6 +27,8 @@ __all__ = ["OnlyPainted"]
 class OnlyPainted(QWidget):
     """A tick that is proposed from what is painted, one line that says why, and marks for slices.
 
+    Of several pairs each has its own, which the table of pairs shows; the tick here is then that of all.
+
     Parameters
     ----------
     viewer, active:
@@ -40,7 +44,9 @@ class OnlyPainted(QWidget):
 
     def __init__(self, viewer: ViewerModel, active: Callable[[], Any], parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._by_hand = False
+        self._said: WeakKeyDictionary[Labels, bool] = WeakKeyDictionary()
+        self._proposed: WeakKeyDictionary[Labels, bool] = WeakKeyDictionary()
+        self._pairs: Sequence[Pair] = []
         self.tick = QCheckBox("&Only what is painted")
         self.tick.setToolTip(
             "Ticked: what is not painted is unknown, and not learnt from.\n"
@@ -55,10 +61,14 @@ class OnlyPainted(QWidget):
         for part in (self.tick, self.note, self.slices):
             layout.addWidget(part)
 
-    @property
-    def is_ticked(self) -> bool:
-        """Whether what is not painted is unknown."""
-        return bool(self.tick.isChecked())
+    def of(self, labels: Labels) -> bool:
+        """Whether what is not painted in this layer is unknown: as the person said, else as it looks."""
+        return self._said.get(labels, self._proposed.get(labels, False))
+
+    def say(self, labels: Labels, only_painted: bool) -> None:
+        """Say it of one layer."""
+        self._said[labels] = only_painted
+        self.changed.emit()
 
     def propose(self, pairs: Sequence[Pair], known: Sequence[tuple[Pair, Painted]], labels: Sequence[Label]) -> None:
         """Fit tick and words to what is painted, unless the person ticked.
@@ -71,32 +81,45 @@ class OnlyPainted(QWidget):
             What is painted there.
         """
         self.setVisible(bool(known))
-        background = any(label.name.casefold() == BACKGROUND for label in labels)
+        self._pairs = pairs
+        named = {label.value for label in labels if label.name.casefold() == BACKGROUND}
         partly = [
-            painted
+            (pair, painted)
             for pair, painted in known
             if complete_slices(pair.labels) or painted.is_partly(tuple(np.abs(pair.labels.scale[-3:])))
         ]
-        if not self._by_hand:
-            self.tick.setChecked(background or bool(partly))
-        note = "What is not painted counts as background."
-        if self.is_ticked:
+        for pair, painted in known:
+            self._proposed[pair.labels] = bool(named & painted.counts.keys())
+        for pair, _ in partly:
+            self._proposed[pair.labels] = True
+        ticked = [pair for pair in pairs if self.of(pair.labels)]
+        some = Qt.CheckState.PartiallyChecked if ticked else Qt.CheckState.Unchecked
+        self.tick.setCheckState(Qt.CheckState.Checked if pairs and len(ticked) == len(pairs) else some)
+        self.tick.setText("&Only what is painted" + (", in all of them" if len(pairs) > 1 else ""))
+        by_itself = [painted for pair, painted in partly if pair.labels not in self._said]
+        if not ticked:
+            note = "What is not painted counts as background."
+        elif len(ticked) < len(pairs):
+            note = f"In {len(ticked)} of {len(pairs)} what is not painted counts as unknown; else it is background."
+        elif by_itself:
+            along = by_itself[0].slices[by_itself[0].axis]
+            painted_slices = f"{int(along.sum())} of {len(along)} slices are painted"
+            note = f"{painted_slices}: the rest counts as unknown, not as background."
+        elif named and not any(pair.labels in self._said for pair in ticked):
+            note = "Background is painted too: the rest counts as unknown."
+        else:
             note = "What is not painted counts as unknown, not as background."
-            if partly and not self._by_hand:
-                along = partly[0].slices[partly[0].axis]
-                painted_slices = f"{int(along.sum())} of {len(along)} slices are painted"
-                note = f"{painted_slices}: the rest counts as unknown, not as background."
-            elif background:
-                note = "Background is painted too: the rest counts as unknown."
-            self.slices.show_pairs(pairs, known)
+        self.slices.show_pairs(ticked, [one for one in known if self.of(one[0].labels)])
         self.note.setText(note)
-        self.slices.setVisible(self.is_ticked)
+        self.slices.setVisible(bool(ticked))
 
     def show_slice(self) -> None:
         """Another slice is seen, or another layer is active."""
-        if self.is_ticked:
+        if self.tick.checkState() != Qt.CheckState.Unchecked:
             self.slices.show_slice()
 
     def _on_ticked(self) -> None:
-        self._by_hand = True
+        """The tick of all: on, unless it is on for all already."""
+        ticked = not all(self.of(pair.labels) for pair in self._pairs)
+        self._said.update((pair.labels, ticked) for pair in self._pairs)
         self.changed.emit()

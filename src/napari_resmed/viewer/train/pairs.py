@@ -27,10 +27,25 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A Labels layer and the image layers it was painted over, one a channel."""
+    """A Labels layer and the image layers it was painted over, one a channel.
+
+    Parameters
+    ----------
+    labels, images:
+        The layers.
+    patient:
+        Whose images they are, as a person typed it; empty: as their files say it.
+    only_painted:
+        Whether what is not painted is unknown rather than background.
+    unsought:
+        Values of structures that nobody looked for here; they count where they are not painted.
+    """
 
     labels: Labels
     images: tuple[Image, ...]
+    patient: str = ""
+    only_painted: bool = False
+    unsought: frozenset[int] = frozenset()
 
 
 def is_flat(layer: Any) -> bool:
@@ -79,6 +94,8 @@ def case_of(
     *,
     only_painted: bool,
     complete_slices: Sequence[tuple[int, int]],
+    group: str = "",
+    annotated: Sequence[int] | None = None,
 ) -> dict[str, Any]:
     """A case as :func:`napari_resmed.jobs.train.train` takes it; meant for a thread beside the window's.
 
@@ -96,6 +113,10 @@ def case_of(
         What they mean.
     only_painted, complete_slices:
         As in :class:`napari_resmed.case.Case`, the slices in the file's own order of axes.
+    group:
+        The patient; empty where nobody says.
+    annotated:
+        Values that were looked for; None: all.
 
     Raises
     ------
@@ -123,6 +144,8 @@ def case_of(
         "labels": LabelMap(placed.data, placed.affine, "zyx", name=name, labels=label_set),
         "only_painted": only_painted,
         "complete_slices": [list(place) for place in complete_slices],
+        "group": group,
+        "annotated": None if annotated is None else list(annotated),
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -31,6 +31,13 @@ __all__ = ["PairsTable"]
 
 # Rows shown before the table scrolls.
 ROWS_SHOWN = 4
+_LABELS, _IMAGE, _PATIENT, _ONLY = range(4)
+_PATIENT_TIP = (
+    "A name or number of your own; it may be left empty.\n"
+    "Images of one patient are never on both sides when the model is judged. What their files say stands here."
+)
+_ONLY_TIP = "Ticked: what is not painted here is unknown.\nNot ticked: what is not painted here is background."
+_FIXED = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
 
 
 @dataclass
@@ -39,6 +46,7 @@ class _Wish:
 
     images: tuple[Image, ...] | None = None
     ticked: bool | None = None
+    patient: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,17 +61,21 @@ class PairsTable(QWidget):
     """Every Labels layer with the image on its grid; a tick takes it into the training.
 
     Nothing has to be clicked: of each image one Labels layer is ticked, the active one first, then one that somebody
-    painted; what a model made and nobody corrected is left out.
+    painted; what a model made and nobody corrected is left out. Only where there are several pairs, each may say whose
+    images they are, and whether only what is painted counts.
 
     Signals
     -------
     changed()
-        Other pairs are ticked, or a pair has other images.
+        Other pairs are ticked, or something was said of one.
+    only_said(labels, ticked)
+        Whether only what is painted counts in these labels.
     resample_wanted(labels, image)
         The person wants these labels on the grid of this image.
     """
 
     changed = Signal()
+    only_said = Signal(object, bool)
     resample_wanted = Signal(object, object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -73,20 +85,27 @@ class PairsTable(QWidget):
         self._images: list[Image] = []
         self._active: Any = None
         self._shown: list[Any] = []
-        self.table = QTableWidget(0, 2)
-        self.table.setHorizontalHeaderLabels(["Labels", "Image"])
+        self._patients: Mapping[Labels, str] = {}  # as the files say it
+        self._only: Mapping[Labels, bool] = {}
+        self.table = QTableWidget(0, 4)
+        self.table.setHorizontalHeaderLabels(["Labels", "Image", "Patient", "Part"])
+        self.table.horizontalHeaderItem(_PATIENT).setToolTip(_PATIENT_TIP)
+        self.table.horizontalHeaderItem(_ONLY).setToolTip(f"Painted in part.\n{_ONLY_TIP}")
         self.table.verticalHeader().hide()
         header = self.table.horizontalHeader()
-        for column in (0, 1):
+        for column in (_LABELS, _IMAGE):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Stretch)
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        for column, widest in ((_PATIENT, "patient 10"), (_ONLY, "Part")):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
+            self.table.setColumnWidth(column, self.fontMetrics().horizontalAdvance(widest) + 12)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.AllEditTriggers)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.table.setWordWrap(False)
         self.table.setTabKeyNavigation(False)
         self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.table.setAccessibleName("Labels to learn from, and the images they were painted over")
-        self.table.itemChanged.connect(self._on_ticked)
+        self.table.itemChanged.connect(self._on_item)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -95,7 +114,11 @@ class PairsTable(QWidget):
     @property
     def pairs(self) -> list[Pair]:
         """The ticked pairs that have an image."""
-        return [Pair(row.labels, row.images) for row in self._rows if row.ticked and row.images]
+        return [
+            Pair(row.labels, row.images, self._wishes[row.labels].patient)
+            for row in self._rows
+            if row.ticked and row.images
+        ]
 
     @property
     def without_image(self) -> list[Labels]:
@@ -138,6 +161,22 @@ class PairsTable(QWidget):
         self._wishes.setdefault(labels, _Wish()).images = tuple(images)
         self._refill()
 
+    def say_patient(self, labels: Labels, patient: str) -> None:
+        """Say whose image labels were painted over; empty: what its file says."""
+        self._wishes.setdefault(labels, _Wish()).patient = " ".join(patient.split())
+        self._show_said()
+        self.changed.emit()
+
+    def show_patients(self, found: Mapping[Labels, str]) -> None:
+        """Show whose images the files say they are, where a person said nothing else."""
+        self._patients = found
+        self._show_said()
+
+    def show_only(self, ticked: Mapping[Labels, bool]) -> None:
+        """Show in which labels only what is painted counts."""
+        self._only = ticked
+        self._show_said()
+
     def _refill(self) -> None:
         layers = [*self._images, *(row.labels for row in reversed(self._rows))]
         self._shown = []  # whatever was clicked is drawn anew
@@ -150,21 +189,45 @@ class PairsTable(QWidget):
             for row in self._rows
         ]
         if seen == self._shown and seen:
+            self._show_said()
             return  # what has the keyboard keeps it
         self._shown = seen
         self.table.blockSignals(True)
         self.table.setRowCount(len(self._rows))
         for number, row in enumerate(self._rows):
             name = QTableWidgetItem(row.labels.name)
-            name.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsUserCheckable)
+            name.setFlags(_FIXED | Qt.ItemFlag.ItemIsUserCheckable)
             name.setCheckState(Qt.CheckState.Checked if row.ticked else Qt.CheckState.Unchecked)
             name.setToolTip(row.labels.name)
-            self.table.setItem(number, 0, name)
-            self.table.setCellWidget(number, 1, self._image_button(row))
+            self.table.setItem(number, _LABELS, name)
+            self.table.setCellWidget(number, _IMAGE, self._image_button(row))
+            for column in (_PATIENT, _ONLY):
+                self.table.setItem(number, column, QTableWidgetItem())
         self.table.blockSignals(False)
+        self._show_said()
         height = self.table.horizontalHeader().sizeHint().height() + 4
         height += self.table.verticalHeader().defaultSectionSize() * min(max(1, len(self._rows)), ROWS_SHOWN)
         self.table.setFixedHeight(height)
+
+    def _show_said(self) -> None:
+        """What is said of each pair, where there are several."""
+        learnt = [row.ticked and bool(row.images) for row in self._rows]
+        for column in (_PATIENT, _ONLY):
+            self.table.setColumnHidden(column, sum(learnt) < 2)
+        self.table.blockSignals(True)
+        for number, (row, taken) in enumerate(zip(self._rows, learnt, strict=True)):
+            patient, only = self.table.item(number, _PATIENT), self.table.item(number, _ONLY)
+            text = (self._wishes[row.labels].patient or self._patients.get(row.labels, "")) if taken else ""
+            patient.setText(text)
+            patient.setToolTip(f"{text}\n{_PATIENT_TIP}".strip())
+            patient.setFlags(_FIXED | Qt.ItemFlag.ItemIsEditable if taken else Qt.ItemFlag.ItemIsSelectable)
+            if taken:
+                only.setCheckState(Qt.CheckState.Checked if self._only.get(row.labels) else Qt.CheckState.Unchecked)
+            else:
+                only.setData(Qt.ItemDataRole.CheckStateRole, None)
+            only.setToolTip(_ONLY_TIP)
+            only.setFlags(_FIXED | Qt.ItemFlag.ItemIsUserCheckable if taken else Qt.ItemFlag.ItemIsSelectable)
+        self.table.blockSignals(False)
 
     def _image_button(self, row: _Row) -> QPushButton:
         if row.images:
@@ -204,9 +267,15 @@ class PairsTable(QWidget):
         else:
             self._refill()  # one image there must be
 
-    def _on_ticked(self, item: QTableWidgetItem) -> None:
+    def _on_item(self, item: QTableWidgetItem) -> None:
         row = self._rows[item.row()]
+        if item.column() == _PATIENT:
+            self.say_patient(row.labels, item.text())
+            return
         ticked = item.checkState() == Qt.CheckState.Checked
+        if item.column() == _ONLY:
+            self.only_said.emit(row.labels, ticked)
+            return
         if ticked != row.ticked:
             self.tick(row.labels, ticked)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +20,13 @@ from napari_resmed.viewer.parts.label_table import LabelTable
 from napari_resmed.viewer.parts.over_image import empty_labels
 from napari_resmed.viewer.parts.words import words
 from napari_resmed.viewer.train.collect_cases import collect_cases
+from napari_resmed.viewer.train.looked_for import LookedFor
 from napari_resmed.viewer.train.new_labels import resampled_labels
 from napari_resmed.viewer.train.only_painted import OnlyPainted
 from napari_resmed.viewer.train.painted_layers import PaintedLayers
 from napari_resmed.viewer.train.pairs import Pair, channels_of
 from napari_resmed.viewer.train.pairs_table import PairsTable
+from napari_resmed.viewer.train.patients import origin_of, patients_of
 from napari_resmed.viewer.train.source import Source
 from napari_resmed.viewer.train.trouble import homeless, trouble_with_layers, trouble_with_paint, volumes_of
 
@@ -44,6 +48,7 @@ class TrainSource(Source):
     def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
         super().__init__(viewer, parent)
         self._resampling = False
+        self._asked: tuple[Image, ...] = ()  # the images of whose patients the files were asked last
         self._painted = PaintedLayers(self._aside, self)
         self._painted.touched.connect(self.refresh)
         self._painted.looked.connect(self._describe_labels)
@@ -64,12 +69,16 @@ class TrainSource(Source):
         self.new_labels_button.clicked.connect(self._add_labels)
         self.names = LabelTable()
         self.names.renamed.connect(self._on_renamed)
+        self.sought = LookedFor()
+        self.sought.changed.connect(self._describe_labels)
         self.only = OnlyPainted(self._viewer, lambda: self._active)
         self.only.changed.connect(self._describe_labels)
+        self.pairs.only_said.connect(self.only.say)
         self._layers = QWidget()
         layout = QVBoxLayout(self._layers)
         layout.setContentsMargins(0, 0, 0, 0)
-        for part in (self.pairs, self.advice, self.resample_button, self.new_labels_button, self.names, self.only):
+        buttons = (self.resample_button, self.new_labels_button)
+        for part in (self.pairs, self.advice, *buttons, self.names, self.sought, self.only):
             layout.addWidget(part)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
@@ -95,7 +104,26 @@ class TrainSource(Source):
         self._painted.watch(self._viewer.layers)
         self._layers.setVisible(self.data is None)
         self._painted.look(pair.labels for pair in self.pairs.pairs)
+        self._ask_for_patients()
         self._describe_labels()
+
+    def _ask_for_patients(self) -> None:
+        """Ask the files which of several pairs are of one patient."""
+        pairs = self.pairs.pairs
+        images = tuple(pair.images[0] for pair in pairs)
+        if images == self._asked:
+            return
+        self._asked = images
+        origins = [origin_of(image) for image in images] if len(images) > 1 else []
+
+        def show(found: list[str]) -> None:
+            if self._asked is images:
+                self.pairs.show_patients(dict(zip([pair.labels for pair in pairs], found, strict=False)))
+
+        if any(origins):
+            self._aside.run(partial(patients_of, origins), show)
+        else:
+            show([])
 
     @property
     def _active(self) -> Any:
@@ -109,9 +137,17 @@ class TrainSource(Source):
         return self._painted.is_up_to_date(pair.labels for pair in self.pairs.pairs)
 
     @property
+    def chosen(self) -> list[Pair]:
+        """The ticked pairs, with all that is said of them."""
+        return [
+            replace(pair, only_painted=self.only.of(pair.labels), unsought=self.sought.of(pair.labels))
+            for pair in self.pairs.pairs
+        ]
+
+    @property
     def known(self) -> list[tuple[Pair, Painted]]:
         """The ticked pairs, as far as they were looked through already."""
-        looked = [(pair, self._painted.of(pair.labels)) for pair in self.pairs.pairs]
+        looked = [(pair, self._painted.of(pair.labels)) for pair in self.chosen]
         return [(pair, painted) for pair, painted in looked if painted is not None]
 
     @property
@@ -133,6 +169,8 @@ class TrainSource(Source):
         self.names.setVisible(bool(labels))
         self.names.show_labels(labels, voxels)
         self.only.propose(self.pairs.pairs, known, labels)
+        self.pairs.show_only({pair.labels: self.only.of(pair.labels) for pair in self.pairs.pairs})
+        self.sought.show_pairs(self.known, labels)
         self._advise()
         self.changed.emit()
 
@@ -164,7 +202,7 @@ class TrainSource(Source):
         known = self.known
         if trouble or len(known) < len(self.pairs.pairs) or (at_click and not self.is_up_to_date):
             return trouble  # still looking; the job is told of what is painted in any case
-        return trouble_with_paint(known, {label.value: label.name for label in self.labels}, self.only.is_ticked)
+        return trouble_with_paint(known, {label.value: label.name for label in self.labels})
 
     def _advise(self) -> None:
         """Say what is missing, before the click."""
@@ -230,7 +268,8 @@ class TrainSource(Source):
     @property
     def is_little(self) -> bool:
         """Whether only few slices are painted."""
-        return self.data is None and bool(self.only.is_ticked)
+        chosen = self.chosen
+        return self.data is None and bool(chosen) and all(pair.only_painted for pair in chosen)
 
     @property
     def made_by(self) -> str:
@@ -248,4 +287,4 @@ class TrainSource(Source):
         return [label.name for label in labels if label.name.casefold() != BACKGROUND]
 
     def _collect_layers(self) -> Callable[[], list[dict[str, Any]]]:
-        return collect_cases(self.pairs.pairs, only_painted=self.only.is_ticked)
+        return collect_cases(self.chosen)

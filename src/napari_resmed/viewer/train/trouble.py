@@ -77,7 +77,9 @@ def trouble_with_layers(viewer: ViewerModel, table: PairsTable, active: Any) -> 
     return ""
 
 
-def trouble_with_paint(known: Sequence[tuple[Pair, Painted]], names: Mapping[int, str], only_painted: bool) -> str:
+def trouble_with_paint(known: Sequence[tuple[Pair, Painted]], names: Mapping[int, str]) -> str:
     """What is wrong with what is painted, once all of it was looked through; empty where nothing is."""
-    cases = [(pair.labels.name, painted, len(complete_slices(pair.labels))) for pair, painted in known]
-    return why_not(cases, names, only_painted)
+    cases = [
+        (pair.labels.name, painted, len(complete_slices(pair.labels)), pair.only_painted) for pair, painted in known
+    ]
+    return why_not(cases, names)
