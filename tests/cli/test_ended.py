@@ -36,7 +36,7 @@ def end(runs: list[dict[str, Any]], models: Path) -> list[dict[str, Any]]:
         input=json.dumps(runs),
         capture_output=True,
         text=True,
-        timeout=500,
+        timeout=800,
         env=os.environ | {"RESMED_MODELS": str(models), "OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr
