@@ -16,12 +16,13 @@ from napari_resmed.errors import InputError
 from napari_resmed.io import write
 from napari_resmed.labels import Label, LabelMap, LabelSet
 from napari_resmed.models.catalogue import list_models, own_models_folder
-from napari_resmed.train.own_trainings import is_unfinished
+from napari_resmed.train.own_trainings import is_unfinished, run_of
 from napari_resmed.viewer.parts.running_job import training_engine
 from napari_resmed.viewer.segment.segment_widget import SegmentWidget
 from napari_resmed.viewer.train.complete_slices import complete_slices
 from napari_resmed.viewer.train.train_widget import TrainWidget
 from napari_resmed.volume import Volume
+from tests.train.small import shorten
 
 Messages = list[tuple[str, str]]
 
@@ -168,7 +169,7 @@ class TestTraining:
         assert [text for severity, text in messages if severity == "error"] == []
 
     def test_cancelled_can_be_resumed(self, train: TrainWidget, painted: Labels, qtbot: QtBot) -> None:
-        plan(train, steps=40, check_every=10)
+        plan(train, steps=100_000, check_every=10)
         begin(qtbot, train, "resumed")
         in_the_middle(qtbot, train)
         train.view.cancel_button.click()
@@ -178,11 +179,12 @@ class TestTraining:
         assert not (own_models_folder() / "resumed").exists()
         assert is_unfinished("resumed")
         assert train.unfinished.isVisibleTo(train)
+        steps = shorten(run_of("resumed"))
         train.resume_button.click()
         assert train.is_running
         finish(qtbot, train)
         assert train.result is not None, train.view.status.text()
-        assert train.result["history"][-1]["step"] == 40
+        assert train.result["history"][-1]["step"] == steps
         assert [look["step"] for look in train.result["history"]] == [
             step for step, _ in train.view.curves.measured.mean
         ]
