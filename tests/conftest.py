@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # What a shell starts in the background ignores Ctrl-C, and so would all that the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -59,7 +59,10 @@ def small_disk() -> Callable[[], AbstractContextManager[None]]:
     return limited
 
 
-settings.register_profile("resmed", deadline=None, derandomize=True, print_blob=True)
+# How long an example takes to be drawn hangs on the machine, and says nothing of us.
+settings.register_profile(
+    "resmed", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("resmed")
 
 
