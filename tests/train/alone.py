@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from napari_resmed.train.loop import Stepped
 from napari_resmed.train.plan import Plan
 from napari_resmed.train.run_folder import RunFolder
 from napari_resmed.train.session import Session
@@ -20,7 +21,7 @@ __all__ = ["start", "train"]
 def train(folder: Path, tell: Connection, most: int) -> None:
     """Go on with the training in a run folder, saving after every step; its step is told after each.
 
-    After ``most`` steps and looks it waits for its end, however long that is in coming; 0: it goes on to its own.
+    After ``most`` steps it waits for its end, however long that is in coming; 0: it goes on to its own.
     """
     torch.set_num_threads(1)
     run = RunFolder(folder)
@@ -29,9 +30,10 @@ def train(folder: Path, tell: Connection, most: int) -> None:
     trainer._save_every = 0.0
     trainer.load()
     tell.send(trainer.state.step)
-    for number, _ in enumerate(trainer.run(), 1):
+    begun = trainer.state.step
+    for step in trainer.run():
         tell.send(trainer.state.step)
-        if number == most:
+        if isinstance(step, Stepped) and step.step - begun == most:
             threading.Event().wait()
     torch.save({"best": trainer.best_weights, "history": trainer.state.history}, folder / "result.pt")
 
