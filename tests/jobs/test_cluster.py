@@ -18,6 +18,8 @@ OPTIONS = {"device": "cpu", "precision": "fp32"}
 @pytest.mark.usefixtures("own_models")
 class TestLocal:
     def test_every_image_is_done_or_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        import distributed  # noqa: F401  fills in what is changed here
+
         # As long as a busy machine takes to start processes.
         monkeypatch.setattr("napari_resmed.jobs.cluster.CONNECT_SECONDS", 600)
         patient = {f"distributed.comm.timeouts.{what}": "600s" for what in ("connect", "tcp")}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import threading
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -37,6 +38,24 @@ def test_one_at_a_time(tmp_path: Path) -> None:
         assert is_claimed(run)
     assert not is_claimed(run)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_only_looks_hinders_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("napari_resmed.train.claim.LOOK_SECONDS", 600)
+    run, looking, seen = RunFolder(tmp_path), threading.Event(), threading.Event()
+
+    def look() -> None:
+        with claim(run, 0):
+            looking.set()
+            seen.wait()
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    looking.wait()
+    threading.Timer(0.1, seen.set).start()
+    with claim(run):
+        assert seen.is_set()
+    looker.join()
 
 
 def test_a_dead_program_holds_nothing(tmp_path: Path) -> None:
