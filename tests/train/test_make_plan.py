@@ -141,9 +141,15 @@ class TestNetworkAndPatch:
     def test_cubes_are_halved_alike(self) -> None:
         plan = plan_of(shape=(96, 96, 96), wishes=Wishes(minutes=600, device="cpu"))
         assert plan.patch == (96, 96, 96)
+        assert plan.arguments["strides"] == [1, 2, 2, 2, 2]
+        assert plan.arguments["channels"] == [16, 32, 64, 128, 256, 320]
+        assert plan.reasons["patch"] == "the whole image"
+
+    def test_a_part_of_an_image_is_halved_at_once(self) -> None:
+        plan = plan_of(shape=(128, 128, 128), wishes=Wishes(minutes=600, device="cpu"))
+        assert plan.patch == (96, 96, 96)
         assert plan.arguments["strides"] == [2, 2, 2, 2]
         assert plan.arguments["channels"] == [32, 64, 128, 256, 320]
-        assert plan.reasons["patch"] == "the whole image"
 
     def test_channels_and_classes(self) -> None:
         labels = LabelSet((Label(3, "a", (1, 1, 1)), Label(7, "b", (1, 1, 1))))

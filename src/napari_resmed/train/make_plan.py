@@ -31,6 +31,9 @@ Three = tuple[float, float, float]
 
 # How far the weights may move: the learning rate from scratch, and from a trained network.
 CARE = {"bold": (5e-3, 3e-3), "normal": (3e-3, 1e-3), "careful": (1e-3, 3e-4)}
+# How strongly weights are drawn to nothing, from scratch: AdamW's acts through the rate times the steps, and in the few
+# thousand of a short training the customary hundredth would do nothing. What a trained network knows is not drawn away.
+WEIGHT_DECAY, WEIGHT_DECAY_TUNING = 0.3, 0.01
 DEFAULT_MINUTES = 10.0
 # An epoch has at least so many steps; over few cases, a pass says little.
 LEAST_STEPS_AN_EPOCH = 50
@@ -127,7 +130,8 @@ def make_plan(name: str, dataset: Dataset, facts: Fingerprint, base: Model | Non
         preparation = _preparation(facts, kind, most, reasons)
         sizes = expected_size(facts.median_shape, facts.spacing_mm, preparation)
         patch = _patch(sizes, preparation.spacing_mm, most // 2, (8, 8, 8), reasons)
-        network, arguments = _network(patch, preparation.spacing_mm, kind, reasons)
+        whole = all(window >= size for window, size in zip(patch, sizes, strict=True))
+        network, arguments = _network(patch, preparation.spacing_mm, kind, whole, reasons)
     else:
         preparation = _base_preparation(base, dataset.channels)
         network, arguments = base.network, dict(base.arguments)
@@ -183,6 +187,7 @@ def make_plan(name: str, dataset: Dataset, facts: Fingerprint, base: Model | Non
         minutes=minutes,
         steps=None if wishes.epochs is None else wishes.epochs * an_epoch,
         learning_rate=scratch if base is None else tuned,
+        weight_decay=WEIGHT_DECAY if base is None else WEIGHT_DECAY_TUNING,
         check_every=min(an_epoch, MOST_STEPS_BETWEEN_LOOKS),
         memory_mb=wishes.memory_mb or _quarter_of_free_memory(),
         device=wishes.device,
@@ -308,8 +313,14 @@ def _base_preparation(base: Model, channels: Sequence[str]) -> Preparation:
     return replace(known, windows=windows, normalization=normalization)
 
 
-def _network(patch: Shape, spacing_mm: Three, kind: str, reasons: dict[str, str]) -> tuple[str, dict[str, Any]]:
-    """A residual U-Net that halves the patch while four voxels are left, thick slices later than fine ones."""
+def _network(
+    patch: Shape, spacing_mm: Three, kind: str, whole: bool, reasons: dict[str, str]
+) -> tuple[str, dict[str, Any]]:
+    """A residual U-Net that halves the patch while four voxels are left, thick slices later than fine ones.
+
+    Its first level halves already, unless a patch is the ``whole`` image: then a step is short enough to look at every
+    voxel first, which doubles it (measured on hippocampus: docs/decisions/0007).
+    """
     sizes, spacing = list(patch), list(spacing_mm)
     strides: list[list[int]] = []
     most = 5 if kind == "gpu" else 4
@@ -325,7 +336,11 @@ def _network(patch: Shape, spacing_mm: Three, kind: str, reasons: dict[str, str]
         sizes = [size // k for size, k in zip(sizes, stride, strict=True)]
         spacing = [mm * k for mm, k in zip(spacing, stride, strict=True)]
     widths = [min(320, 32 * 2**level) for level in range(len(strides) + 1)]
+    if whole:
+        strides, widths = [[1, 1, 1], *strides], [16, *widths]
     reasons["network"] = f"a residual U-Net of {len(widths)} levels, {widths[0]} to {widths[-1]} features"
+    if whole:
+        reasons["network"] += ", the first at the image's own resolution"
     return "UNet", {
         "spatial_dims": 3,
         "channels": widths,
