@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import multiprocessing
-import threading
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import filelock
 import pytest
 
 from napari_resmed.errors import InputError
-from napari_resmed.train.claim import claim, is_claimed
+from napari_resmed.train.claim import LOOK_SECONDS, claim, is_claimed
 from napari_resmed.train.own_trainings import is_unfinished, last_unfinished, run_of
 from napari_resmed.train.run_folder import RunFolder
 
@@ -41,21 +41,19 @@ def test_one_at_a_time(tmp_path: Path) -> None:
 
 
 def test_who_only_looks_hinders_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("napari_resmed.train.claim.LOOK_SECONDS", 600)
-    run, looking, seen = RunFolder(tmp_path), threading.Event(), threading.Event()
+    waits: list[float] = []
+    lock = filelock.FileLock
 
-    def look() -> None:
-        with claim(run, 0):
-            looking.set()
-            seen.wait()
+    def noted(place: Path, *, timeout: float, thread_local: bool) -> filelock.BaseFileLock:
+        waits.append(timeout)
+        return lock(place, timeout=timeout, thread_local=thread_local)
 
-    looker = threading.Thread(target=look)
-    looker.start()
-    looking.wait()
-    threading.Timer(0.1, seen.set).start()
-    with claim(run):
-        assert seen.is_set()
-    looker.join()
+    monkeypatch.setattr(filelock, "FileLock", noted)
+    with claim(RunFolder(tmp_path)):
+        assert is_claimed(RunFolder(tmp_path))
+    # Who looks waits for nobody; who begins waits longer than a look takes.
+    assert waits == [LOOK_SECONDS, 0]
+    assert LOOK_SECONDS > 0
 
 
 def test_a_dead_program_holds_nothing(tmp_path: Path) -> None:
