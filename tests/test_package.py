@@ -20,16 +20,10 @@ class TestImport:
         assert "napari_resmed" in loaded
         assert not loaded & {"numpy", "torch", "monai", "napari", "nibabel", "scipy", "SimpleITK", "pydicom"}
 
-    def test_it_takes_under_a_tenth_of_a_second(self) -> None:
-        code = (
-            "import time; begin = time.process_time(); import napari_resmed; "
-            "print(time.process_time() - begin, file=sys.stderr)"
-        )
-        seconds = [
-            float(subprocess.run([sys.executable, "-c", f"import sys; {code}"], capture_output=True, check=True).stderr)
-            for _ in range(3)
-        ]
-        assert min(seconds) < 0.1
+    def test_it_adds_itself_alone_to_the_standard_library(self) -> None:
+        # How long that takes, `python -m benchmarks.start` measures.
+        added = loaded_after("import napari_resmed") - loaded_after("pass") - sys.stdlib_module_names
+        assert added == {"napari_resmed"}
 
     def test_what_a_viewer_uses_loads_no_network(self) -> None:
         loaded = loaded_after(

@@ -54,7 +54,7 @@ def run(own_models: Path, tmp_path: Path) -> Run:
             text=True,
             cwd=cwd,
             env=os.environ | {"COLUMNS": str(columns)},
-            timeout=240,
+            timeout=800,
         )
         return Ran(done.returncode, done.stdout, done.stderr)
 

@@ -1,9 +1,9 @@
 """Runs the command line many times in forks of one warm process, and ends each run at a moment that is chosen.
 
 Reads a list of runs as JSON: ``folder`` where it stands, ``arguments``, ``at`` (the number of the call into or out of a
-function at which a signal comes; 0: none), ``signal``, ``limit`` (bytes of the largest file; 0: none). Prints for each
-how it ended (negative: by which signal), what it said on standard error, how many calls there were, and at which of them
-the first file was begun.
+function at which a signal comes) or ``after`` (the same, counted from where it begins to write), ``signal``, ``limit``
+(bytes of the largest file; 0: none). Prints for each how it ended (negative: by which signal), what it said on standard
+error, how many calls there were, and at which of them the first file was begun.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def run_here(run: dict[str, Any], command_line: Any, into: int) -> int:
         calls += 1
         if not writing and event == "call" and frame.f_code.co_name == "whole_file":
             writing = calls
-        if calls == run.get("at"):
+        if calls == run.get("at") or (writing and calls - writing == run.get("after")):
             os.kill(os.getpid(), run["signal"])
 
     sys.argv = ["napari-resmed", *run["arguments"]]

@@ -36,7 +36,7 @@ def end(runs: list[dict[str, Any]], models: Path) -> list[dict[str, Any]]:
         input=json.dumps(runs),
         capture_output=True,
         text=True,
-        timeout=500,
+        timeout=800,
         env=os.environ | {"RESMED_MODELS": str(models), "OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr
@@ -75,11 +75,15 @@ def check(folder: Path, whole: Path, old: bool = False) -> int:
     return found
 
 
-def moments(told: dict[str, Any], before: int, writing: int, seed: int) -> list[int]:
-    """Calls, drawn from all of a run and from where it writes."""
+def moments(told: dict[str, Any], before: int, writing: int, seed: int) -> list[dict[str, int]]:
+    """Calls, drawn from all before it writes, and from its writing: these are counted from where that begins, for how
+    many there are before differs by a few from run to run.
+    """
     chance = random.Random(seed)
     first, last = told["writing"], told["calls"]
-    return [chance.randint(1, first) for _ in range(before)] + [chance.randint(first, last) for _ in range(writing)]
+    return [{"at": chance.randint(1, first)} for _ in range(before)] + [
+        {"after": chance.randint(0, last - first)} for _ in range(writing)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -91,9 +95,9 @@ def ended(
     sizes = [(folder / name).stat().st_size for name in OUTPUTS]
     limits = [1, *(size + more for size in sizes for more in (-size // 2, -1, 0))]
     wishes = {
-        "killed": [{"at": at, "signal": signal.SIGKILL} for at in moments(told, 4, 16, seed=1)],
-        "killed over old files": [{"at": at, "signal": signal.SIGKILL} for at in moments(told, 2, 16, seed=2)],
-        "interrupted": [{"at": at, "signal": signal.SIGINT} for at in moments(told, 4, 8, seed=3)],
+        "killed": [{**when, "signal": signal.SIGKILL} for when in moments(told, 4, 16, seed=1)],
+        "killed over old files": [{**when, "signal": signal.SIGKILL} for when in moments(told, 2, 16, seed=2)],
+        "interrupted": [{**when, "signal": signal.SIGINT} for when in moments(told, 4, 8, seed=3)],
         "limited": [{"limit": limit} for limit in limits],
     }
     runs: dict[str, list[dict[str, Any]]] = {}

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from napari_resmed.io import read, write
 from napari_resmed.labels import LabelMap
 from napari_resmed.volume import Volume
 from tests.affines import make_affine
+from tests.cli import signalled
 from tests.cli.conftest import Ran, Run
 from tests.small_models import BANDS
 
@@ -27,28 +27,30 @@ def names(folder: Path) -> list[str]:
     return sorted(file.name for file in folder.iterdir())
 
 
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("out")
+
+
+@pytest.fixture(scope="module")
+def done(images: Path, place: Path, models_folder: Path) -> Ran:
+    """One run with everything that can be asked for."""
+    command = [
+        sys.executable,
+        "-m",
+        "napari_resmed.cli",
+        "segment",
+        str(images / "good.nii.gz"),
+        "-o",
+        "seg.nii.gz",
+    ]
+    command += ["-m", "bands", *HERE, "--uncertainty", "doubt.nii.gz", "--table", "volumes.csv", "--json", "--tta"]
+    environment = os.environ | {"RESMED_MODELS": str(models_folder)}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=place, env=environment)
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
 class TestOneImage:
-    @pytest.fixture(scope="class")
-    def place(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        return tmp_path_factory.mktemp("out")
-
-    @pytest.fixture(scope="class")
-    def done(self, images: Path, place: Path, models_folder: Path) -> Ran:
-        """One run with everything that can be asked for."""
-        command = [
-            sys.executable,
-            "-m",
-            "napari_resmed.cli",
-            "segment",
-            str(images / "good.nii.gz"),
-            "-o",
-            "seg.nii.gz",
-        ]
-        command += ["-m", "bands", *HERE, "--uncertainty", "doubt.nii.gz", "--table", "volumes.csv", "--json", "--tta"]
-        environment = os.environ | {"RESMED_MODELS": str(models_folder)}
-        done = subprocess.run(command, capture_output=True, text=True, cwd=place, env=environment)
-        return Ran(done.returncode, done.stdout, done.stderr)
-
     def test_json_has_the_fixed_fields(self, done: Ran) -> None:
         assert done.code == 0, done.err
         report = done.json
@@ -227,28 +229,11 @@ class TestInterrupt:
     def test_control_c_leaves_nothing(self, own_models: Path, tmp_path: Path) -> None:
         (tmp_path / "in").mkdir()
         (tmp_path / "out").mkdir()
-        data = np.random.default_rng(0).random((200, 200, 200), np.float32)
+        data = np.random.default_rng(0).random((40, 40, 40), np.float32)
         write(Volume(data, make_affine()), tmp_path / "in/long.nii")
-        command = [sys.executable, "-m", "napari_resmed.cli", "segment", "in/long.nii", "-o", "out/seg.nii.gz"]
-        # Hundreds of thousands of windows: this does not end by itself before it is interrupted.
-        command += ["-m", "bands", "--overlap", "0.85", *HERE]
-        process = subprocess.Popen(
-            command,
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            loaded = time.monotonic() + 60
-            while "libtorch_cpu" not in Path(f"/proc/{process.pid}/maps").read_text() and time.monotonic() < loaded:
-                time.sleep(0.1)
-            time.sleep(4)
-            assert process.poll() is None
-            process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=60)
-        finally:
-            process.kill()
+        command = ["segment", "in/long.nii", "-o", "out/seg.nii.gz", "-m", "bands", "--overlap", "0.5", *HERE]
+        process = signalled.start(tmp_path, signal.SIGINT, "napari_resmed.predict.belt:Belt.add", 20, *command)
+        out, err = process.communicate()
         assert (process.returncode, out) == (1, "")
         assert err.splitlines() == ["napari-resmed: stopped; nothing was left behind"]
         assert names(tmp_path / "out") == []

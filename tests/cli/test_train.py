@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from napari_resmed.models.folder import WEIGHTS, load_model
 from napari_resmed.train.run_folder import RunFolder
 from napari_resmed.volume import Volume
 from tests.affines import make_affine
+from tests.cli import signalled
 from tests.cli.conftest import Run
 from tests.train.small import NAMES, QUICK, case, write_folder
 
@@ -98,42 +98,29 @@ class TestTrain:
         assert "Warning: case2 is left out: it has no labels" in done.err
 
 
-def slow_plan(folder: Path, steps: int) -> Path:
-    """Long enough to be interrupted in the middle, the same each time."""
-    return plan_file(folder, steps=steps, check_every=50, patch=[16, 24, 24], batch=4)
+STEPS = 60
+# The beginning of a step, and its middle: the weights have moved, and the count has not.
+STEP, MIDDLE = "napari_resmed.train.loop:Trainer._step", "napari_resmed.train.loop:Trainer._follow"
 
 
+def longer(data: Path, folder: Path) -> list[object]:
+    """A training with some looks at what is held out, the same each time."""
+    plan = plan_file(folder, steps=STEPS, check_every=20)
+    return ["train", data, "-o", "mine", *HERE, "--plan", plan]
+
+
+@pytest.fixture(scope="module")
+def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where it arrives undisturbed."""
+    folder = tmp_path_factory.mktemp("whole")
+    command = [sys.executable, "-m", "napari_resmed.cli", *map(str, longer(data, folder))]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return folder / "mine"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
 class TestInterrupted:
-    STEPS = 150
-
-    def start(self, data: Path, folder: Path, *more: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "napari_resmed.cli", "train", str(data), "-o", "mine", *HERE, *more]
-        return subprocess.Popen(
-            [*command, "--plan", str(slow_plan(folder, self.STEPS))],
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def until_it_trains(self, process: subprocess.Popen[str], folder: Path) -> None:
-        deadline = time.monotonic() + 60
-        run = RunFolder.beside(folder / "mine")
-        # One case is held out and prepared first, the others are when the loop wants them.
-        while len(list(run.prepared.glob("*.npz"))) < 4 and time.monotonic() < deadline:
-            assert process.poll() is None, process.communicate()
-            time.sleep(0.02)
-        time.sleep(0.5)
-
-    @pytest.fixture(scope="class")
-    def whole(self, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        """Where it arrives undisturbed."""
-        folder = tmp_path_factory.mktemp("whole")
-        process = self.start(data, folder)
-        _, err = process.communicate()
-        assert process.returncode == 0, err
-        return folder / "mine"
-
     def same_as(self, whole: Path, model: Path) -> None:
         one, other = (torch.load(folder / WEIGHTS, weights_only=True) for folder in (whole, model))
         assert all(torch.equal(one[name], other[name]) for name in one)
@@ -143,51 +130,34 @@ class TestInterrupted:
                 del entry["seconds"]
         assert history[0] == history[1]
 
-    @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
     def test_control_c_leaves_what_can_be_resumed(self, run: Run, data: Path, whole: Path, tmp_path: Path) -> None:
-        process = self.start(data, tmp_path)
-        self.until_it_trains(process, tmp_path)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        process = signalled.start(tmp_path, signal.SIGINT, STEP, 36, *longer(data, tmp_path))
+        out, err = process.communicate()
         assert (process.returncode, out) == (1, "")
         assert err.splitlines()[-1] == "napari-resmed: stopped; --resume goes on with mine"
         assert not (tmp_path / "mine").exists()
         checkpoint = RunFolder.beside(tmp_path / "mine").checkpoint
-        # In the middle of a step what was last saved counts, and before the first look nothing was.
-        if checkpoint.exists():
-            assert 0 < torch.load(checkpoint, weights_only=True)["state"]["step"] < self.STEPS
+        assert torch.load(checkpoint, weights_only=True)["state"]["step"] == 35
         done = run("train", data, "-o", "mine", "--resume", "--json")
         assert done.code == 0, done.err
         self.same_as(whole, tmp_path / "mine")
         assert names(tmp_path) == ["mine", "quick.json"]
 
-    @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
-    def test_control_c_before_anything_was_decided(self, tmp_path: Path) -> None:
-        # Many cases, so that looking at them takes its time.
-        folder = tmp_path / "data"
-        write_folder(folder, 1)
-        for kind in ("images", "labels"):
-            for number in range(1, 400):
-                os.link(folder / kind / "case0.nii.gz", folder / kind / f"case{number}.nii.gz")
-        process = self.start(folder, tmp_path)
-        deadline = time.monotonic() + 60
-        while "libtorch_cpu" not in Path(f"/proc/{process.pid}/maps").read_text() and time.monotonic() < deadline:
-            time.sleep(0.1)
-        time.sleep(3.5)
-        assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+    def test_control_c_before_anything_was_decided(self, data: Path, tmp_path: Path) -> None:
+        place = "napari_resmed.train.fingerprint:examine"
+        process = signalled.start(tmp_path, signal.SIGINT, place, 3, *longer(data, tmp_path))
+        _, err = process.communicate()
         assert process.returncode == 1, err
         assert err.splitlines()[-1] == "napari-resmed: stopped; nothing was left behind"
-        assert names(tmp_path) == ["data", "quick.json"]
+        assert names(tmp_path) == ["quick.json"]
 
-    def test_killed_it_is_resumed_and_arrives_at_the_same_place(
-        self, run: Run, data: Path, whole: Path, tmp_path: Path
+    @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
+    def test_ended_in_the_middle_of_a_step_it_is_resumed_and_arrives_at_the_same_place(
+        self, sign: signal.Signals, run: Run, data: Path, whole: Path, tmp_path: Path
     ) -> None:
-        process = self.start(data, tmp_path)
-        self.until_it_trains(process, tmp_path)
-        process.kill()
-        process.communicate()
+        process = signalled.start(tmp_path, sign, MIDDLE, 30, *longer(data, tmp_path))
+        _, err = process.communicate()
+        assert process.returncode == (1 if sign is signal.SIGINT else -sign), err
         assert not (tmp_path / "mine").exists()
         done = run("train", data, "-o", "mine", "--resume")
         assert done.code == 0, done.err

@@ -188,14 +188,13 @@ class TestRoundTrip:
         assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
+@pytest.fixture(scope="module")
+def volumes(shared_data: Path) -> dict[str, Volume]:
+    return {path.name[:3]: read_nifti(path) for path in sorted((shared_data / "nifti/axis_orders").glob("*.nii.gz"))}
+
+
 class TestAxisOrders:
     """One picture in 24 axis orders."""
-
-    @pytest.fixture(scope="class")
-    def volumes(self, shared_data: Path) -> dict[str, Volume]:
-        return {
-            path.name[:3]: read_nifti(path) for path in sorted((shared_data / "nifti/axis_orders").glob("*.nii.gz"))
-        }
 
     def test_all_are_there(self, volumes: dict[str, Volume]) -> None:
         assert len(volumes) == 24

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import dask
 import numpy as np
 import pytest
 
@@ -16,14 +17,20 @@ OPTIONS = {"device": "cpu", "precision": "fp32"}
 
 @pytest.mark.usefixtures("own_models")
 class TestLocal:
-    def test_every_image_is_done_or_told(self, tmp_path: Path) -> None:
+    def test_every_image_is_done_or_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        import distributed  # noqa: F401  fills in what is changed here
+
+        # As long as a busy machine takes to start processes.
+        monkeypatch.setattr("napari_resmed.jobs.cluster.CONNECT_SECONDS", 600)
+        patient = {f"distributed.comm.timeouts.{what}": "600s" for what in ("connect", "tcp")}
         pairs = []
         for number in range(3):
             path = tmp_path / f"{number}.nii.gz"
             data = np.random.default_rng(number).random((20, 22, 24), dtype=np.float32)
             write(Volume(data if number else np.ones_like(data), make_affine()), path)
             pairs.append((path, tmp_path / f"{number}_seg.nii.gz"))
-        results = dict(segment_on_cluster(pairs, "local:2", "bands", OPTIONS))
+        with dask.config.set(patient):
+            results = dict(segment_on_cluster(pairs, "local:2", "bands", OPTIONS))
         assert isinstance(results[0], InputError)
         assert "the value 1 everywhere" in str(results[0])
         assert not pairs[0][1].exists()

@@ -254,7 +254,7 @@ class TestScribble:
         engine = Engine()
         try:
             parameters = {"image": image, "scribbles": Volume(stroke(image), AFFINE), "background": 1, "view": [0, 10]}
-            assert engine.submit("scribble", parameters, events.append).done.wait(180)
+            assert engine.submit("scribble", parameters, events.append).done.wait(600)
         finally:
             engine.close()
         done = events[-1].result

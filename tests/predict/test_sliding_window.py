@@ -91,18 +91,19 @@ class TestMirrored:
         assert torch.allclose(answers[0], answers[1].flip(3), atol=1e-4)
 
 
+@pytest.fixture(scope="module")
+def whole() -> nn.Module:
+    torch.manual_seed(0)
+    levels = {"features": [4, 8], "kernel_sizes": [[3, 3, 3]] * 2, "strides": [[1, 1, 1], [2, 2, 2]]}
+    blocks = {"blocks": [1, 1], "decoder_convs": [1]}
+    return build_network("ResidualEncoderUNet", {"in_channels": 1, "out_channels": 9, **levels, **blocks}).eval()
+
+
 class TestTwoParts:
     """A network whose last layer is applied to sums, or plane by plane."""
 
     IMAGE = (1, 20, 30, 21)
     SIZE = (16, 16, 16)
-
-    @pytest.fixture(scope="class")
-    def whole(self) -> nn.Module:
-        torch.manual_seed(0)
-        levels = {"features": [4, 8], "kernel_sizes": [[3, 3, 3]] * 2, "strides": [[1, 1, 1], [2, 2, 2]]}
-        blocks = {"blocks": [1, 1], "decoder_convs": [1]}
-        return build_network("ResidualEncoderUNet", {"in_channels": 1, "out_channels": 9, **levels, **blocks}).eval()
 
     def rows(self, network: Any, windows: Windows, **how: Any) -> Tensor:
         steps = slide(picture(self.IMAGE), [network], CPU, windows, classes=9, **how)

@@ -45,7 +45,7 @@ def panel(closed: Any) -> Any:
 
 def run(area: Any) -> str:
     """Until the job under way is over; what is said then."""
-    end = time.monotonic() + 300
+    end = time.monotonic() + 600
     while area.is_running:
         assert time.monotonic() < end
         fire_timers()
@@ -55,7 +55,7 @@ def run(area: Any) -> str:
 
 def until_curves(area: Any) -> None:
     """Until a training under way has told its first figure."""
-    end = time.monotonic() + 300
+    end = time.monotonic() + 600
     while not slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLPlotChartNode"):
         assert area.is_running, area._words.text
         assert time.monotonic() < end

@@ -38,7 +38,7 @@ def expected(array: np.ndarray, ijk_to_world: np.ndarray) -> np.ndarray:
     got: list[Any] = []
     volume = Volume(array, geometry.ras_to_lps(ijk_to_world))
     ticket = shared_engine().submit("segment", {"image": volume, "model": "bands", **OPTIONS}, got.append)
-    assert ticket.done.wait(300)
+    assert ticket.done.wait(600)
     labels = got[-1].result["labels"].data
     assert len(np.unique(labels)) == 4
     return labels

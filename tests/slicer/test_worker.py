@@ -23,16 +23,23 @@ from tests.slicer.shim.qt import fire_timers
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and process groups are POSIX")
 
-CANCEL_SECONDS = 1.0
 OPTIONS = {"device": "cpu", "precision": "fp32"}
 
 
-def until(what: Any, seconds: float = 300.0) -> None:
+def until(what: Any, seconds: float = 600.0) -> None:
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end, "it never came"
         fire_timers()
         time.sleep(0.02)
+
+
+def is_over(process: psutil.Process) -> bool:
+    """Also where nobody has asked for its end yet."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def large() -> Any:
@@ -46,13 +53,12 @@ class TestCancel:
         until(lambda: any(getattr(event, "what", "") == "Segmenting" for event in said))
         process = psutil.Process(engines.shared_engine().worker_pid)
         family = [process, *process.children(recursive=True)]
-        begin = time.perf_counter()
+        process.suspend()  # however quick this machine is, it does not answer in time
         job.cancel()
         last = job.wait()
-        _, alive = psutil.wait_procs(family, timeout=max(0, CANCEL_SECONDS - (time.perf_counter() - begin)))
         assert isinstance(last, Failed)
         assert last.kind == "cancelled"
-        assert not alive
+        until(lambda: all(map(is_over, family)))
         assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
 
     def test_the_rest_of_a_batch_is_left(self, worker: Path) -> None:
@@ -82,9 +88,9 @@ class TestCrash:
 class TestProcesses:
     def test_closing_leaves_none_and_the_next_click_starts_one(self, worker: Path) -> None:
         segment([nodes.volume(nodes.bands())], "bands", lambda event: None, **OPTIONS).wait()
-        pid = engines.shared_engine().worker_pid
+        process = psutil.Process(engines.shared_engine().worker_pid)
         engines.close_engines()
-        assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        until(lambda: is_over(process))
         assert engines.shared_engine().worker_pid is None
 
     def test_slicers_own_python_is_taken_where_it_is(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import torch
 
 from napari_resmed.case import Case, Dataset
 from napari_resmed.io import write
@@ -16,6 +17,7 @@ from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.train.augmentation import Augmentation
 from napari_resmed.train.deformation import Deformation
 from napari_resmed.train.plan import Plan
+from napari_resmed.train.run_folder import RunFolder
 from napari_resmed.volume import Volume
 from tests.affines import make_affine
 
@@ -115,6 +117,14 @@ def little_plan(**changes: Any) -> Plan:
         "mirror_axes": (2,),
     }
     return Plan(**{**values, **changes})
+
+
+def shorten(run: RunFolder, more: int = 20) -> int:
+    """Let a training that was too long to end by itself end so many steps after where it was stopped; at which."""
+    saved = torch.load(run.checkpoint, weights_only=True)["state"]["step"] if run.checkpoint.is_file() else 0
+    plan = json.loads(run.plan.read_text())
+    run.plan.write_text(json.dumps({**plan, "steps": saved + more}))
+    return int(saved) + more
 
 
 def finish(steps: Generator[Any, Any, Result], told: list[Any] | None = None, say: Any = None) -> Result:

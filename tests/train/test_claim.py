@@ -4,10 +4,11 @@ import multiprocessing
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import filelock
 import pytest
 
 from napari_resmed.errors import InputError
-from napari_resmed.train.claim import claim, is_claimed
+from napari_resmed.train.claim import LOOK_SECONDS, claim, is_claimed
 from napari_resmed.train.own_trainings import is_unfinished, last_unfinished, run_of
 from napari_resmed.train.run_folder import RunFolder
 
@@ -37,6 +38,22 @@ def test_one_at_a_time(tmp_path: Path) -> None:
         assert is_claimed(run)
     assert not is_claimed(run)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_only_looks_hinders_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    lock = filelock.FileLock
+
+    def noted(place: Path, *, timeout: float, thread_local: bool) -> filelock.BaseFileLock:
+        waits.append(timeout)
+        return lock(place, timeout=timeout, thread_local=thread_local)
+
+    monkeypatch.setattr(filelock, "FileLock", noted)
+    with claim(RunFolder(tmp_path)):
+        assert is_claimed(RunFolder(tmp_path))
+    # Who looks waits for nobody; who begins waits longer than a look takes.
+    assert waits == [LOOK_SECONDS, 0]
+    assert LOOK_SECONDS > 0
 
 
 def test_a_dead_program_holds_nothing(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def test_demo_leaves_labels_volumes_and_a_picture(tmp_path: Path) -> None:
         [sys.executable, "-m", "napari_resmed.cli", "demo", "-o", str(tmp_path), "--no-show"],
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=800,
         check=False,
     )
     assert done.returncode == 0, done.stderr

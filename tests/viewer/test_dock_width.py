@@ -12,6 +12,6 @@ from pytestqt.qtbot import QtBot
 )
 def test_opens_as_wide_as_it_has_to_fit(viewer: napari.Viewer, name: str, qtbot: QtBot) -> None:
     dock, widget = viewer.window.add_plugin_dock_widget("napari-resmed", name)
-    qtbot.waitUntil(lambda: widget.width() > 0)
-    qtbot.wait(50)
+    qtbot.waitUntil(lambda: widget.width() > 0 and 280 <= dock.width() <= 360)
+    qtbot.wait(50)  # and stays so
     assert 280 <= dock.width() <= 360

@@ -16,12 +16,22 @@ from napari_resmed.train.run_folder import RunFolder
 
 __all__ = ["claim", "is_claimed"]
 
+# Whoever only looks whether a training is claimed holds it for a moment; whoever works on it, for minutes.
+LOOK_SECONDS = 0.5
+
 
 @contextmanager
-def claim(run: RunFolder) -> Iterator[None]:
+def claim(run: RunFolder, wait_seconds: float | None = None) -> Iterator[None]:
     """Keep a training for this program; the system lets go of it when the program dies.
 
     Programs of one person on one computer know of each other; another computer's do not.
+
+    Parameters
+    ----------
+    run:
+        The training.
+    wait_seconds:
+        How long to wait for another program to let go of it; :data:`LOOK_SECONDS` where it is not said.
 
     Raises
     ------
@@ -29,7 +39,8 @@ def claim(run: RunFolder) -> Iterator[None]:
         If another program is at work on it.
     """
     try:
-        lock = filelock.FileLock(_place(run), timeout=0, thread_local=False)
+        wait = LOOK_SECONDS if wait_seconds is None else wait_seconds
+        lock = filelock.FileLock(_place(run), timeout=wait, thread_local=False)
         lock.acquire()
     except filelock.Timeout as problem:
         raise InputError(
@@ -48,7 +59,7 @@ def claim(run: RunFolder) -> Iterator[None]:
 def is_claimed(run: RunFolder) -> bool:
     """Whether a program is at work on it."""
     try:
-        with claim(run):
+        with claim(run, 0):
             return False
     except InputError:
         return True

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
-from qtpy.QtGui import QColor, QDropEvent
+from qtpy.QtGui import QColor, QDropEvent, QKeySequence, QShortcut
 
 from napari_resmed.io import read, write
 from napari_resmed.io.project import (
@@ -36,8 +36,6 @@ from tests.small_models import BANDS
 
 Messages = list[tuple[str, str]]
 
-# A worker that has to load torch on a busy two-core machine.
-COLD_MS = 90_000
 # x is stored first and upside down, as sagittal scans are: what is painted has to find its way back.
 PLACE = make_affine((2, 0, 1), (1, -1, 1), spacing_mm=(2, 1, 1))
 
@@ -82,11 +80,27 @@ def wait_for(qtbot: QtBot, widget: CasesWidget, name: str) -> None:
     )
 
 
+def press(qtbot: QtBot, widget: CasesWidget, key: Qt.Key) -> None:
+    """Press a key until it is heard: other tests' windows are on the same screen, and one alone has the keyboard."""
+    heard: list[bool] = []
+    (shortcut,) = [one for one in widget.findChildren(QShortcut) if one.key() == QKeySequence(key)]
+    shortcut.activated.connect(lambda: heard.append(True))
+
+    def is_heard() -> bool:
+        widget.window().activateWindow()
+        widget.work.list.setFocus()
+        if widget.work.list.hasFocus():
+            qtbot.keyClick(widget.work.list, key)
+        return bool(heard)
+
+    qtbot.waitUntil(is_heard)
+
+
 def settle(qtbot: QtBot, widget: CasesWidget) -> None:
     """All that was handed over is written."""
     done: list[bool] = []
     widget._files.run(lambda: None, lambda _: done.append(True))
-    qtbot.waitUntil(lambda: bool(done), timeout=10_000)
+    qtbot.waitUntil(lambda: bool(done))
 
 
 def states(widget: CasesWidget) -> dict[str, State]:
@@ -216,13 +230,10 @@ class TestOpen:
         assert cases.open_case_now.name == "a"
 
     def test_keys_of_the_dock(self, cases: CasesWidget, qtbot: QtBot) -> None:
-        cases.window().activateWindow()
-        cases.work.list.setFocus()
-        qtbot.waitUntil(cases.work.list.hasFocus)
-        qtbot.keyClick(cases.work.list, Qt.Key.Key_N)
+        press(qtbot, cases, Qt.Key.Key_N)
         wait_for(qtbot, cases, "a")
         cases.open_case_now.labels.paint((8, 8, 8), 1)
-        qtbot.keyClick(cases.work.list, Qt.Key.Key_A)
+        press(qtbot, cases, Qt.Key.Key_A)
         qtbot.waitUntil(lambda: states(cases)["a"] is State.ACCEPTED)
         wait_for(qtbot, cases, "b")
 
@@ -304,7 +315,7 @@ import sys, time, napari
 from pathlib import Path
 from qtpy.QtCore import QCoreApplication
 def spin(until):
-    end = time.time() + 60
+    end = time.time() + 400
     while not until():
         assert time.time() < end
         QCoreApplication.processEvents()
@@ -323,7 +334,7 @@ print(sorted({"torch", "monai"} & set(sys.modules)))
             [sys.executable, "-c", code, str(images), str(tmp_path / "p")],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=800,
             check=False,
         )
         assert done.returncode == 0, done.stderr
@@ -395,7 +406,7 @@ class TestOtherWindow:
         other = open_project(cases.project.folder)
         image = read(cases.project.layout.images("c", State.NOT_STARTED)[0])
         write_labels(other, "c", LabelMap(np.ones(image.shape, np.uint8), image.affine), NO_LABELS)
-        qtbot.waitUntil(lambda: cases.work.list.model().index(2, 0).data() == "c, corrected", timeout=10_000)
+        qtbot.waitUntil(lambda: cases.work.list.model().index(2, 0).data() == "c, corrected")
 
     def test_theirs_stays_ours_is_kept_and_said_once(
         self, cases: CasesWidget, messages: Messages, qtbot: QtBot
@@ -439,7 +450,7 @@ class TestPredict:
         assert widget.work.model_choice.currentText() == model
 
     def wait(self, qtbot: QtBot, widget: CasesWidget) -> None:
-        qtbot.waitUntil(lambda: not widget._predict.is_running, timeout=COLD_MS)
+        qtbot.waitUntil(lambda: not widget._predict.is_running)
         settle(qtbot, widget)
 
     def test_every_case_gets_labels_and_a_figure(self, cases: CasesWidget, images: Path, qtbot: QtBot) -> None:
@@ -494,7 +505,7 @@ class TestPredict:
     def test_it_can_be_stopped(self, cases: CasesWidget, qtbot: QtBot) -> None:
         self.choose(cases, "heavy")
         cases.work.predict_button.click()
-        qtbot.waitUntil(lambda: cases.status.text().startswith("Predicting a"), timeout=COLD_MS)
+        qtbot.waitUntil(lambda: cases.status.text().startswith("Predicting a"))
         cases.progress.cancel_button.click()
         self.wait(qtbot, cases)
         assert cases.status.text().startswith("Stopped; predicted 0 cases.")

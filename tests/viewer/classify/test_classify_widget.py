@@ -25,7 +25,6 @@ from tests.train.classify.small import network, picture, write_folders
 
 Messages = list[tuple[str, str]]
 
-COLD_MS = 90_000
 TURNED = make_affine((2, 0, 1), (-1, 1, -1), spacing_mm=(2, 1, 1.5))
 
 
@@ -67,7 +66,7 @@ def classify(viewer: napari.Viewer, classifiers: Path, monkeypatch: pytest.Monke
 
 def finish(qtbot: QtBot, widget: ClassifyWidget) -> dict[str, Any]:
     assert widget.is_running
-    qtbot.waitUntil(lambda: not widget.is_running, timeout=COLD_MS)
+    qtbot.waitUntil(lambda: not widget.is_running)
     assert widget.result is not None, widget.status.text()
     return widget.result
 
@@ -155,13 +154,13 @@ class TestClick:
         viewer.add_image(np.zeros((16, 16), np.uint8), name="empty")
         classify.models.choice.setCurrentText("a-flat")
         classify.start_button.click()
-        qtbot.waitUntil(lambda: not classify.is_running, timeout=COLD_MS)
+        qtbot.waitUntil(lambda: not classify.is_running)
         assert "not usable" in messages[-1][1]
         assert classify.result is None
         # A volume is no picture.
         show(scan())
         classify.start_button.click()
-        qtbot.waitUntil(lambda: not classify.is_running, timeout=COLD_MS)
+        qtbot.waitUntil(lambda: not classify.is_running)
         assert "it has 16 slices, expected a single one" in messages[-1][1]
         assert classify.result is None
 
@@ -193,7 +192,7 @@ class TestFolder:
         assert classify.folder_button.isEnabled()
         classify.options.folder_maps.setChecked(True)
         classify.classify_folder(data, tmp_path / "answers.csv")
-        qtbot.waitUntil(lambda: not classify.is_running, timeout=COLD_MS)
+        qtbot.waitUntil(lambda: not classify.is_running)
         assert "Classified 4 images" in classify.status.text()
         assert "1 could not be used" in classify.status.text()
         assert classify.status.toolTip().startswith("broken.png: not usable")

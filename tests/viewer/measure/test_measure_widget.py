@@ -19,7 +19,6 @@ from tests.affines import make_affine
 
 Show = Callable[[Volume], napari.layers.Layer]
 
-COLD_MS = 90_000
 AFFINE = make_affine((1, 2, 0), (-1, 1, 1), degrees=(25, -5, 3), spacing_mm=(2, 1, 1.5), origin_mm=(5, 6, 7))
 NAMES = LabelSet((Label(1, "left ventricle", (230, 159, 0)), Label(4, "spot", (0, 158, 115))))
 
@@ -47,7 +46,7 @@ def measure(viewer: napari.Viewer) -> Iterator[MeasureWidget]:
 def click_and_wait(qtbot: QtBot, widget: MeasureWidget) -> list[dict[str, str]]:
     widget.start_button.click()
     assert widget.is_running
-    qtbot.waitUntil(lambda: not widget.is_running, timeout=COLD_MS)
+    qtbot.waitUntil(lambda: not widget.is_running)
     table = widget.table.table
     titles = [table.horizontalHeaderItem(column).text() for column in range(table.columnCount())]
     return [

@@ -17,8 +17,6 @@ from napari_resmed.viewer.models.names import proposed_name
 from napari_resmed.viewer.segment.segment_widget import SegmentWidget
 from tests.models.monai_bundle.folders import inference, write
 
-COLD_MS = 120_000
-
 
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -64,7 +62,7 @@ class TestImportExportRemove:
         models.ask_for_folder()
         assert models.is_running
         assert not models.import_button.isEnabled()
-        qtbot.waitUntil(lambda: not models.is_running, timeout=COLD_MS)
+        qtbot.waitUntil(lambda: not models.is_running)
         assert rows(models)["bands-bundle"].startswith("3 labels · MR · ")
         assert rows(models)["bands-bundle"].endswith("from MONAI bundle")
         assert models.list.chosen.name == "bands-bundle"
@@ -76,7 +74,7 @@ class TestImportExportRemove:
         out = tmp_path / "bands.ts"
         monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(out), ""))
         models.ask_and_export("torchscript", ".ts")
-        qtbot.waitUntil(lambda: not models.is_running, timeout=COLD_MS)
+        qtbot.waitUntil(lambda: not models.is_running)
         assert out.is_file(), models.status.text()
 
         models.remove_button.click()
@@ -95,7 +93,7 @@ class TestImportExportRemove:
         bundle = write(tmp_path / "odd", inference(network_def={"_target_": "scripts.net.Net"}))
         packed = shutil.make_archive(str(tmp_path / "odd"), "zip", bundle)
         models.import_from(Path(packed))
-        qtbot.waitUntil(lambda: not models.is_running, timeout=COLD_MS)
+        qtbot.waitUntil(lambda: not models.is_running)
         assert "scripts.net.Net is no part of MONAI" in models.status.text()
         assert ("error", models.status.text()) in messages
         assert not list(own.glob("*"))

@@ -57,15 +57,20 @@ class TestBackground:
 
     def test_the_end_of_the_program_waits_for_what_must_be_written(self, tmp_path: Path) -> None:
         code = """
-import sys, time
+import sys, threading
 from pathlib import Path
 from qtpy.QtCore import QCoreApplication
-from napari_resmed.viewer.parts.background import Background
+from napari_resmed.viewer.parts import background as module
 app = QCoreApplication([])
-kept, dropped = Background(), Background(must_finish=False)
+kept, dropped = module.Background(), module.Background(must_finish=False)
+forget, forgotten = module._forget, threading.Event()
+def forget_and_tell(work):
+    forget(work)
+    forgotten.set()
+module._forget = forget_and_tell  # at the end, while both are still at what they were given first
 for background, name in ((kept, "kept"), (dropped, "dropped")):
-    background.run(lambda: time.sleep(0.3))
+    background.run(forgotten.wait)
     background.run(lambda name=name: (Path(sys.argv[1]) / name).write_text("x"))
 """
-        subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=60)
+        subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=800)
         assert [path.name for path in tmp_path.iterdir()] == ["kept"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import napari
 import numpy as np
@@ -23,8 +24,6 @@ from tests.affines import make_affine
 Show = Callable[[Volume], napari.layers.Layer]
 Messages = list[tuple[str, str]]
 
-# A worker that has to load torch on a busy two-core machine.
-COLD_MS = 90_000
 # Stored x first, upside down and turned: what is drawn in the window has to find its way back.
 AFFINE = make_affine((2, 0, 1), (-1, 1, -1), degrees=(0, 0, 0), spacing_mm=(1.5, 1, 1), origin_mm=(5, 6, 7))
 
@@ -65,7 +64,7 @@ def paint(widget: ScribbleWidget, value: int, *places: tuple[int, ...]) -> None:
 
 
 def wait_for_answer(qtbot: QtBot, widget: ScribbleWidget) -> None:
-    qtbot.waitUntil(lambda: widget.session is None or widget.session.is_answered, timeout=COLD_MS)
+    qtbot.waitUntil(lambda: widget.session is None or widget.session.is_answered)
     assert widget.session is not None, widget.hint.text()
 
 
@@ -195,7 +194,7 @@ class TestStrokes:
         wait_for_answer(qtbot, widget)
         assert 0 < sum(sent) < image.data.nbytes / 20
         image.data = np.where(image.data > 60, 0, image.data)
-        qtbot.waitUntil(lambda: widget.session is not None and widget.session.is_answered, timeout=COLD_MS)
+        qtbot.waitUntil(lambda: widget.session is not None and widget.session.is_answered)
         assert sum(sent) > image.data.nbytes
 
     def test_a_class_is_added_and_renamed(
@@ -238,13 +237,22 @@ class TestEnd:
         assert widget.start_button.isVisible()
 
     def test_accept_waits_for_the_newest_stroke(
-        self, painted: tuple[ScribbleWidget, napari.layers.Image], qtbot: QtBot
+        self, painted: tuple[ScribbleWidget, napari.layers.Image], qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         widget, _image = painted
+        session = widget.session
+        assert session is not None
+        start = session._start
+
+        def accept_meanwhile(*arguments: Any) -> None:
+            monkeypatch.undo()
+            start(*arguments)
+            assert session.is_working
+            widget.accept_button.click()
+
+        monkeypatch.setattr(session, "_start", accept_meanwhile)
         paint(widget, 2, (0, 0, 0))
-        qtbot.waitUntil(lambda: widget.session is not None and widget.session.is_working)
-        widget.accept_button.click()
-        qtbot.waitUntil(lambda: widget.result is not None, timeout=COLD_MS)
+        qtbot.waitUntil(lambda: widget.result is not None)
         assert widget.result.data[0, 0, 0] == 2
 
     def test_train_takes_what_was_accepted(
@@ -398,7 +406,7 @@ class TestOtherImages:
     ) -> None:
         viewer.add_image(np.zeros((8, 8, 8), np.float32), name="black")
         scribble.start_button.click()
-        qtbot.waitUntil(lambda: scribble.session is None, timeout=COLD_MS)
+        qtbot.waitUntil(lambda: scribble.session is None)
         assert "value" in scribble.hint.text()
         assert [layer.name for layer in viewer.layers] == ["black", "black strokes"]
 
@@ -423,7 +431,7 @@ class TestOtherImages:
         assert "no name" in widget.status.text()
         others.name.setText("bright")
         others.save_button.click()
-        qtbot.waitUntil(lambda: others.job is None, timeout=COLD_MS)
+        qtbot.waitUntil(lambda: others.job is None)
         assert "Saved the model" in widget.status.text()
         model = load_model(tmp_path / "bright")
         assert [label.name for label in model.labels] == ["structure"]
@@ -433,6 +441,6 @@ class TestOtherImages:
         viewer.layers.selection.active = strokes
         assert others.image_choice.currentData() is second
         others.apply_button.click()
-        qtbot.waitUntil(lambda: others.result is not None, timeout=COLD_MS)
+        qtbot.waitUntil(lambda: others.result is not None)
         assert dice(others.result.data == 2, second.data > 60) > 0.3
         assert viewer.layers.selection.active is strokes

@@ -36,8 +36,10 @@ class TestCurves:
         curves = Curves()
         qtbot.addWidget(curves)
         curves.resize(300, 240)
-        curves.show()
-        qtbot.waitExposed(curves)
+        with qtbot.waitExposed(curves):
+            curves.show()
+        assert curves._wait.interval() == REDRAW_MS == 1000
+        curves._wait.setInterval(10**8)  # the second is over when this test says so
         threads: list[str] = []
         curves.begin(INK)
         curves.set_labels(COLOURS)
@@ -53,12 +55,17 @@ class TestCurves:
         for step in range(30):
             curves.add("training loss", 1 / (1 + step), step)
             curves.add("mean Dice", step / 30, step)
-            qtbot.wait(10)
-        qtbot.waitUntil(lambda: len(shown) == 2, timeout=REDRAW_MS + 5000)
+            qtbot.wait(1)
+        qtbot.waitUntil(lambda: bool(shown) and not curves._drawing)
+        assert len(shown) == 1
+        curves._wait.stop()
+        curves._wait.timeout.emit()
+        qtbot.waitUntil(lambda: len(shown) == 2)
         assert set(threads) == {"MainThread"}
         assert not curves.pixmap().isNull()
-        qtbot.wait(REDRAW_MS + 300)
-        assert len(shown) == 2  # nothing new, nothing drawn
+        curves._wait.stop()
+        curves._wait.timeout.emit()
+        assert not curves._drawing  # nothing new, nothing drawn
 
     def test_history_of_an_earlier_session_comes_first(self, qtbot: QtBot) -> None:
         curves = Curves()

@@ -16,8 +16,6 @@ from napari_resmed.viewer.train.class_source import ClassSource
 from napari_resmed.viewer.train.train_widget import TrainWidget
 from tests.train.classify.small import QUICK, network, picture, write_folders
 
-COLD_MS = 120_000
-
 
 @pytest.fixture(autouse=True, scope="module")
 def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
@@ -102,18 +100,18 @@ class TestTraining:
         quick(train, steps=5000, check_every=5)
         train.train_button.click()
         assert train.is_running, train.view.status.text()
-        qtbot.waitUntil(lambda: train.view.stop_button.isEnabled() or not train.is_running, timeout=COLD_MS)
+        qtbot.waitUntil(lambda: train.view.stop_button.isEnabled() or not train.is_running)
         assert train.is_running, train.view.status.text()
         assert set(train.view.curves.measured.dice) <= {"Tall", "wide"}
         assert train.view.curves.measured.mean
         train.view.cancel_button.click()
-        qtbot.waitUntil(lambda: not train.is_running, timeout=COLD_MS)
+        qtbot.waitUntil(lambda: not train.is_running)
         assert is_unfinished("shapes")
         viewer.layers.clear()
         train.resume_button.click()
-        qtbot.waitUntil(lambda: train.view.stop_button.isEnabled() or not train.is_running, timeout=COLD_MS)
+        qtbot.waitUntil(lambda: train.view.stop_button.isEnabled() or not train.is_running)
         train.view.stop_button.click()
-        qtbot.waitUntil(lambda: not train.is_running, timeout=COLD_MS)
+        qtbot.waitUntil(lambda: not train.is_running)
         assert train.result is not None, train.view.status.text()
         assert "Classify dock" in train.view.status.text()
         (model,) = [model for model in list_models("classification")[0] if model.name == "shapes"]

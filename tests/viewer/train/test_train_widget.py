@@ -18,20 +18,17 @@ from napari_resmed.io import write
 from napari_resmed.labels import Label, LabelMap, LabelSet
 from napari_resmed.models.catalogue import list_models, own_models_folder
 from napari_resmed.train.from_viewer import join_cases
-from napari_resmed.train.own_trainings import is_unfinished
+from napari_resmed.train.own_trainings import is_unfinished, run_of
 from napari_resmed.viewer.parts.running_job import training_engine
 from napari_resmed.viewer.parts.shown_volume import Origin
 from napari_resmed.viewer.segment.segment_widget import SegmentWidget
 from napari_resmed.viewer.train.complete_slices import complete_slices
 from napari_resmed.viewer.train.train_widget import TrainWidget
 from napari_resmed.volume import Volume
+from tests.train.small import shorten
 
 Messages = list[tuple[str, str]]
 
-# A worker that has to load torch on a busy two-core machine, and some steps.
-COLD_MS = 120_000
-# What a training is given to write down where it is, and a busy machine's share.
-CANCEL_MS = 12_000
 SIZE = 32
 # bf16 is for large patches: on tiny ones some processors' gradients are no numbers now and then.
 PRECISION = "fp32"
@@ -95,7 +92,7 @@ def painted(viewer: napari.Viewer, image: Image) -> Labels:
 
 def until_looked(qtbot: QtBot, widget: TrainWidget) -> None:
     """Until the dock has looked through what is painted."""
-    qtbot.waitUntil(lambda: widget.source.is_up_to_date, timeout=20_000)
+    qtbot.waitUntil(lambda: widget.source.is_up_to_date)
 
 
 def plan(widget: TrainWidget, **changes: object) -> None:
@@ -110,12 +107,12 @@ def begin(qtbot: QtBot, widget: TrainWidget, name: str) -> None:
 
 
 def finish(qtbot: QtBot, widget: TrainWidget) -> None:
-    qtbot.waitUntil(lambda: not widget.is_running, timeout=COLD_MS)
+    qtbot.waitUntil(lambda: not widget.is_running)
 
 
 def in_the_middle(qtbot: QtBot, widget: TrainWidget) -> None:
     """A training that goes on for ever, after the first look at what is held out."""
-    qtbot.waitUntil(lambda: widget.view.stop_button.isEnabled() or not widget.is_running, timeout=COLD_MS)
+    qtbot.waitUntil(lambda: widget.view.stop_button.isEnabled() or not widget.is_running)
     assert widget.is_running, widget.view.status.text()
 
 
@@ -159,7 +156,7 @@ class TestTraining:
         for name in ("curves.png", "curves.svg"):
             train.view.curves.save(tmp_path / name)
             assert (tmp_path / name).stat().st_size > 1000
-        qtbot.waitUntil(lambda: not train.view.curves.pixmap().isNull(), timeout=10_000)
+        qtbot.waitUntil(lambda: not train.view.curves.pixmap().isNull())
 
     def test_stop_keeps_the_best(self, train: TrainWidget, painted: Labels, qtbot: QtBot, messages: Messages) -> None:
         plan(train, steps=100_000)
@@ -175,21 +172,22 @@ class TestTraining:
         assert [text for severity, text in messages if severity == "error"] == []
 
     def test_cancelled_can_be_resumed(self, train: TrainWidget, painted: Labels, qtbot: QtBot) -> None:
-        plan(train, steps=40, check_every=10)
+        plan(train, steps=100_000, check_every=10)
         begin(qtbot, train, "resumed")
         in_the_middle(qtbot, train)
         train.view.cancel_button.click()
-        qtbot.waitUntil(lambda: not train.is_running, timeout=CANCEL_MS)
+        qtbot.waitUntil(lambda: not train.is_running)
         assert "Cancelled. It can be resumed" in train.view.status.text()
         assert str(own_models_folder()) in train.view.status.text()
         assert not (own_models_folder() / "resumed").exists()
         assert is_unfinished("resumed")
         assert train.unfinished.isVisibleTo(train)
+        steps = shorten(run_of("resumed"))
         train.resume_button.click()
         assert train.is_running
         finish(qtbot, train)
         assert train.result is not None, train.view.status.text()
-        assert train.result["history"][-1]["step"] == 40
+        assert train.result["history"][-1]["step"] == steps
         assert [look["step"] for look in train.result["history"]] == [
             step for step, _ in train.view.curves.measured.mean
         ]
@@ -205,7 +203,7 @@ class TestTraining:
         in_the_middle(qtbot, widget)
         ticket = widget.job._ticket
         dock.destroyOnClose()
-        qtbot.waitUntil(ticket.done.is_set, timeout=CANCEL_MS)
+        qtbot.waitUntil(ticket.done.is_set)
         assert is_unfinished("closed")
         assert any("the training of closed was stopped; it can be resumed" in text for _, text in messages)
         painted.data = painted.data.copy()  # nothing of the closed dock may still listen
@@ -533,7 +531,7 @@ class TestWrongInput:
         before = labels.data.copy()
         assert "coarse lies on another grid than scan" in train.source.trouble()
         train.source.resample_button.click()
-        qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=10_000)
+        qtbot.waitUntil(lambda: len(viewer.layers) == 3)
         made = viewer.layers[-1]
         assert made.data.shape == image.data.shape
         np.testing.assert_array_equal(made.data, coarse.repeat(2, 0).repeat(2, 1).repeat(2, 2))
@@ -557,7 +555,7 @@ class TestFromDisk:
 
     def test_is_counted_and_trained_on(self, train: TrainWidget, folder: Path, qtbot: QtBot) -> None:
         train.set_data(str(folder))
-        qtbot.waitUntil(lambda: train.source.dataset is not None, timeout=10_000)
+        qtbot.waitUntil(lambda: train.source.dataset is not None)
         assert "<b>balls</b>: 3 cases" in train.source.disk.line.text()
         assert train.options.name == "balls"
         assert train.train_button.isEnabled()
@@ -573,7 +571,7 @@ class TestFromDisk:
         self, train: TrainWidget, tmp_path: Path, qtbot: QtBot, messages: Messages
     ) -> None:
         train.set_data(str(tmp_path / "nowhere"))
-        qtbot.waitUntil(lambda: train.source.data is None, timeout=10_000)
+        qtbot.waitUntil(lambda: train.source.data is None)
         assert "nowhere" in train.view.status.text()
         assert len([text for severity, text in messages if severity == "error"]) == 1
 
