@@ -125,9 +125,11 @@ def run_loop(
                 what = "Looking at what was held out" if step is None else "Training"
                 done = PLANNED + (TRAINED - PLANNED) * last.progress
                 events.append(Progress(what, done, last.seconds_left))
-            for event in events:
-                if (yield event) == STOP:
-                    return True
+            stop = False
+            for event in events:  # to the last of them: a look at what is held out is told whole
+                stop |= (yield event) == STOP
+            if stop:
+                return True
     finally:
         steps.close()
     return False

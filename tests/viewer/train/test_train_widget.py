@@ -549,7 +549,7 @@ class TestFromDisk:
             (tmp_path / "balls" / kind).mkdir(parents=True)
         for number in range(3):
             labels = LabelMap((picture.data > 140).astype(np.uint8), picture.affine, labels=names)
-            write(picture, tmp_path / "balls" / "images" / f"case{number}.nii.gz")
+            write(picture.with_data(picture.data + number), tmp_path / "balls" / "images" / f"case{number}.nii.gz")
             write(labels, tmp_path / "balls" / "labels" / f"case{number}.nii.gz")
         return tmp_path / "balls"
 
