@@ -30,7 +30,7 @@ OPTIONS = {"device": "cpu", "precision": "fp32", "minutes": None, "epochs": 1, "
 def case(seed: int = 0, matrix: np.ndarray = nodes.ASKEW) -> TrainCase:
     """A bright block in noise, painted."""
     noise = np.random.default_rng(seed).normal(20, 3, ONE.shape)
-    volume = nodes.volume((noise + 60 * ONE).astype(np.float32), matrix, "T1")
+    volume = nodes.volume((noise + 60 * ONE).astype(np.float32), matrix, "scan of the volunteer")
     return TrainCase(segmentation(volume, tumour=ONE), (volume,))
 
 
@@ -123,7 +123,7 @@ class TestCasesInTheScene:
         slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "takes the first ID")
         assert scene.ReadFromMRB(str(tmp_path / "scene.mrb"), False)
         (back,) = cases_of(slicer.util.getFirstNodeByClassByName("vtkMRMLScriptedModuleNode", "parameters"))
-        assert back.volumes[0].GetName() == "T1"
+        assert back.volumes[0].GetName() == "scan of the volunteer"
         assert back.segmentation.GetSegmentation().GetNthSegment(0).GetName() == "tumour"
 
 
@@ -135,7 +135,7 @@ class TestTraining:
         assert isinstance(last, Finished), last
         made = {model.name: model for model in list_models("segmentation")[0]}["slicer-made"]
         assert [label.name for label in made.labels] == ["tumour"]
-        assert "T1" not in (worker / "slicer-made" / "configs" / "metadata.json").read_text(encoding="utf-8")
+        assert "volunteer" not in (worker / "slicer-made" / "configs" / "metadata.json").read_text(encoding="utf-8")
         assert any(isinstance(event, Progress) for event in events)
         losses = [event for event in events if isinstance(event, Metric) and event.name == "training loss"]
         table = slicer.util.getFirstNodeByClassByName("vtkMRMLTableNode", "slicer-made training loss").GetTable()
