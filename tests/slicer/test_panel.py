@@ -414,6 +414,12 @@ class TestFirstClick:
         assert ui.statusLabel.text == "Installed. Choose a model and click again."
         assert "bands" in ui.modelComboBox.texts
 
+    def test_a_core_that_is_older_than_the_module_is_told(self, closed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(install, "_spoken", lambda: 0)
+        closed.setup()
+        assert "is older than this module; the first click brings it up to date" in closed.ui.statusLabel.text
+        assert not closed.has_core
+
     def test_a_refusal_is_told(self, closed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         def refuse() -> None:
             raise install.InstallError("nothing was installed")
