@@ -76,7 +76,7 @@ def classify_picture() -> None:
         trained = train_classes(cases, "spots", _tell, minutes=None, device="cpu", plan=PLAN).wait()
         print(trained)
         new = made_up(WITH, 1000)
-        result = classify([new.node], "spots", _nobody, device="cpu", explain=True, layer="layer3").wait().result
+        result = classify([new.node], "spots", _nobody, device="cpu", explain=True).wait().result
         print("it is", *result.predicted)
     (heat,) = result.overlays
     views = [draw_slice(name, new.node, heat, new.spot) for name in VIEWS]

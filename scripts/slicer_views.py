@@ -67,7 +67,11 @@ def draw_slice(
     _register(factory, "vtkMRMLSegmentationsDisplayableManager2D")
     group = factory.InstantiateDisplayableManagers(renderer)
     group.SetMRMLDisplayableNode(view)
-    return _picture(window, group)
+    picture = _picture(window, group)
+    # Another slice of that view begins anew, not where this one was.
+    for node in (composite, view):
+        slicer.mrmlScene.RemoveNode(node)
+    return picture
 
 
 def draw_3d(segmentation: Any) -> np.ndarray:
