@@ -41,8 +41,11 @@ AROUND = {"cerebral cortex", "cerebral white matter", "extra-cerebral CSF"}
 # Made-up volumes: voxels along an edge, their edge in mm, how many of each kind.
 SIZE, SPACING, OF_EACH = 24, 6.0, 12
 # A tiny network and few steps are enough for them.
-PLAN = {**QUICK, "steps": 60, "arguments": network(spatial_dims=3)}
-WITH, WITHOUT = "with a spot", "without"
+PLAN = {**QUICK, "steps": 80, "arguments": network(spatial_dims=3)}
+# Kinds of a spot, and how far it reaches along z, y and x in voxels. It is of one brightness and size in all that are
+# told apart: the difference lies there and nowhere else.
+ROUND, LYING, UPRIGHT = "round", "lying", "upright"
+REACH = {ROUND: (2.2, 2.2, 2.2), LYING: (1.6, 1.6, 3.6), UPRIGHT: (3.6, 1.6, 1.6)}
 CASES = 6
 UNET = {**small.LITTLE_NETWORK, "channels": [8, 16, 32], "strides": [2, 2]}
 SEGMENT_PLAN = {**small.QUICK, "steps": 240, "check_every": 20, "patch": [SIZE] * 3, "arguments": UNET}
@@ -69,13 +72,13 @@ def segment_picture(image: str, model: str) -> None:
 
 
 def classify_picture() -> None:
-    """Learn to tell made-up volumes with a bright spot from those without, and draw where the model looks."""
-    cases = [ClassCase(made_up(kind, seed).node, kind) for seed in range(OF_EACH) for kind in (WITH, WITHOUT)]
+    """Learn to tell made-up volumes by the shape of a bright spot, and draw where the model looks."""
+    cases = [ClassCase(made_up(kind, seed).node, kind) for seed in range(OF_EACH) for kind in (LYING, UPRIGHT)]
     with tempfile.TemporaryDirectory() as folder:
         os.environ["RESMED_MODELS"] = folder
         trained = train_classes(cases, "spots", _tell, minutes=None, device="cpu", plan=PLAN).wait()
         print(trained)
-        new = made_up(WITH, 1000)
+        new = made_up(UPRIGHT, 1000)
         result = classify([new.node], "spots", _nobody, device="cpu", explain=True).wait().result
         print("it is", *result.predicted)
     (heat,) = result.overlays
@@ -85,14 +88,14 @@ def classify_picture() -> None:
 
 def train_picture() -> None:
     """Learn from what is painted in made-up volumes: one of them, the curves, and what the model makes of another."""
-    known = [made_up(WITH, seed) for seed in range(CASES)]
+    known = [made_up(ROUND, seed) for seed in range(CASES)]
     cases = [TrainCase(painted(one), (one.node,)) for one in known]
     with tempfile.TemporaryDirectory() as folder:
         os.environ["RESMED_MODELS"] = folder
         print(train(cases, "spots", _tell, minutes=None, device="cpu", plan=SEGMENT_PLAN).wait())
         views = [draw_slice("Red", known[0].node, at=known[0].spot, segmentation=cases[0].segmentation)]
         views.append(draw_chart(slicer.util.getFirstNodeByClassByName("vtkMRMLPlotChartNode", "spots training")))
-        new = made_up(WITH, 1000)
+        new = made_up(ROUND, 1000)
         made = segment([new.node], "spots", _nobody, device="cpu").wait().result
         views.append(draw_slice("Red", new.node, at=new.spot, segmentation=made.segmentation))
     joined(views).save(IMAGES / "slicer_train.png", optimize=True)
@@ -119,7 +122,7 @@ def painted(one: MadeUp) -> Any:
 
 
 def made_up(kind: str, seed: int) -> MadeUp:
-    """A grey egg with blurred texture in noise, with or without a bright spot."""
+    """A grey egg with blurred texture in noise, and a bright spot in it of some kind."""
     rng = np.random.default_rng(seed)
     index = np.stack(np.meshgrid(*[np.arange(SIZE)] * 3, indexing="ij"), -1).astype(float)
     middle = SIZE / 2 + rng.uniform(-1, 1, 3)
@@ -128,7 +131,7 @@ def made_up(kind: str, seed: int) -> MadeUp:
     voxels = rng.normal(10, 3, egg.shape) + egg * (60 + 8 * texture)
     way = rng.normal(size=3)
     spot = middle + way / np.linalg.norm(way) * SIZE * 0.18
-    brightness = np.exp(-((index - spot) ** 2).sum(-1) / (2 * 2.2**2)) * (kind == WITH)
+    brightness = np.exp(-(((index - spot) / REACH[kind]) ** 2).sum(-1) / 2)
     voxels += 90 * brightness
     matrix = np.diag([SPACING, SPACING, SPACING, 1.0])
     node = slicer.util.addVolumeFromArray(voxels.astype(np.float32), ijkToRAS=matrix, name=f"{kind} {seed}")
