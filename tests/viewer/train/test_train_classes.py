@@ -94,25 +94,22 @@ class TestTyping:
 
 
 class TestWhatOnlyClassesHave:
-    def test_weights_from_elsewhere_never_fetched_unsaid(self, train: TrainWidget) -> None:
-        options = train.options
+    def test_weights_from_elsewhere_never_fetched_unsaid_a_search_and_a_fold(self, train: TrainWidget) -> None:
+        options, more = train.options, train.more
         (action,) = [one for one in options.weights_button.fetched.actions() if one.text().startswith("resnet18 ")]
         action.trigger()
         assert options.start == {"base": "monai:resnet18", "download": True}
         assert "from the internet" in options.base_note.text()
         options.read_models()
         assert options.begins_with == "MONAI's resnet18"
+        assert (more.parameters["search"], more.parameters["fold"]) == (None, None)
+        more.of_classes.search.setValue(3)
+        more.of_classes.fold_choice.setCurrentIndex(2)
+        assert (more.parameters["search"], more.parameters["fold"]) == (3.0, (1, 5))
         train.task_choice.setCurrentIndex(0)
         assert options.start == {"base": ""}
         assert not options.weights_button.isVisible()
-
-    def test_a_search_and_the_fold_too(self, train: TrainWidget) -> None:
-        assert (train.more.parameters["search"], train.more.parameters["fold"]) == (None, None)
-        train.more.of_classes.search.setValue(3)
-        train.more.of_classes.fold_choice.setCurrentIndex(2)
-        assert (train.more.parameters["search"], train.more.parameters["fold"]) == (3.0, (1, 5))
-        train.task_choice.setCurrentIndex(0)
-        assert not {"search", "fold"} & set(train.more.parameters)
+        assert not {"search", "fold"} & set(more.parameters)
 
 
 class TestTraining:
