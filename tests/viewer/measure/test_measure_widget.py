@@ -108,9 +108,9 @@ class TestClick:
         assert float(rows[0]["Mean"]) == image().data[7, 8, 9]
 
     def test_what_was_warned_of_stays_beside_the_table(self, measure: MeasureWidget, show: Show, qtbot: QtBot) -> None:
-        scan = image()
-        scan.data[3, 4, 5] = np.nan
-        show(scan)
+        holed = image().data.copy()
+        holed[3, 4, 5] = np.nan
+        show(image().with_data(holed, "zyx"))
         show(labels())
         click_and_wait(qtbot, measure)
         assert "Measured <b>organs</b>" in measure.status.text()
