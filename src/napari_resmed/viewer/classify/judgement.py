@@ -7,19 +7,19 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import Qt, QUrl, Signal
+from qtpy.QtCore import QUrl, Signal
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QFileDialog,
     QHeaderView,
     QPushButton,
-    QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
     QWidget,
 )
 
+from napari_resmed.viewer.parts.short_table import ShortTable
 from napari_resmed.viewer.parts.words import words
 
 __all__ = ["Judgement", "truth_within"]
@@ -136,9 +136,8 @@ def truth_within(folder: Path, classes: Sequence[str]) -> bool:
     return any(path.is_dir() and path.name in classes for level in ("*", "*/*") for path in folder.glob(level))
 
 
-def _table(name: str) -> QTableWidget:
-    table = QTableWidget()
-    table.verticalHeader().hide()
+def _table(name: str) -> ShortTable:
+    table = ShortTable(0, ROWS_SHOWN)
     table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
     table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
     table.setTabKeyNavigation(False)
@@ -147,7 +146,7 @@ def _table(name: str) -> QTableWidget:
     return table
 
 
-def _fill(table: QTableWidget, titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _fill(table: ShortTable, titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     table.setColumnCount(len(titles))
     table.setHorizontalHeaderLabels(list(titles))
     table.setRowCount(len(rows))
@@ -157,9 +156,6 @@ def _fill(table: QTableWidget, titles: Sequence[str], rows: Sequence[Sequence[st
     header = table.horizontalHeader()
     header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
     header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-    table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
-    height = header.sizeHint().height() + 4
-    table.setFixedHeight(height + table.verticalHeader().defaultSectionSize() * min(len(rows), ROWS_SHOWN))
 
 
 def _numbers(matrix: Any) -> list[list[int]]:
