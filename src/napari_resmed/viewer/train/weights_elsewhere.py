@@ -63,6 +63,7 @@ class WeightsButton(QToolButton):
         self.setText("…")
         self.setToolTip("Weights from elsewhere: a file (torchvision, MONAI, MedicalNet), or MONAI's own")
         self.setAccessibleName("Weights from elsewhere")
+        self.setStyleSheet("QToolButton::menu-indicator { image: none; }")  # it would cover the text
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self)
         menu.addAction("A file of weights…").triggered.connect(lambda *_: self._ask())
