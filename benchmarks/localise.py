@@ -4,9 +4,9 @@ A tiny network learns to tell images with a lesion, a round spot, from those wit
 both. Then the job ``classify`` explains images that it has not seen, and the map's peak is looked for on the image's
 own grid, which in 3D is turned and has other voxels than the network's. Beside it the same for a network with shuffled
 weights, whose maps mean nothing, and how like the two maps are (Adebayo et al., NeurIPS 2018: they must differ).
-``python -m benchmarks.localise [2d] [2d-small] [2d-tiny] [2d-halved] [3d] [IMAGES]`` gives some of them, and how many
-images. A cell of the last layer is 8 voxels wide, 16 where the image is halved first, as the plan does with large ones:
-small are lesions of about that size, tiny those of less.
+``python -m benchmarks.localise [2d] [2d-small] [2d-tiny] [2d-halved] [3d] [METHOD...] [IMAGES]`` gives some of them,
+some methods (occlusion takes most of the time) and how many images. A cell of the last layer is 8 voxels wide, 16 where
+the image is halved first, as the plan does with large ones: small are lesions of about that size, tiny those of less.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +55,12 @@ Mask = NDArray[np.bool_]
 def main() -> None:
     torch.manual_seed(0)
     counts = [int(word) for word in sys.argv[1:] if word.isdigit()]
+    methods = [word for word in sys.argv[1:] if word in METHODS] or METHODS
     for name in [word for word in sys.argv[1:] if word in KINDS] or list(KINDS):
-        measure(name, counts[0] if counts else 100)
+        measure(name, counts[0] if counts else 100, methods)
 
 
-def measure(name: str, count: int) -> None:
+def measure(name: str, count: int, methods: Sequence[str]) -> None:
     shape, radii, steps, batch, halvings = KINDS[name]
     begin = time.perf_counter()
     plan = _plan(name, shape, halvings)
@@ -79,7 +81,7 @@ def measure(name: str, count: int) -> None:
             f"{name}: {right / len(said):.3f} of {len(said)} told apart, {time.perf_counter() - begin:.0f} s",
             flush=True,
         )
-        for method in METHODS:
+        for method in methods:
             for layer in ("",) if method in (LAYER_CAM, OCCLUSION) else LAYERS:
                 _compare(volumes[:count], [mask for _, mask in sick], trained, shuffled, method, layer)
 

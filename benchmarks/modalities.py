@@ -68,7 +68,8 @@ def measure(kind: str, steps: int) -> None:
                 parts = [area_under_roc(truth[of], shares[of]) or 0.0 for of in (whole, ~whole)]
                 print(f"       {parts[0]:.3f} of those that have both, {parts[1]:.3f} of those that have one")
         alone = max(areas[name] for name in NAMES)
-        print(f"{kind}: both, one missing at times, over the better alone: {areas['both'] / alone:.3f}")
+        ratio = areas["both"] / alone
+        print(f"{kind}: both, one missing at times, over the better alone: {ratio:.3f}   (goal: above 1)")
 
 
 def is_ill(number: int) -> bool:

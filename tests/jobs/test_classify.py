@@ -205,6 +205,11 @@ class TestAttention:
         assert done.strongest[0][0] == 7 - int(np.argmax(shares))
         assert done.strongest[0][1] == pytest.approx(max(shares), abs=1e-3)
 
+    def test_mirrored_passes_of_a_model_that_does_not_know_them_are_refused(self, tmp_path: Path) -> None:
+        model = self.saved(tmp_path, "ImageClassifier", ("MR",), (8, 16, 16))
+        with pytest.raises(ModelError, match="not trained to see mirrored images"):
+            run([Volume(picture(0, 5, (8, 16, 16)), np.eye(4))], model, tta=True)
+
     def test_a_modality_that_is_missing_counts_for_nothing(self, tmp_path: Path) -> None:
         model = self.saved(tmp_path, "BranchClassifier", ("T1", "FLAIR"), (8, 16, 16))
         volume = Volume(picture(0, 1, (8, 16, 16)), make_affine())

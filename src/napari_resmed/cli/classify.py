@@ -39,7 +39,7 @@ def classify(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
     tta: Annotated[
-        bool, typer.Option("--tta", help="Average over mirrored passes, where the model allows it.")
+        bool, typer.Option("--tta", help="Average over mirrored passes, of a model that knows them.")
     ] = False,
     as_json: Annotated[bool, Json] = False,
 ) -> None:

@@ -38,7 +38,7 @@ from napari_resmed.predict.machine import Machine, choose_machine, is_out_of_mem
 from napari_resmed.predict.warm import warm_network
 from napari_resmed.prepare.fixed_size import restore_fixed
 from napari_resmed.prepare.grid import Grid
-from napari_resmed.review.quality import Usual, look_at_image
+from napari_resmed.review.quality import GOOD, Usual, look_at_image
 from napari_resmed.train.classify.images import prepared_image
 from napari_resmed.volume import Volume
 
@@ -71,7 +71,7 @@ def classify(
     device, precision:
         See :func:`napari_resmed.predict.machine.choose_machine`.
     tta:
-        Average over mirrored passes, where the model was trained for it.
+        Average over mirrored passes along the axes that the model was trained to see mirrored.
     explain:
         Whether to tell where each image speaks for its class.
     method:
@@ -91,7 +91,7 @@ def classify(
     InputError
         If a parameter cannot be used. An image that cannot is told in :attr:`Classified.quality`.
     ModelError
-        If the model is unknown, damaged, or does not classify.
+        If the model is unknown, damaged, does not classify, or knows no mirrored images and is to see such.
     WorkError
         If memory or the disk runs out.
     """
@@ -99,6 +99,11 @@ def classify(
     known = find_model(model)
     if not known.classifies:
         raise ModelError(f"the model {known.name} tells where something is, not what an image is; segment with it")
+    if tta and not known.mirror_axes:
+        raise ModelError(
+            f"the model {known.name} was not trained to see mirrored images, so mirrored passes would mislead it; "
+            "classify without, or train with mirror_axes in the plan"
+        )
     if method not in METHODS:
         raise InputError(f"found the method {method!r}, expected one of {', '.join(METHODS)}")
     if of and of not in known.classes:
@@ -210,13 +215,15 @@ def _explained(
         axis = Grid.of(seen, model.preparation).order.axes[0]
         strongest[axis] = strongest_slices(restore_fixed(each, seen, model.preparation, model.fit))[axis]
     cine = bool(seen.meta.get(AS_SLICES))
-    meta = {"made_by": {**work.made_by, "class": of}}
+    made_by = {**work.made_by, "class": of}
+    if said.quality != GOOD:
+        made_by["warnings"] = [f"the image is unlike those {model.name} was trained on: {said.quality}"]
     volume = Volume(
         heat[:, None] if cine else heat,
         seen.affine,
         "tzyx" if cine else "zyx",
         name=f"{seen.name} {of}".strip(),
-        meta=meta,
+        meta={"made_by": made_by},
     )
     return replace(said, heat=volume, explained=of, channel=model.channels[at], strongest=tuple(strongest))
 

@@ -33,8 +33,9 @@ from napari_resmed.train.classify.card import class_card
 from napari_resmed.train.classify.checkpoint import read_checkpoint, recognise_resnet, take_weights
 from napari_resmed.train.classify.images import prepare_images
 from napari_resmed.train.classify.make_plan import Start, Usable, make_class_plan, smaller_batch
+from napari_resmed.train.classify.monais import PREFIX
 from napari_resmed.train.classify.plan import ClassPlan
-from napari_resmed.train.classify.pretrained import PREFIX, fetch_weights
+from napari_resmed.train.classify.pretrained import fetch_weights
 from napari_resmed.train.classify.session import ClassSession, areas
 from napari_resmed.train.classify.view import View, decide_view
 from napari_resmed.train.first_weights import fresh_network, keep_first_weights

@@ -518,9 +518,14 @@ class TestPredict:
         path = cases.project.layout.images("b", State.NOT_STARTED)[0]
         path.unlink()
         write(Volume(np.full((16, 18, 20), 7, np.float32), PLACE), path)
+        # As a CT's air: the model was trained on MR.
+        path = cases.project.layout.images("c", State.NOT_STARTED)[0]
+        path.unlink()
+        write(Volume(np.linspace(-1000, 100, 16 * 18 * 20, dtype=np.float32).reshape(16, 18, 20), PLACE), path)
         cases.work.predict_button.click()
         self.wait(qtbot, cases)
         assert "Predicted 3 cases. Not predicted: b: " in cases.status.text()
+        assert "Look twice at c: the values of the image go down to " in cases.status.text()
         assert states(cases)["b"] is State.NOT_STARTED
 
     def test_a_model_of_other_structures_is_refused_at_once(self, cases: CasesWidget, qtbot: QtBot) -> None:

@@ -19,6 +19,7 @@ from napari_resmed.nets import build_network
 from napari_resmed.prepare.preparation import STORED, Preparation
 from napari_resmed.train.classify.plan import ClassPlan
 from napari_resmed.viewer.classify.classify_widget import ClassifyWidget
+from napari_resmed.viewer.classify.judgement import truth_within
 from napari_resmed.volume import Volume
 from tests.affines import make_affine
 from tests.train.classify.small import network, picture, write_folders
@@ -88,6 +89,7 @@ class TestClick:
         before = np.array(image.data)
         classify.models.choice.setCurrentText("b-deep")
         assert classify.models.note.text() == "MR: well, ill"
+        assert not classify.options.mirrored.isEnabled()  # it knows no mirrored images
         classify.start_button.click()
         said = finish(qtbot, classify)
         rows = classify.answer.table.rows()
@@ -141,6 +143,8 @@ class TestClick:
         assert classify.heat.data.shape == (16, 16)
         assert classify.heat.name.endswith("occlusion")
         assert classify.answer.badge.label.text() == "! Unusual: overexposed or clipped"
+        (kept,) = classify.heat.metadata["resmed"]["meta"]["made_by"]["warnings"]
+        assert kept.endswith("a-flat was trained on: overexposed or clipped")
         assert not classify.answer.slice_button.isVisible()
 
     def test_what_cannot_be_used_is_said(
@@ -201,6 +205,31 @@ class TestFolder:
         assert list(rows[0]) == ["path", "predicted", "p_well", "p_ill", "quality"]
         assert len(rows) == 5
         assert len(list((tmp_path / "answers_heat").iterdir())) == 4
+        # Compared with what they are: one of them is the other.
+        assert classify.judgement.isVisible()
+        said = {row["path"]: row["predicted"] for row in rows if row["predicted"]}
+        usual = max(said.values(), key=list(said.values()).count)
+        wrong = next(path for path, kind in said.items() if kind == usual)
+        truth = said | {wrong: "ill" if usual == "well" else "well"}
+        lines = ["path,class", *(f"{path},{kind}" for path, kind in truth.items())]
+        (tmp_path / "truth.csv").write_text("\n".join(lines))
+        classify.judge(str(tmp_path / "truth.csv"))
+        qtbot.waitUntil(lambda: not classify.is_running)
+        assert "accuracy <b>0.750</b>" in classify.judgement.line.text(), classify.status.text()
+        assert "only" in classify.status.text()  # so few cases of a class say little
+        assert (tmp_path / "answers_report/report.html").is_file()
+        confusion = classify.judgement.confusion
+        counts = [[int(confusion.item(row, column).text()) for column in (0, 1)] for row in (0, 1)]
+        assert np.sum(counts) == 4
+        assert np.trace(counts) == 3
+        assert classify.judgement.figures.horizontalHeaderItem(3).text() == "F1"
+        classify.models.choice.setCurrentText("b-deep")
+        assert not classify.judgement.isVisible()
+
+    def test_folders_called_like_classes_are_the_truth(self, tmp_path: Path) -> None:
+        assert not truth_within(write_folders(tmp_path / "a", 1), ("well", "ill"))
+        assert truth_within(tmp_path / "a", ("tall", "wide"))
+        assert truth_within(write_folders(tmp_path / "b", 1, ("train", "test")), ("tall", "wide"))
 
     def test_an_empty_one(self, classify: ClassifyWidget, qtbot: QtBot, tmp_path: Path, messages: Messages) -> None:
         (tmp_path / "empty").mkdir()

@@ -107,6 +107,15 @@ class TestClick:
         np.testing.assert_allclose(shown, (AFFINE @ [7, 8, 9, 1])[:3], atol=0.051)
         assert float(rows[0]["Mean"]) == image().data[7, 8, 9]
 
+    def test_what_was_warned_of_stays_beside_the_table(self, measure: MeasureWidget, show: Show, qtbot: QtBot) -> None:
+        holed = image().data.copy()
+        holed[3, 4, 5] = np.nan
+        show(image().with_data(holed, "zyx"))
+        show(labels())
+        click_and_wait(qtbot, measure)
+        assert "Measured <b>organs</b>" in measure.status.text()
+        assert "voxels without a value" in measure.status.text()
+
     def test_without_an_image(self, measure: MeasureWidget, show: Show, qtbot: QtBot) -> None:
         show(labels())
         assert measure.image_choice.currentText() == "No image"

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import napari
 import pytest
+import torch
 from pytestqt.qtbot import QtBot
 
 from napari_resmed.models.catalogue import list_models
+from napari_resmed.nets import build_network
 from napari_resmed.train.own_trainings import is_unfinished
 from napari_resmed.viewer.parts.running_job import training_engine
 from napari_resmed.viewer.train.class_source import ClassSource
 from napari_resmed.viewer.train.train_widget import TrainWidget
+from napari_resmed.viewer.train.weights_elsewhere import Weights
 from tests.train.classify.small import QUICK, network, picture, write_folders
 
 
@@ -90,18 +93,41 @@ class TestTyping:
         assert train.options.name == "shapes"
 
 
+class TestWhatOnlyClassesHave:
+    def test_weights_from_elsewhere_never_fetched_unsaid_a_search_and_a_fold(self, train: TrainWidget) -> None:
+        options, more = train.options, train.more
+        (action,) = [one for one in options.weights_button.fetched.actions() if one.text().startswith("resnet18 ")]
+        action.trigger()
+        assert options.start == {"base": "monai:resnet18", "download": True}
+        assert "from the internet" in options.base_note.text()
+        options.read_models()
+        assert options.begins_with == "MONAI's resnet18"
+        assert (more.parameters["search"], more.parameters["fold"]) == (None, None)
+        more.of_classes.search.setValue(3)
+        more.of_classes.fold_choice.setCurrentIndex(2)
+        assert (more.parameters["search"], more.parameters["fold"]) == (3.0, (1, 5))
+        train.task_choice.setCurrentIndex(0)
+        assert options.start == {"base": ""}
+        assert not options.weights_button.isVisible()
+        assert not {"search", "fold"} & set(more.parameters)
+
+
 class TestTraining:
     def test_cancelled_and_resumed_it_makes_a_model(
-        self, viewer: napari.Viewer, train: TrainWidget, qtbot: QtBot
+        self, viewer: napari.Viewer, train: TrainWidget, qtbot: QtBot, tmp_path: Path
     ) -> None:
         source = type_classes(viewer, train)
         source.rows.item(0, 2).setText("p1")
         train.options.name_edit.setText("shapes")
         quick(train, steps=5000, check_every=5)
+        torch.save(build_network("ImageClassifier", network()).state_dict(), tmp_path / "theirs.pth")
+        train.options.take_weights(Weights(str(tmp_path / "theirs.pth"), "theirs.pth"))
+        assert "theirs.pth" in train.options.base_note.text()
         train.train_button.click()
         assert train.is_running, train.view.status.text()
         qtbot.waitUntil(lambda: train.view.stop_button.isEnabled() or not train.is_running)
         assert train.is_running, train.view.status.text()
+        assert "starts from theirs.pth: " in train.view.notes.text()
         assert set(train.view.curves.measured.dice) <= {"Tall", "wide"}
         assert train.view.curves.measured.mean
         train.view.cancel_button.click()

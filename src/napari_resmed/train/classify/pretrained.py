@@ -9,15 +9,9 @@ from torch import Tensor, nn
 
 from napari_resmed.errors import InputError, ModelError, WorkError
 from napari_resmed.train.classify.checkpoint import recognise_resnet
+from napari_resmed.train.classify.monais import DENSENETS, EFFICIENTNETS, MEDICALNET, PREFIX, PRETRAINED
 
-__all__ = ["PREFIX", "PRETRAINED", "fetch_weights"]
-
-PREFIX = "monai:"
-# MedicalNet's (Chen et al., arXiv 1904.00625) of volumes; ImageNet's of colour pictures.
-_MEDICALNET = ("resnet10", "resnet18", "resnet34", "resnet50")
-_DENSENETS = {"densenet121": "DenseNet121", "densenet169": "DenseNet169"}
-_EFFICIENTNETS = tuple(f"efficientnet-b{number}" for number in range(5))
-PRETRAINED = (*_MEDICALNET, *_DENSENETS, *_EFFICIENTNETS)
+__all__ = ["fetch_weights"]
 
 
 def fetch_weights(base: str, allowed: bool) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -26,7 +20,7 @@ def fetch_weights(base: str, allowed: bool) -> tuple[dict[str, Tensor], dict[str
     Parameters
     ----------
     base:
-        ``"monai:"`` and one of :data:`PRETRAINED`.
+        ``"monai:"`` and one of :data:`napari_resmed.train.classify.monais.PRETRAINED`.
     allowed:
         Whether a person said that they may be fetched from the network.
 
@@ -77,7 +71,7 @@ def _makers() -> dict[str, Callable[[], nn.Module]]:
         return made
 
     def densenet(name: str) -> nn.Module:
-        made: nn.Module = getattr(nets, _DENSENETS[name])(2, 3, 1000, pretrained=True, progress=False)
+        made: nn.Module = getattr(nets, DENSENETS[name])(2, 3, 1000, pretrained=True, progress=False)
         return made
 
     def efficientnet(name: str) -> nn.Module:
@@ -85,7 +79,7 @@ def _makers() -> dict[str, Callable[[], nn.Module]]:
         return made
 
     return {
-        **{name: lambda name=name: resnet(name) for name in _MEDICALNET},  # type: ignore[misc]
-        **{name: lambda name=name: densenet(name) for name in _DENSENETS},  # type: ignore[misc]
-        **{name: lambda name=name: efficientnet(name) for name in _EFFICIENTNETS},  # type: ignore[misc]
+        **{name: lambda name=name: resnet(name) for name in MEDICALNET},  # type: ignore[misc]
+        **{name: lambda name=name: densenet(name) for name in DENSENETS},  # type: ignore[misc]
+        **{name: lambda name=name: efficientnet(name) for name in EFFICIENTNETS},  # type: ignore[misc]
     }

@@ -79,6 +79,7 @@ class PredictRest(QObject):
         self._project, self._model, self._skip = project, model, skip
         self._left, self._total = list(names), len(names)
         self._failures: list[str] = []
+        self._warnings: dict[str, str] = {}  # the first of each case
         self._made = self._written = self._deaths = 0
         self._began = time.monotonic()
         self._running = True
@@ -108,6 +109,7 @@ class PredictRest(QObject):
         self._tell(name, 0.0)
         job = RunningJob(self)
         job.progressed.connect(partial(self._on_progress, name))
+        job.warned.connect(partial(self._note_warning, name))
         job.finished.connect(partial(self._on_finished, name))
         job.failed.connect(partial(self._on_failed, name))
         self.jobs[:] = [job]
@@ -158,6 +160,9 @@ class PredictRest(QObject):
     def _note_failure(self, name: str, message: str) -> None:
         self._failures.append(f"{name}: {message}")
 
+    def _note_warning(self, name: str, message: str) -> None:
+        self._warnings.setdefault(name, message)
+
     def _let_go(self) -> None:
         for job in self.jobs:
             job.deleteLater()
@@ -178,7 +183,11 @@ class PredictRest(QObject):
         if self._failures:
             more = f" ({len(self._failures)} in all)" if len(self._failures) > 1 else ""
             text += f" Not predicted{more}: {self._failures[0]}"
-        elif made and not stopped:
+        if self._warnings:
+            name, first = next(iter(self._warnings.items()))
+            more = f" and {len(self._warnings) - 1} more" if len(self._warnings) > 1 else ""
+            text += f" Look twice at {name}{more}: {first}."
+        if made and not stopped and not self._failures:
             text += " Next: look at the one it was least sure of."
         return text
 

@@ -39,7 +39,7 @@ class ClassifyOptions(QWidget):
             choice.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.folder_maps = QCheckBox("Write heat maps of a folder's images, too")
         self.mirrored = QCheckBox("Average mirrored passes")
-        self.mirrored.setToolTip("Along the axes that the model was trained to see mirrored")
+        self.mirrored.setToolTip("Along the axes that the model was trained to see mirrored; most see none")
         self.device_choice = QComboBox()
         self.device_choice.addItems(["auto", "cpu", "cuda", "mps"])
         self.precision_choice = QComboBox()
@@ -87,7 +87,7 @@ class ClassifyOptions(QWidget):
         return {
             "device": self.device_choice.currentText(),
             "precision": self.precision_choice.currentText(),
-            "tta": self.mirrored.isChecked(),
+            "tta": self.mirrored.isChecked() and self.mirrored.isEnabled(),
             "explain": bool(method),
             "method": method or _METHODS[0][0],
             "layer": self.layer_choice.currentData() if self.layer_choice.isEnabled() else "",

@@ -21,6 +21,7 @@ from napari_resmed.viewer.classify.channel_choices import ChannelChoices
 from napari_resmed.viewer.classify.classify_options import ClassifyOptions
 from napari_resmed.viewer.classify.heat_layer import heat_attributes
 from napari_resmed.viewer.classify.in_words import many, not_used
+from napari_resmed.viewer.classify.judgement import Judgement
 from napari_resmed.viewer.classify.model_row import ModelRow
 from napari_resmed.viewer.layer_place import attributes_of
 from napari_resmed.viewer.layers import layer_to_volume
@@ -74,6 +75,8 @@ class ClassifyWidget(JobDock):
         buttons.addWidget(self.folder_button)
         self.answer = AnswerView(self._viewer)
         self.answer.explanation_wanted.connect(self.explain)
+        self.judgement = Judgement()
+        self.judgement.wanted.connect(self.judge)
         self.options = ClassifyOptions()
         layout = QVBoxLayout(self)
         layout.addWidget(self.channels)
@@ -82,10 +85,11 @@ class ClassifyWidget(JobDock):
         layout.addWidget(self.progress)
         layout.addWidget(self.status)
         layout.addWidget(self.answer)
+        layout.addWidget(self.judgement)
         layout.addWidget(Fold("More", self.options))
         layout.addStretch()
         self.models.layers_known.connect(self.options.show_layers)
-        self.answer.hide()
+        self._hide_answers()
 
     def can_start(self) -> bool:
         """Whether there are an image and a model."""
@@ -94,7 +98,7 @@ class ClassifyWidget(JobDock):
     def show_running(self) -> None:
         """Nothing can be chosen while something is being classified."""
         super().show_running()
-        for part in (self.channels, self.models, self.answer):
+        for part in (self.channels, self.models, self.answer, self.judgement):
             part.setEnabled(not self.is_running)
         self.folder_button.setEnabled(not self.is_running and self.models.model is not None)
 
@@ -112,7 +116,8 @@ class ClassifyWidget(JobDock):
         model = self.models.model
         self.channels.show_channels(("image",) if model is None else model.channels)
         self.options.show_layers(())
-        self.answer.hide()  # another model's
+        self.options.mirrored.setEnabled(model is not None and bool(model.mirror_axes))
+        self._hide_answers()  # another model's
         self._on_images()
 
     def _on_images(self) -> None:
@@ -135,7 +140,7 @@ class ClassifyWidget(JobDock):
     def start(self) -> None:
         """Classify the chosen image, and tell where it speaks for the class that is found."""
         if not self.is_running:
-            self.answer.hide()
+            self._hide_answers()
         self._classify("")
 
     def explain(self, of: str) -> None:
@@ -197,7 +202,7 @@ class ClassifyWidget(JobDock):
         self.end_job()
         self.answer.show_answer(said, layer, model)
         self.answer.show()
-        self.status.setText(f"Classified <b>{escape(self._sources[0][1]['name'])}</b> in {seconds:.1f} s.")
+        self.say_done(f"Classified <b>{escape(self._sources[0][1]['name'])}</b> in {seconds:.1f} s.")
 
     def _add(self, layer: Image, source: Any) -> None:
         """The heat lies on top, and its image is the active layer: the next click is about that one again."""
@@ -239,14 +244,34 @@ class ClassifyWidget(JobDock):
         self.run(
             "classify",
             lambda: {"images": [str(path) for path in images_in([folder])], **options},
-            partial(self._on_many, table),
+            partial(self._on_many, folder, table),
         )
 
-    def _on_many(self, table: Path, result: dict[str, Any], seconds: float) -> None:
+    def _on_many(self, folder: Path, table: Path, result: dict[str, Any], seconds: float) -> None:
         self.end_job()
-        self.answer.hide()
-        self.status.setText(many(result["images"], table, seconds))
+        self._hide_answers()
+        self.say_done(many(result["images"], table, seconds))
         self.status.setToolTip(not_used(result["images"]))
+        if any(image["predicted"] for image in result["images"]):
+            self.judgement.offer(folder, table, result["classes"])
+
+    def judge(self, truth: str) -> None:
+        """Compare the answers to the last folder with what is true: a CSV, a MedMNIST file, or a folder per class."""
+        if self.is_running:
+            return
+        answers, report = self.judgement.answers, self.judgement.report
+        parameters = {"predictions": str(answers), "truth": truth, "report": str(report)}
+        self.run("evaluate_classes", parameters, self._on_judged)
+
+    def _on_judged(self, result: dict[str, Any], seconds: float) -> None:
+        self.end_job()
+        self.judgement.show_judged(result)
+        where = f"{self.judgement.report.name}/report.html"
+        self.say_done(f"Compared in {seconds:.1f} s. The report is in <b>{escape(where)}</b>.")
+
+    def _hide_answers(self) -> None:
+        self.answer.hide()
+        self.judgement.hide()
 
 
 def _lies_as(former: Image, layer: Image) -> bool:

@@ -110,9 +110,9 @@ class MeasureWidget(JobDock):
         self.table.setVisible(bool(rows))
         name = escape(self._measured.name)
         if rows:
-            self.status.setText(f"Measured <b>{name}</b>: {len(rows)} labels in {seconds:.1f} s.")
+            self.say_done(f"Measured <b>{name}</b>: {len(rows)} labels in {seconds:.1f} s.")
         else:
-            self.status.setText(f"<b>{name}</b> holds no label yet.")
+            self.say_done(f"<b>{name}</b> holds no label yet.")
 
     def _select_label(self, value: int) -> None:
         """Choose the label of a clicked row, so that it is found in the image."""

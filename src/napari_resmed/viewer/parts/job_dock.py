@@ -136,9 +136,9 @@ class JobDock(QWidget):
         show_error(event.message)
         _log.debug("%s", event.detail)  # only where a person asks for it: it may name files
 
-    def reservations(self) -> str:
-        """What the job warned of, as rich text to go on with beside its result: a notification is soon gone."""
-        return "".join(f"<br><b>⚠ {escape(message)}.</b>" for message in self._warnings)
+    def say_done(self, said: str) -> None:
+        """Say what was made, as rich text; what the job warned of stays beside it, for a notification is soon gone."""
+        self.status.setText(said + "".join(f"<br><b>⚠ {escape(message)}.</b>" for message in self._warnings))
 
     def _on_warning(self, message: str) -> None:
         self._warnings.append(message)

@@ -191,9 +191,9 @@ class SegmentWidget(JobDock):
         self.end_job()
         self.table.show_rows(result["table"], labels.labels)
         self.table.show()
-        self.status.setText(
+        self.say_done(
             f"Made <b>{escape(layer.name)}</b>: {len(result['table'])} structures in {seconds:.1f} s. "
-            f"Correct it with the brush, or save it with File › Save selected layers.{self.reservations()}"
+            f"Correct it with the brush, or save it with File › Save selected layers."
         )
 
     def _show_uncertainty(self, result: dict[str, Any]) -> Iterator[None]:

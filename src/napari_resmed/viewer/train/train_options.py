@@ -12,6 +12,8 @@ from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QFormLayout,
+    QHBoxLayout,
+    QLabel,
     QLineEdit,
     QPushButton,
     QSizePolicy,
@@ -25,7 +27,9 @@ from napari_resmed.models.names import name_trouble, slug
 from napari_resmed.train.own_trainings import free_name
 from napari_resmed.viewer.parts.models_changed import models_changed
 from napari_resmed.viewer.parts.words import words
+from napari_resmed.viewer.train.class_options import ClassTrainOptions
 from napari_resmed.viewer.train.plan_editor import PlanEditor
+from napari_resmed.viewer.train.weights_elsewhere import Weights, WeightsButton
 
 __all__ = ["MoreTrainOptions", "TrainOptions"]
 
@@ -54,6 +58,7 @@ class TrainOptions(QWidget):
         self._models: list[Model] = []
         self._classify = False
         self._channels = 1
+        self._weights: Weights | None = None  # from elsewhere, as chosen last
         self._proposed = ("", "")  # model and reason
         self._proposed_name = ""
         self._stem = "my-model"
@@ -73,9 +78,17 @@ class TrainOptions(QWidget):
         self.minutes.setValue(DEFAULT_MINUTES)
         self.minutes.setSuffix(" min")
         self.minutes.setToolTip("How long it may take; you can stop earlier and keep the best")
+        self.weights_button = WeightsButton()
+        self.weights_button.chosen.connect(self.take_weights)
+        self.weights_button.hide()
+        base = QHBoxLayout()
+        base.addWidget(self.base_choice, 1)
+        base.addWidget(self.weights_button)
+        label = QLabel("Start &from")
+        label.setBuddy(self.base_choice)
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
-        form.addRow("Start &from", self.base_choice)
+        form.addRow(label, base)
         form.addRow(self.base_note)
         form.addRow("&New model", self.name_edit)
         form.addRow(self.name_note)
@@ -89,8 +102,21 @@ class TrainOptions(QWidget):
     @property
     def base(self) -> Model | None:
         """The model to start from."""
-        found: Model | None = self.base_choice.currentData()
-        return found
+        found = self.base_choice.currentData()
+        return found if isinstance(found, Model) else None
+
+    @property
+    def begins_with(self) -> str:
+        """The name of what the new model begins with; empty: from scratch."""
+        return "" if self.base_choice.currentData() is None else str(self.base_choice.currentText())
+
+    @property
+    def start(self) -> dict[str, Any]:
+        """The same as :func:`napari_resmed.jobs.train.train` calls it."""
+        found = self.base_choice.currentData()
+        if isinstance(found, Weights):
+            return found.parameters
+        return {"base": "" if found is None else str(found.folder)}
 
     @property
     def name(self) -> str:
@@ -103,9 +129,16 @@ class TrainOptions(QWidget):
         self._fill_bases()
         self._propose_name()
 
+    def take_weights(self, weights: Weights) -> None:
+        """Start from weights that are no model of ours."""
+        self._weights = weights
+        self._fill_bases()
+        self.base_choice.setCurrentIndex(self.base_choice.findText(weights.name))
+
     def set_task(self, task: str) -> None:
         """Offer what a model for this task (``"segment"`` or ``"classify"``) may begin with."""
         self._classify = task == "classify"
+        self.weights_button.setVisible(self._classify)
         self._proposed = ("", "")
         self.read_models()
 
@@ -155,7 +188,7 @@ class TrainOptions(QWidget):
         self._propose_name()
 
     def _fill_bases(self) -> None:
-        chosen = self.base
+        chosen = self.begins_with
         # The first layer is fitted to other channels; models that know as many come first.
         fitting = sorted(self._models, key=lambda model: len(model.channels) != self._channels)
         self.base_choice.blockSignals(True)
@@ -163,13 +196,18 @@ class TrainOptions(QWidget):
         self.base_choice.addItem(SCRATCH, None)
         for model in fitting:
             self.base_choice.addItem(model.name, model)
-        self.base_choice.setCurrentIndex(max(0, self.base_choice.findText(chosen.name) if chosen else 0))
+        if self._weights is not None and self._classify:
+            self.base_choice.addItem(self._weights.name, self._weights)
+        self.base_choice.setCurrentIndex(max(0, self.base_choice.findText(chosen) if chosen else 0))
         self.base_choice.blockSignals(False)
         self._describe_base()
 
     def _describe_base(self) -> None:
-        base = self.base
-        self.base_note.setVisible(base is not None)
+        base, weights = self.base, self.base_choice.currentData()
+        self.base_note.setVisible(weights is not None)
+        if isinstance(weights, Weights):
+            self.base_note.setText(weights.note)
+            self.base_note.setToolTip(weights.source)
         if base is not None:
             why = f", {self._proposed[1]}" if self._proposed[0] == base.name else ""
             other = len(base.channels) != self._channels and not self._classify
@@ -208,6 +246,7 @@ class MoreTrainOptions(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._classify = False
         self.care_choice = QComboBox()
         for care, said in _CARE.items():
             self.care_choice.addItem(said, care)
@@ -235,6 +274,7 @@ class MoreTrainOptions(QWidget):
         self.seed = QSpinBox()
         self.seed.setRange(0, 2**31 - 1)
         self.seed.setToolTip("The same seed, data and plan give the same training")
+        self.of_classes = ClassTrainOptions()
         self.plan_button = QPushButton("Plan…")
         self.plan_button.setToolTip("Everything that was decided for the last training; can be changed for the next")
         self.plan_button.clicked.connect(self._show_plan)
@@ -245,11 +285,13 @@ class MoreTrainOptions(QWidget):
         form.setContentsMargins(12, 0, 0, 0)
         form.addRow("Care", self.care_choice)
         form.addRow("Images", self.images_choice)
+        form.addRow(self.of_classes)
         form.addRow("Device", self.device_choice)
         form.addRow("Precision", self.precision_choice)
         form.addRow("Memory", self.memory)
         form.addRow("Seed", self.seed)
         form.addRow(self.plan_button, self.plan_note)
+        self.of_classes.hide()
         self._describe_plan()
 
     @property
@@ -261,19 +303,23 @@ class MoreTrainOptions(QWidget):
             "precision": self.precision_choice.currentText(),
             "memory_mb": float(self.memory.value()) or None,
             "seed": self.seed.value(),
-            "synthetic": self.images_choice.currentData() if self.images_choice.isEnabled() else None,
+            "synthetic": None if self._classify else self.images_choice.currentData(),
+            **(self.of_classes.parameters if self._classify else {}),
             "plan": dict(self.plan.changes) or None,
         }
+
+    def set_task(self, task: str) -> None:
+        """Ask what a training for this task (``"segment"`` or ``"classify"``) has to know."""
+        self._classify = task == "classify"
+        self.images_choice.setEnabled(not self._classify)  # of classes nothing can be painted
+        self.of_classes.setVisible(self._classify)
+        self.plan.reset()  # that of a classifier has other entries
+        self.show_plan({})
 
     def show_plan(self, plan: dict[str, Any]) -> None:
         """The plan of the training that just began."""
         self.plan.show_plan(plan)
         self._describe_plan()
-
-    def forget_plan(self) -> None:
-        """Another kind of model has another plan."""
-        self.plan.reset()
-        self.show_plan({})
 
     def _show_plan(self) -> None:
         self.plan.show()

@@ -185,8 +185,7 @@ class TrainWidget(QWidget):
         self.source = self._sources[self.task]
         self.source.show()
         self.options.set_task(self.task)
-        self.more.images_choice.setEnabled(self.task == SEGMENT)  # of classes nothing can be painted
-        self.more.forget_plan()  # that of a classifier has other entries
+        self.more.set_task(self.task)
         self.view.say("")
         self.source.sleep(False)
 
@@ -233,7 +232,7 @@ class TrainWidget(QWidget):
         """Train on what is chosen, as it is now."""
         if self._job is not None:
             return
-        name, base, minutes = self.options.name, self.options.base, self.options.minutes.value()
+        name, base, minutes = self.options.name, self.options.begins_with, self.options.minutes.value()
         trouble = self.source.trouble(at_click=True) or name_trouble(name)
         if not trouble and not self.source.is_ready:
             trouble = "There is nothing to learn from yet."
@@ -244,12 +243,12 @@ class TrainWidget(QWidget):
         data = self.source.collect()
         options = {
             "name": name,
-            "base": str(base.folder) if base is not None else "",
+            **self.options.start,
             "minutes": round(minutes, 4),
             **self.more.parameters,
             "task": self.task,
         }
-        begins = f"from <b>{escape(base.name)}</b>" if base is not None else "from scratch"
+        begins = f"from <b>{escape(base)}</b>" if base else "from scratch"
         self._run(
             name,
             f"Training <b>{escape(name)}</b> {begins}, {duration(60 * minutes)}",
