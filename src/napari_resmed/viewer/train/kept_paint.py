@@ -59,17 +59,16 @@ class KeptPaint:
     complete_slices: tuple[tuple[int, int], ...] = ()
 
 
-def image_key(data: Any) -> str:
+def image_key(data: NDArray[Any]) -> str:
     """What tells an image from others: its size and some of its voxels.
 
     Parameters
     ----------
     data:
-        Of the layer, three axes or more; lazy arrays are computed where they are looked at.
+        Of the layer, three axes or more.
     """
-    shape = tuple(int(size) for size in data.shape)
-    some = data[tuple(slice(None, None, max(1, size // _LOOKED_AT)) for size in shape)]
-    digest = hashlib.blake2b(repr(shape).encode(), digest_size=12)
+    some = data[tuple(slice(None, None, max(1, size // _LOOKED_AT)) for size in data.shape)]
+    digest = hashlib.blake2b(repr(data.shape).encode(), digest_size=12)
     digest.update(np.ascontiguousarray(some, np.float32).data)
     return digest.hexdigest()
 

@@ -82,7 +82,7 @@ class PaintKeeper(QWidget):
         self._touched: list[_Painted] = []
         self.destroyed.connect(partial(_keep_what_is_left, self._touched))
         self._words: WeakKeyDictionary[Labels, str] = WeakKeyDictionary()
-        self._kept: WeakKeyDictionary[Image, list[Path]] = WeakKeyDictionary()
+        self._kept: WeakKeyDictionary[Image, _Found] = WeakKeyDictionary()
         self._offered: Image | None = None
         self._failed = False
         self._every = QTimer(self)
@@ -111,7 +111,7 @@ class PaintKeeper(QWidget):
         if (labels.metadata.get(KEY) or {}).get("autosaved") or any(one.labels is labels for one in self._touched):
             return
         pair = next((pair for pair in self._pairs() if pair.labels is labels), None)
-        if pair is not None and labels.ndim == 3 and isinstance(labels.data, np.ndarray):
+        if pair is not None and labels.ndim == 3 and _is_at_hand(labels) and _is_at_hand(pair.images[0]):
             word = self._words.setdefault(labels, uuid.uuid4().hex)
             self._touched.append(_Painted(labels, pair.images[0], word))
 
@@ -140,27 +140,26 @@ class PaintKeeper(QWidget):
         for image in bare:
             if any(one.image is image for one in self._touched):
                 self.save()  # its labels were just taken away, perhaps by mistake
-            if image not in self._kept:
-                self._kept[image] = []
-                self._files.run(partial(_look_for, image, _data_of(image)), self._on_found, lambda _: None)
-        found = next((image for image in bare if self._kept[image]), None)
+            if image not in self._kept and _is_at_hand(image):
+                self._kept[image] = _NOTHING
+                self._files.run(partial(_look_for, image, image.data), self._on_found, lambda _: None)
+        found = next((image for image in bare if self._kept.get(image, _NOTHING).paths), None)
         self._offered = found
         self.setVisible(found is not None)
         if found is not None:
             kept = self._kept[found]
-            many = f"{len(kept)} layers of labels" if len(kept) > 1 else "Labels"
-            when = f"{when_painted(kept[-1]):%d %B %Y, %H:%M}"
-            self.note.setText(f"{many} painted over <b>{escape(found.name)}</b> are kept, of {when}.")
+            many = f"{len(kept.paths)} layers of labels" if len(kept.paths) > 1 else "Labels"
+            self.note.setText(f"{many} painted over <b>{escape(found.name)}</b> are kept, of {kept.when}.")
 
-    def _on_found(self, result: tuple[Image, list[Path]]) -> None:
-        image, paths = result
-        self._kept[image] = paths
-        if paths:
+    def _on_found(self, result: tuple[Image, _Found]) -> None:
+        image, found = result
+        self._kept[image] = found
+        if found.paths:
             self.found.emit()
 
     def _bring_back(self) -> None:
         image = self._offered
-        for path in self._kept[image] if image is not None else ():
+        for path in self._kept[image].paths if image is not None else ():
             self._files.run(partial(_read, path), partial(self._show, image), self.said.emit)
 
     def _show(self, image: Image, read: tuple[str, KeptPaint]) -> None:
@@ -176,9 +175,20 @@ class PaintKeeper(QWidget):
     def _forget(self) -> None:
         image = self._offered
         if image is not None:
-            self._files.run(partial(forget_paint, self._kept[image]), failed=self.said.emit)
-            self._kept[image] = []
+            self._files.run(partial(forget_paint, self._kept[image].paths), failed=self.said.emit)
+            self._kept[image] = _NOTHING
             self.found.emit()
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The files of an image, the oldest first, and when the last was written, in words."""
+
+    paths: tuple[Path, ...] = ()
+    when: str = ""
+
+
+_NOTHING = _Found()
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,7 +201,7 @@ class _Painted:
 
     def work(self) -> Callable[[], None]:
         """Take what is painted now; the rest is for another thread."""
-        labels, data, word = self.labels, _data_of(self.image), self.word
+        labels, data, word = self.labels, self.image.data, self.word
         voxels, slices = np.array(labels.data), tuple(complete_slices(labels))
         meanings = SimpleNamespace(features=labels.features.copy(), colormap=labels.colormap)
 
@@ -202,12 +212,14 @@ class _Painted:
         return work
 
 
-def _data_of(image: Image) -> Any:
-    return image.data[0] if image.multiscale else image.data
+def _is_at_hand(layer: Image | Labels) -> bool:
+    """Whether its voxels are in memory or a file's: to look at lazy ones would have them computed."""
+    return not layer.multiscale and isinstance(layer.data, np.ndarray)
 
 
-def _look_for(image: Image, data: Any) -> tuple[Image, list[Path]]:
-    return image, find_paint(image_key(data))
+def _look_for(image: Image, data: Any) -> tuple[Image, _Found]:
+    paths = tuple(find_paint(image_key(data)))
+    return image, _Found(paths, f"{when_painted(paths[-1]):%d %B %Y, %H:%M}") if paths else _NOTHING
 
 
 def _read(path: Path) -> tuple[str, KeptPaint]:

@@ -127,9 +127,9 @@ class PairsTable(QWidget):
 
     @property
     def bare_images(self) -> list[Image]:
-        """The images with no labels on their grid."""
+        """The volumes with no labels on their grid."""
         covered = {image for row in self._rows for image in row.on_grid}
-        return [image for image in self._images if image not in covered]
+        return [image for image in self._images if image not in covered and not is_flat(image)]
 
     def has_image(self, labels: Labels) -> bool:
         """Whether there is an image on the grid of these labels."""
