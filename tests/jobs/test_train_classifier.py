@@ -153,12 +153,14 @@ class TestOtherData:
         assert held
         assert not learnt & held
         assert dict(done.plan["left_out"]) == {
-            f"a{n}": f"it holds the same image as t{n}, which is in the test split" for n in (10, 11)
+            f"a{n}.png": f"it holds the same image as t{n}.png, which is in the test split" for n in (10, 11)
         }
         assert not {name for key in ("training", "held_out") for name in done.plan[key] if name[0] == "t"}
         told = [event.message for event in said if isinstance(event, Warning)]
         assert sum("stay together, learnt from or held out" in message for message in told) == 6
-        assert next(message for message in told if "a test on them flatters" in message).startswith("t12 and g12 hold")
+        assert next(message for message in told if "a test on them flatters" in message).startswith(
+            "t12.png and g12.png hold"
+        )
 
     def test_unusual_ones_are_listed_and_used(self, tmp_path: Path) -> None:
         data = write_folders(tmp_path / "data", 12)

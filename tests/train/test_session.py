@@ -79,7 +79,7 @@ class TestHeldOut:
     def test_a_block_of_each_case_of_a_single_patient(self, tmp_path: Path) -> None:
         count = 6
         names = tuple(f"case{k}" for k in range(count))
-        plan = little_plan(training=names, held_out=(), augmentation=STILL, memory_mb=0.4)
+        plan = little_plan(training=names, held_out=(), augmentation=STILL, memory_mb=0.25)
         made = session(tmp_path, plan, count)
         assert [name for name, _ in made.held_out] == list(names)
         for _ in range(2):
@@ -88,7 +88,7 @@ class TestHeldOut:
                 out, learnt = load(), made._case(number)
                 assert np.array_equal(np.maximum(out.target, learnt.target), whole.target)
                 assert not ((out.target != UNKNOWN) & (learnt.target != UNKNOWN)).any()
-                assert made.store.bytes_in_memory <= 0.4 * 2**20  # the parts count too
+                assert made.store.bytes_in_memory <= 0.25 * 2**20  # the parts count too
         assert 1 < len(made.store.in_memory) < count
 
     def test_only_that_block_is_judged(self, tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ class TestMemory:
         assert 0 < alive <= budget_mb * 2**20
 
     def test_of_very_many_tiny_cases_all_that_python_needs_for_them_counts(self, tmp_path: Path) -> None:
-        count, budget_mb = 700, 0.5
+        count, budget_mb = 300, 0.2
         (one,) = dataset(1).cases
         tiny = replace(
             one,

@@ -166,11 +166,11 @@ def _decide(
             prepare_images(dataset, view.preparation, view.patch, view.fit, run.prepared),
             lambda share: Progress("Preparing the images", PLANNED * share),
         )
-        usable, dataset, notes = _on_one_side(dataset, images)
+        usable, dataset, of_same = _on_one_side(dataset, images)
         if images.same:
             run.keep_dataset(dataset)
         yield from told_left_out(usable.left_out)
-        for note in notes:
+        for note in of_same:
             yield Warning(note)
         start = None if base is None else Start(base.name, base.arguments, base.network)
         plan = make_class_plan(name, dataset, usable, view, start, wishes, kind, fold)

@@ -361,6 +361,7 @@ class TestKeptPaint:
         qtbot.waitUntil(lambda: not list(folder.iterdir()))
 
     def test_what_is_saved_elsewhere_is_not_kept(self, train: TrainWidget, painted: Labels) -> None:
+        train.source.keeper.save()
         painted.metadata["resmed"] = {"autosaved": True}
         painted.paint((5, 5, 5), 1)
         assert train.source.keeper._touched == []
