@@ -21,7 +21,7 @@ LOOK_SECONDS = 0.5
 
 
 @contextmanager
-def claim(run: RunFolder, wait_seconds: float | None = None) -> Iterator[None]:
+def claim(run: RunFolder, wait_seconds: float = LOOK_SECONDS) -> Iterator[None]:
     """Keep a training for this program; the system lets go of it when the program dies.
 
     Programs of one person on one computer know of each other; another computer's do not.
@@ -31,7 +31,7 @@ def claim(run: RunFolder, wait_seconds: float | None = None) -> Iterator[None]:
     run:
         The training.
     wait_seconds:
-        How long to wait for another program to let go of it; :data:`LOOK_SECONDS` where it is not said.
+        How long to wait for another program to let go of it.
 
     Raises
     ------
@@ -39,8 +39,7 @@ def claim(run: RunFolder, wait_seconds: float | None = None) -> Iterator[None]:
         If another program is at work on it.
     """
     try:
-        wait = LOOK_SECONDS if wait_seconds is None else wait_seconds
-        lock = filelock.FileLock(_place(run), timeout=wait, thread_local=False)
+        lock = filelock.FileLock(_place(run), timeout=wait_seconds, thread_local=False)
         lock.acquire()
     except filelock.Timeout as problem:
         raise InputError(

@@ -131,8 +131,7 @@ def make_plan(name: str, dataset: Dataset, facts: Fingerprint, base: Model | Non
         preparation = _preparation(facts, kind, most, reasons)
         sizes = expected_size(facts.median_shape, facts.spacing_mm, preparation)
         patch = _patch(sizes, preparation.spacing_mm, most // 2, (8, 8, 8), reasons)
-        whole = all(window >= size for window, size in zip(patch, sizes, strict=True))
-        network, arguments = _network(patch, preparation.spacing_mm, kind, whole, reasons)
+        network, arguments = _network(patch, preparation.spacing_mm, kind, _is_whole(patch, sizes), reasons)
     else:
         preparation = _base_preparation(base, dataset.channels)
         network, arguments = base.network, dict(base.arguments)
@@ -261,9 +260,15 @@ def _patch(sizes: Shape, spacing_mm: Three, most: int, multiples: Shape, reasons
     if _is_a_single_voxel(patch, multiples):
         longest = max(range(3), key=lambda axis: sizes[axis] * spacing_mm[axis])
         patch[longest] *= 2
-    whole = all(window >= size for window, size in zip(patch, sizes, strict=True))
-    reasons["patch"] = "the whole image" if whole else reasons.get("patch", "what a step of about a second allows")
-    return patch[0], patch[1], patch[2]
+    taken = patch[0], patch[1], patch[2]
+    reasons["patch"] = (
+        "the whole image" if _is_whole(taken, sizes) else reasons.get("patch", "what a step of about a second allows")
+    )
+    return taken
+
+
+def _is_whole(patch: Shape, sizes: Shape) -> bool:
+    return all(window >= size for window, size in zip(patch, sizes, strict=True))
 
 
 def _is_a_single_voxel(patch: Sequence[int], multiples: Shape) -> bool:

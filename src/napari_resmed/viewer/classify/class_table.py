@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QProgressBar, QTableWidget, QTableWidgetItem, QWidget
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QProgressBar, QTableWidgetItem, QWidget
+
+from napari_resmed.viewer.parts.short_table import ShortTable
 
 __all__ = ["ClassTable", "percent"]
 
@@ -15,7 +17,7 @@ ROWS_SHOWN = 6
 _WHOLE = 1000
 
 
-class ClassTable(QTableWidget):
+class ClassTable(ShortTable):
     """Classes with a bar for how probable each is, the most probable first; a click on a row chooses that class.
 
     Signals
@@ -27,9 +29,8 @@ class ClassTable(QTableWidget):
     class_chosen = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(0, 2, parent)
+        super().__init__(2, ROWS_SHOWN, parent)
         self.setHorizontalHeaderLabels(["Class", "Probability"])
-        self.verticalHeader().hide()
         for column in (0, 1):
             self.horizontalHeader().setSectionResizeMode(column, QHeaderView.ResizeMode.Stretch)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -58,8 +59,6 @@ class ClassTable(QTableWidget):
             self.setCellWidget(number, 1, bar)
         self.setCurrentCell(-1, -1)
         self.blockSignals(False)
-        height = self.horizontalHeader().sizeHint().height() + 4
-        self.setFixedHeight(height + self.verticalHeader().defaultSectionSize() * min(len(rows), ROWS_SHOWN))
 
     def rows(self) -> list[tuple[str, str]]:
         """What is seen: class and probability."""

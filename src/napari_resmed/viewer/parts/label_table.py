@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QColor, QShowEvent
+from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QColorDialog,
@@ -14,13 +14,13 @@ from qtpy.QtWidgets import (
     QHeaderView,
     QPushButton,
     QSizePolicy,
-    QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_resmed.labels import Label, LabelSet, default_colour
+from napari_resmed.viewer.parts.short_table import ShortTable
 from napari_resmed.viewer.parts.swatch import swatch
 
 __all__ = ["LabelTable"]
@@ -57,9 +57,8 @@ class LabelTable(QWidget):
         super().__init__(parent)
         self._may_grow = may_grow
         self.labels = LabelSet()
-        self.table = QTableWidget(0, 3)
+        self.table = ShortTable(3, ROWS_SHOWN)
         self.table.setHorizontalHeaderLabels(["Value", "", "Structure"])
-        self.table.verticalHeader().hide()
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(_VALUE, QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(_COLOUR, QHeaderView.ResizeMode.Fixed)
@@ -132,17 +131,6 @@ class LabelTable(QWidget):
             for column, item in ((_VALUE, value), (_COLOUR, colour), (_NAME, QTableWidgetItem(label.name))):
                 self.table.setItem(row, column, item)
         self.table.blockSignals(False)
-        self._fit()
-
-    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
-        """Fit the height anew: only now is the window's style known."""
-        super().showEvent(event)
-        self._fit()
-
-    def _fit(self) -> None:
-        rows = min(max(len(self.labels), 1), ROWS_SHOWN)
-        height = self.table.horizontalHeader().sizeHint().height() + 4
-        self.table.setFixedHeight(height + self.table.verticalHeader().defaultSectionSize() * rows)
 
     def add(self) -> None:
         """Add a label with the next value and have its name typed."""

@@ -11,7 +11,6 @@ from qtpy.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
     QPushButton,
-    QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
     QWidget,
@@ -19,6 +18,7 @@ from qtpy.QtWidgets import (
 
 from napari_resmed.io.tables import write_table
 from napari_resmed.viewer.parts.ask_and_save import ask_and_save
+from napari_resmed.viewer.parts.short_table import ShortTable
 from napari_resmed.viewer.parts.swatch import swatch
 
 __all__ = ["StructureTable"]
@@ -53,8 +53,7 @@ class StructureTable(QWidget):
         super().__init__(parent)
         self._what, self._file = what, file
         self.rows: Sequence[Mapping[str, Any]] = ()
-        self.table = QTableWidget(0, columns)
-        self.table.verticalHeader().hide()
+        self.table = ShortTable(columns, ROWS_SHOWN, may_stretch=True)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setTabKeyNavigation(False)
@@ -98,9 +97,6 @@ class StructureTable(QWidget):
                 self.table.setItem(number, column, item)
         self.table.setCurrentCell(-1, -1)
         self.table.blockSignals(False)
-        height = self.table.horizontalHeader().sizeHint().height() + 4
-        height += self.table.verticalHeader().defaultSectionSize() * min(max(len(rows), 1), ROWS_SHOWN)
-        self.table.setMinimumHeight(height)
 
     def _cells(self, row: Mapping[str, Any]) -> Sequence[QTableWidgetItem]:
         """What stands right of a row's name."""

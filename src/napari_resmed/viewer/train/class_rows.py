@@ -14,13 +14,13 @@ from qtpy.QtWidgets import (
     QCompleter,
     QHeaderView,
     QLineEdit,
-    QSizePolicy,
     QStyledItemDelegate,
     QStyleOptionViewItem,
-    QTableWidget,
     QTableWidgetItem,
     QWidget,
 )
+
+from napari_resmed.viewer.parts.short_table import ShortTable
 
 __all__ = ["ClassRow", "ClassRows"]
 
@@ -51,7 +51,7 @@ class ClassRow:
         return self.found_patient if self.typed_patient is None else self.typed_patient
 
 
-class ClassRows(QTableWidget):
+class ClassRows(ShortTable):
     """A row for each image layer; Enter goes on to the next one.
 
     What was typed stays with its layer while that lives.
@@ -65,11 +65,10 @@ class ClassRows(QTableWidget):
     changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(0, 3, parent)
+        super().__init__(3, ROWS_SHOWN, parent)
         self._known: WeakKeyDictionary[Image, ClassRow] = WeakKeyDictionary()
         self._rows: list[ClassRow] = []
         self.setHorizontalHeaderLabels(["Image", "Class", "Patient"])
-        self.verticalHeader().hide()
         header = self.horizontalHeader()
         for column in (0, _CLASS):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Stretch)
@@ -82,7 +81,6 @@ class ClassRows(QTableWidget):
         self.setWordWrap(False)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAccessibleName("Images to learn from, and the class of each")
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.itemChanged.connect(self._on_typed)
 
     @property
@@ -119,7 +117,6 @@ class ClassRows(QTableWidget):
                 item.setToolTip(_TIPS[column])
                 self.setItem(number, column, item)
         self.blockSignals(False)
-        self._fit()
 
     def show_patients(self, found: Mapping[Image, str]) -> None:
         """Show whose images the files say they are, where a person typed nothing else."""
@@ -128,12 +125,6 @@ class ClassRows(QTableWidget):
             row.found_patient = found.get(row.image, "")
             self.item(number, _PATIENT).setText(row.patient)
         self.blockSignals(False)
-
-    def _fit(self) -> None:
-        rows = self._rows
-        height = self.horizontalHeader().sizeHint().height() + 4
-        height += self.verticalHeader().defaultSectionSize() * min(max(1, len(rows)), ROWS_SHOWN)
-        self.setFixedHeight(height)
 
     def _on_typed(self, item: QTableWidgetItem) -> None:
         row, text = self._rows[item.row()], item.text().strip()

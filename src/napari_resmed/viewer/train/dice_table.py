@@ -13,13 +13,13 @@ from qtpy.QtWidgets import (
     QHeaderView,
     QPushButton,
     QSizePolicy,
-    QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_resmed.io.tables import write_table
+from napari_resmed.viewer.parts.short_table import ShortTable
 from napari_resmed.viewer.parts.swatch import swatch
 from napari_resmed.viewer.train.judged import DICE, Judged
 
@@ -45,9 +45,8 @@ class DiceTable(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.rows: list[dict[str, Any]] = []
-        self.table = QTableWidget(0, 3)
+        self.table = ShortTable(3, ROWS_SHOWN)
         self.table.setHorizontalHeaderLabels(["Structure", "Before", "After"])
-        self.table.verticalHeader().hide()
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         for column in (1, 2):
@@ -105,9 +104,6 @@ class DiceTable(QWidget):
                     )
                 self.table.setItem(number, column, cell)
         self.table.setCurrentCell(-1, -1)
-        height = self.table.horizontalHeader().sizeHint().height() + 4
-        height += self.table.verticalHeader().defaultSectionSize() * min(len(shown), ROWS_SHOWN)
-        self.table.setFixedHeight(height)
 
     def save(self, path: Path) -> None:
         """Write the table as CSV, empty where nothing was measured.

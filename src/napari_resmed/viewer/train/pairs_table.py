@@ -17,7 +17,6 @@ from qtpy.QtWidgets import (
     QMenu,
     QPushButton,
     QSizePolicy,
-    QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
     QWidget,
@@ -25,6 +24,7 @@ from qtpy.QtWidgets import (
 
 from napari_resmed.viewer.layers import KEY, is_result
 from napari_resmed.viewer.parts.grids import on_one_grid
+from napari_resmed.viewer.parts.short_table import ShortTable
 from napari_resmed.viewer.train.pairs import Pair, is_flat
 
 __all__ = ["PairsTable"]
@@ -87,11 +87,10 @@ class PairsTable(QWidget):
         self._shown: list[Any] = []
         self._patients: Mapping[Labels, str] = {}  # as the files say it
         self._only: Mapping[Labels, bool] = {}
-        self.table = QTableWidget(0, 4)
+        self.table = ShortTable(4, ROWS_SHOWN)
         self.table.setHorizontalHeaderLabels(["Labels", "Image", "Patient", "Part"])
         self.table.horizontalHeaderItem(_PATIENT).setToolTip(_PATIENT_TIP)
         self.table.horizontalHeaderItem(_ONLY).setToolTip(f"Painted in part.\n{_ONLY_TIP}")
-        self.table.verticalHeader().hide()
         header = self.table.horizontalHeader()
         for column in (_LABELS, _IMAGE):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Stretch)
@@ -212,9 +211,6 @@ class PairsTable(QWidget):
                 self.table.setItem(number, column, QTableWidgetItem())
         self.table.blockSignals(False)
         self._show_said()
-        height = self.table.horizontalHeader().sizeHint().height() + 4
-        height += self.table.verticalHeader().defaultSectionSize() * min(max(1, len(self._rows)), ROWS_SHOWN)
-        self.table.setFixedHeight(height)
 
     def _show_said(self) -> None:
         """What is said of each pair, where there are several."""
