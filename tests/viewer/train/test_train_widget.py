@@ -24,7 +24,7 @@ from napari_resmed.viewer.parts.running_job import training_engine
 from napari_resmed.viewer.parts.shown_volume import Origin
 from napari_resmed.viewer.segment.segment_widget import SegmentWidget
 from napari_resmed.viewer.train.complete_slices import complete_slices, mark
-from napari_resmed.viewer.train.kept_paint import read_paint
+from napari_resmed.viewer.train.kept_paint import find_paint, image_key, read_paint
 from napari_resmed.viewer.train.train_widget import TrainWidget
 from napari_resmed.volume import Volume
 from tests.train.small import shorten
@@ -329,10 +329,11 @@ class TestSource:
 
 class TestKeptPaint:
     def test_is_offered_again_over_its_image(
-        self, viewer: napari.Viewer, train: TrainWidget, image: Image, qtbot: QtBot
+        self, viewer: napari.Viewer, train: TrainWidget, picture: Volume, show: Callable[[Volume], Image], qtbot: QtBot
     ) -> None:
-        keeper, folder = train.source.keeper, own_models_folder() / ".painted"
-        assert not keeper.isVisibleTo(train)
+        keeper = train.source.keeper
+        image = show(picture.with_data(picture.data[::-1].copy()))  # on which nobody else paints
+        key = image_key(image.data)
         labels = new_labels(viewer, image)
         labels.paint((5, 6, 7), 3)
         rename(labels, 3, "liver")
@@ -341,7 +342,7 @@ class TestKeptPaint:
         viewer.layers.remove(labels)  # as if the program had ended
         qtbot.waitUntil(lambda: keeper.isVisibleTo(train))
         assert "scan" in keeper.note.text()
-        assert all("scan" not in path.name for path in folder.iterdir())
+        assert all("scan" not in str(path) for path in find_paint(key))
         assert train._scroll.widget().minimumSizeHint().width() <= 320 - 16  # a scroll bar beside it
         keeper.back_button.click()
         qtbot.waitUntil(lambda: len(viewer.layers) == 2)
@@ -354,11 +355,11 @@ class TestKeptPaint:
         again.paint((9, 9, 9), 3)
         viewer.layers.remove(again)
         qtbot.waitUntil(lambda: keeper.isVisibleTo(train))
-        (path,) = folder.iterdir()  # where it was before
+        (path,) = find_paint(key)  # where it was before
         assert read_paint(path).voxels[9, 9, 9] == 3
         keeper.forget_button.click()
         assert not keeper.isVisibleTo(train)
-        qtbot.waitUntil(lambda: not list(folder.iterdir()))
+        qtbot.waitUntil(lambda: not find_paint(key))
 
     def test_what_is_saved_elsewhere_is_not_kept(self, train: TrainWidget, painted: Labels) -> None:
         train.source.keeper.save()
