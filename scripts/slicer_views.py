@@ -13,7 +13,7 @@ import vtk
 from PIL import Image
 from vtk.util import numpy_support
 
-__all__ = ["VIEWS", "draw_3d", "draw_slice", "joined"]
+__all__ = ["VIEWS", "draw_3d", "draw_chart", "draw_slice", "joined"]
 
 EDGE = 420
 # Orientation of each slice view, in the order in which Slicer shows them.
@@ -21,7 +21,9 @@ VIEWS = {"Red": "Axial", "Yellow": "Sagittal", "Green": "Coronal"}
 HALF = 0.5
 
 
-def draw_slice(name: str, volume: Any, overlay: Any = None, at: np.ndarray | None = None) -> np.ndarray:
+def draw_slice(
+    name: str, volume: Any, overlay: Any = None, at: np.ndarray | None = None, segmentation: Any = None
+) -> np.ndarray:
     """One slice of a view, RGB ``(y, x, 3)``, with what the scene shows on it.
 
     Parameters
@@ -32,7 +34,11 @@ def draw_slice(name: str, volume: Any, overlay: Any = None, at: np.ndarray | Non
         The background, and the volume over it.
     at:
         A point in mm, RAS, that the slice goes through; the middle of the volume where there is none.
+    segmentation:
+        The only one that is shown; where there is none, all are.
     """
+    for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode") if segmentation is not None else ():
+        node.GetDisplayNode().SetVisibility(node is segmentation)
     logic = slicer.vtkMRMLSliceLogic()
     logic.SetMRMLApplicationLogic(slicer.modules.application)
     logic.SetMRMLScene(slicer.mrmlScene)
@@ -61,7 +67,11 @@ def draw_slice(name: str, volume: Any, overlay: Any = None, at: np.ndarray | Non
     _register(factory, "vtkMRMLSegmentationsDisplayableManager2D")
     group = factory.InstantiateDisplayableManagers(renderer)
     group.SetMRMLDisplayableNode(view)
-    return _picture(window, group)
+    picture = _picture(window, group)
+    # Another slice of that view begins anew, not where this one was.
+    for node in (composite, view):
+        slicer.mrmlScene.RemoveNode(node)
+    return picture
 
 
 def draw_3d(segmentation: Any) -> np.ndarray:
@@ -89,6 +99,28 @@ def draw_3d(segmentation: Any) -> np.ndarray:
     return _picture(window, group)
 
 
+def draw_chart(chart: Any) -> np.ndarray:
+    """A chart node by VTK's own chart, which Slicer's plot view is made of; its lines over the steps."""
+    window, renderer = _window()
+    renderer.SetBackground(1, 1, 1)
+    actor, drawn = vtk.vtkContextActor(), vtk.vtkChartXY()
+    drawn.SetTitle(chart.GetTitle())
+    drawn.SetShowLegend(True)
+    drawn.GetAxis(vtk.vtkAxis.BOTTOM).SetTitle(chart.GetXAxisTitle())
+    drawn.GetAxis(vtk.vtkAxis.LEFT).SetTitle(chart.GetYAxisTitle())
+    for number in range(chart.GetNumberOfPlotSeriesNodes()):
+        series = chart.GetNthPlotSeriesNode(number)
+        line = drawn.AddPlot(vtk.vtkChart.LINE)
+        line.SetInputData(series.GetTableNode().GetTable(), series.GetXColumnName(), series.GetYColumnName())
+        line.SetLabel(series.GetName())
+        line.SetColorF(*series.GetColor())
+        line.SetWidth(2)
+    actor.GetScene().AddItem(drawn)
+    actor.GetScene().SetRenderer(renderer)
+    renderer.AddActor(actor)
+    return _picture(window)
+
+
 def _register(factory: Any, name: str) -> None:
     if not factory.IsDisplayableManagerRegistered(name):
         factory.RegisterDisplayableManager(name)
@@ -106,7 +138,7 @@ def _window() -> tuple[Any, Any]:
     return window, renderer
 
 
-def _picture(window: Any, group: Any) -> np.ndarray:
+def _picture(window: Any, group: Any = None) -> np.ndarray:
     window.Render()
     taken = vtk.vtkWindowToImageFilter()
     taken.SetInput(window)
@@ -115,7 +147,8 @@ def _picture(window: Any, group: Any) -> np.ndarray:
     data = taken.GetOutput()
     width, height, _ = data.GetDimensions()
     array = numpy_support.vtk_to_numpy(data.GetPointData().GetScalars()).reshape(height, width, -1)[::-1, :, :3]
-    group.SetMRMLDisplayableNode(None)
+    if group is not None:
+        group.SetMRMLDisplayableNode(None)
     return array.copy()
 
 

@@ -7,6 +7,7 @@ is loaded before the core was installed, which the first click asks for.
 from __future__ import annotations
 
 import importlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,11 @@ class ResMedWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._take_parameters()
         if install.is_installed():
             self._with_core()
+        elif install.is_too_old():
+            self.progress.say(
+                "napari-resmed in Slicer's Python is older than this module; the first click brings it up to date, and "
+                "asks before."
+            )
         else:
             self.progress.say("The first click installs what ResMed needs; it asks before.")
         self.refresh()
@@ -116,6 +122,15 @@ class ResMedWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def exit(self) -> None:
         """Another module is opened; jobs go on."""
         self._let_parameters_go()
+
+    def onReload(self) -> None:
+        """Load the module anew, ``ResMedLib`` included, which Slicer would leave as it was."""
+        # Now, for what is loaded afterwards knows nothing of the workers that run.
+        if self.logic is not None:
+            self.logic.close()
+        for name in [one for one in sys.modules if one.partition(".")[0] == "ResMedLib"]:
+            del sys.modules[name]
+        ScriptedLoadableModuleWidget.onReload(self)
 
     @property
     def parameter_node(self) -> Any:
@@ -244,7 +259,7 @@ class ResMedLogic(ScriptedLoadableModuleLogic):
         return self._library("batch").Batch(item, one, on_event or _nobody)
 
     def train(self, cases: Any, name: str, on_event: Any = None, **options: Any) -> Any:
-        """See :func:`ResMedLib.train.train`; cases are pairs of a segmentation node and its volume nodes."""
+        """See :func:`ResMedLib.train.train`; cases are pairs of a segmentation node and a list of its volume nodes."""
         case = self._library("cases").TrainCase
         pairs = [case(labels, tuple(images)) for labels, images in cases]
         return self._library("train").train(pairs, name, on_event or _nobody, **options)
@@ -260,9 +275,9 @@ class ResMedLogic(ScriptedLoadableModuleLogic):
         return self._library("training_job").resume_training(name, on_event or _nobody)
 
     def classify(self, volumes: Any, model: str, on_event: Any = None, **options: Any) -> Any:
-        """See :func:`ResMedLib.classify.classify`."""
-        nodes = list(volumes) if isinstance(volumes, list | tuple) else [volumes]
-        return self._library("classify").classify(nodes, model, on_event or _nobody, **options)
+        """See :func:`ResMedLib.classify.classify`; one node or a list, of which a list in it is channels."""
+        studies = list(volumes) if isinstance(volumes, list | tuple) else [volumes]
+        return self._library("classify").classify(studies, model, on_event or _nobody, **options)
 
     def warm_up(self, model: Any) -> None:
         """Load libraries and model while the person is still looking for the button."""
@@ -284,7 +299,8 @@ class ResMedLogic(ScriptedLoadableModuleLogic):
             If it is not installed; the panel asks, a script calls :func:`ResMedLib.install.ensure_core`.
         """
         if left := install.missing():
-            raise install.InstallError(f"{left[0]} is not installed; call ResMedLib.install.ensure_core()")
+            what = "too old for this module" if install.is_too_old() else "not installed"
+            raise install.InstallError(f"{left[0]} is {what}; call ResMedLib.install.ensure_core()")
         return importlib.import_module(f"ResMedLib.{name}")
 
 

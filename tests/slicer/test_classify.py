@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +25,32 @@ from tests.train.classify.small import network
 
 @pytest.fixture(scope="module")
 def bright(models: Path) -> Iterator[Path]:
+    with classifier(models, "bright", ("image",)) as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def two(models: Path) -> Iterator[Path]:
+    """Of two channels."""
+    with classifier(models, "two", ("T1", "FLAIR")) as folder:
+        yield folder
+
+
+@contextmanager
+def classifier(models: Path, name: str, channels: tuple[str, ...]) -> Iterator[Path]:
     """A 3D network of random weights: what it says is as good as any."""
     plan = ClassPlan(
-        name="bright", classes=("dark", "bright"), channels=("image",), network="ImageClassifier",
-        arguments=network(spatial_dims=3, dropout=0.0), preparation=Preparation((1.0, 1.0, 1.0), percentiles=(0, 100)),
+        name=name, classes=("dark", "bright"), channels=channels, network="ImageClassifier",
+        arguments=network(spatial_dims=3, dropout=0.0, in_channels=len(channels)),
+        preparation=Preparation((1.0, 1.0, 1.0), percentiles=(0, 100)),
         patch=(16, 16, 16), fit="whole", batch=2, training=("a",), held_out=("b",), steps=1, mirror_axes=(2,),
     )  # fmt: skip
     torch.manual_seed(0)
     made = build_network(plan.network, plan.arguments).eval()
     model = plan.model(temperature=2.0, training={})
-    save_model(model, made.state_dict(), models / "bright", card="", licence="")
-    yield models / "bright"
-    shutil.rmtree(models / "bright")  # the panel lists what is there
+    save_model(model, made.state_dict(), models / name, card="", licence="")
+    yield models / name
+    shutil.rmtree(models / name)  # the panel lists what is there
 
 
 def done(chosen: list[Any], model: Path, **options: Any) -> Any:
@@ -97,5 +112,42 @@ def test_one_that_cannot_be_used_is_told_in_its_row(worker: Path, bright: Path) 
 
 
 def test_no_volume_is_refused(scene: Any) -> None:
-    with pytest.raises(InputError, match="no volume is chosen"):
-        classify([], "bright", lambda event: None)
+    for nothing in ([], [[None, None]]):
+        with pytest.raises(InputError, match="no volume is chosen"):
+            classify(nothing, "bright", lambda event: None)
+
+
+def test_a_frame_of_a_sequence(worker: Path, bright: Path) -> None:
+    frames = [nodes.bands(), (3 * nodes.bands()[::-1]).astype(np.int16)]
+    proxy, _ = nodes.sequence(frames)
+    alone = done([nodes.volume(frames[1])], bright, explain=False)
+    chosen, shown = (done([proxy], bright, explain=False, **more) for more in ({"frame": 1}, {}))
+    assert cells(chosen.table)[0][2:4] == cells(alone.table)[0][2:4] != cells(shown.table)[0][2:4]
+    assert cells(chosen.table)[0][0] == f"{proxy.GetName()} frame 1"
+
+
+class TestChannels:
+    def test_volumes_together_and_one_that_is_not_there(self, worker: Path, two: Path) -> None:
+        first, second = (
+            nodes.volume(nodes.bands(), name="one"),
+            nodes.volume(nodes.bands((9, 9, 9)), np.eye(4), "other"),
+        )
+        made = done([[first, second], [None, second], second], two, explain=False)
+        rows = cells(made.table)
+        assert [row[0] for row in rows] == ["one + other", "other", "other"]
+        assert rows[0][2:4] != rows[1][2:4]
+        assert all(made.predicted[:2])
+        assert rows[2][-1].startswith("not usable")  # which of the two it is nobody said
+
+    def test_the_heat_lies_in_the_volume_that_is_there(self, worker: Path, two: Path) -> None:
+        composite = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSliceCompositeNode", "Red")
+        second = nodes.volume(nodes.bands((9, 9, 9)), np.eye(4), "other")
+        (heat,) = done([[None, second]], two).overlays
+        assert slicer.util.arrayFromVolume(heat).shape == (9, 9, 9)
+        assert composite.GetBackgroundVolumeID() == second.GetID()
+
+    def test_a_vector_volume_is_all_of_them(self, worker: Path, two: Path) -> None:
+        vector = nodes.volume(np.stack([nodes.bands(), nodes.bands() // 2], axis=-1))
+        made = done([[vector, None]], two, explain=False)
+        apart = [nodes.volume(nodes.bands()), nodes.volume(nodes.bands() // 2)]
+        assert cells(made.table)[0][2:4] == cells(done([apart], two, explain=False).table)[0][2:4]

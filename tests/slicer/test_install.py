@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import slicer
 
+import ResMed
+from napari_resmed.engine import PROTOCOL
 from ResMedLib import install
 
 
@@ -121,6 +123,45 @@ class TestInstalling:
         monkeypatch.setitem(sys.modules, "PyTorchUtils", None)
         install._install_torch()
         assert pip[0][2] == "torch>=2.6"
+
+
+class TestAnOlderCoreOfTheSameVersion:
+    def test_the_number_is_the_one_of_this_tree(self) -> None:
+        assert install._spoken() == install.PROTOCOL == PROTOCOL
+        assert not install.is_too_old()
+
+    def test_one_that_names_no_number_is_older(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "engine").mkdir()
+        found = SimpleNamespace(origin=str(tmp_path / "__init__.py"))
+        monkeypatch.setattr(install.importlib.util, "find_spec", lambda name: found)
+        assert install._spoken() == 0  # there is no such file
+        (tmp_path / "engine" / "__init__.py").write_text('"""An engine."""\n')
+        assert install.missing() == ["napari-resmed"]
+
+    @pytest.mark.parametrize("loaded", [False, True])
+    def test_it_is_brought_up_to_date(
+        self, asked: list[str], pip: list[list[str]], monkeypatch: pytest.MonkeyPatch, loaded: bool
+    ) -> None:
+        monkeypatch.setattr(install, "_spoken", lambda: len(pip))
+        monkeypatch.setitem(sys.modules, "napari_resmed.engine.client", ModuleType("client"))
+        if loaded:
+            with pytest.raises(install.InstallError, match="up to date; restart Slicer"):
+                install.ensure_core()
+        else:
+            monkeypatch.delitem(sys.modules, "napari_resmed.engine.client")
+            install.ensure_core()
+        assert "or not as new: napari-resmed." in asked[0]
+        assert pip == [["--no-deps", "--upgrade", str(Path(__file__).parents[2])]]
+        assert install.is_installed()
+
+    def test_where_there_is_no_newer_one_it_says_what_to_do(
+        self, asked: list[str], pip: list[list[str]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(install, "_spoken", lambda: 0)
+        with pytest.raises(install.InstallError, match="still older than this module; install it from the source"):
+            install.ensure_core()
+        with pytest.raises(install.InstallError, match="too old for this module"):
+            ResMed.ResMedLogic().segment(None, "brain-mr")
 
 
 class TestRefused:

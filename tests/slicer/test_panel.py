@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -19,6 +20,7 @@ from ResMedLib.class_cases import ClassCase, class_cases_of, say_class
 from ResMedLib.undo import add_node, step
 from tests.slicer import nodes
 from tests.slicer.shim.qt import fire_timers
+from tests.slicer.test_classify import classifier
 from tests.slicer.test_painted import ONE, segmentation
 from tests.slicer.test_train import PLAN
 from tests.train.classify.small import QUICK as CLASS_PLAN
@@ -41,6 +43,13 @@ def panel(closed: Any) -> Any:
     """The panel over an empty scene."""
     closed.setup()
     return closed
+
+
+@pytest.fixture
+def two(models: Path) -> Iterator[Path]:
+    """A model that classifies, of two channels."""
+    with classifier(models, "two", ("T1", "FLAIR")) as folder:
+        yield folder
 
 
 def run(area: Any) -> str:
@@ -188,6 +197,52 @@ class TestTrain:
         panel.ui.trainButton.click()
         assert panel.ui.trainStatusLabel.text.startswith("Case 1: nothing is painted over the volume")
 
+    def test_only_paint_is_each_segmentations_own(self, panel: Any) -> None:
+        ui = panel.ui
+        assert not ui.onlyPaintedCheckBox.enabled
+        volumes = [nodes.volume(nodes.bands(), name=name) for name in ("one", "two")]
+        painted = [segmentation(volume, tumour=ONE) for volume in volumes]
+        for node in painted:
+            ui.segmentationSelector.setCurrentNode(node)
+            assert not ui.onlyPaintedCheckBox.checked
+            ui.onlyPaintedCheckBox.checked = node is painted[1]
+            ui.addCaseButton.click()
+        assert ui.casesList.texts == ["painted over one", "painted over two, only paint"]
+        ui.casesList.click_row(0)
+        assert ui.segmentationSelector.currentNode() is painted[0]
+        assert ui.trainVolumeSelector.currentNode() is volumes[0]
+        assert not ui.completeSlices.visible
+        ui.onlyPaintedCheckBox.checked = True
+        assert ui.completeSlices.visible
+        assert ui.casesList.texts[0] == "painted over one, only paint"
+        assert ui.casesList.currentRow == 0
+        assert ui.segmentationSelector.currentNode() is painted[0]
+
+    def test_without_a_volume_where_images_are_painted(self, panel: Any) -> None:
+        ui = panel.ui
+        volume = nodes.volume(nodes.bands())
+        node = segmentation(volume, tumour=ONE)
+        ui.segmentationSelector.setCurrentNode(node)
+        ui.trainVolumeSelector.setCurrentNode(None)
+        assert not ui.addCaseButton.enabled
+        assert not ui.trainButton.enabled
+        choose(ui.imagesComboBox, "half painted from labels")
+        assert ui.trainButton.enabled
+        ui.addCaseButton.click()
+        assert ui.casesList.texts == ["painted without an image"]
+
+    def test_another_segmentation_takes_no_channel_of_the_one_before(self, panel: Any) -> None:
+        ui = panel.ui
+        volumes = [nodes.volume(nodes.bands(), name=name) for name in ("one", "two", "three")]
+        ui.segmentationSelector.setCurrentNode(segmentation(volumes[0], tumour=ONE))
+        ui.trainChannel2Selector.setCurrentNode(volumes[1])
+        ui.segmentationSelector.setCurrentNode(segmentation(volumes[2], tumour=ONE))
+        assert (panel.parameters.trainVolume, panel.parameters.trainChannel2) == (volumes[2], None)
+        loose = segmentation(volumes[2], tumour=ONE)
+        loose.SetNodeReferenceID(loose.GetReferenceImageGeometryReferenceRole(), None)
+        ui.segmentationSelector.setCurrentNode(loose)
+        assert panel.parameters.trainVolume is None
+
     def test_complete_slices(self, panel: Any) -> None:
         ui = panel.ui
         volume = nodes.volume(nodes.bands(), np.eye(4))
@@ -247,6 +302,48 @@ class TestTrain:
         ui.classVolumeSelector.setCurrentNode(shown[0])
         ui.classifyButton.click()
         assert run(panel.progress).startswith("It is ")
+
+
+class TestClassify:
+    def test_frame_and_channels_are_asked_for_where_there_are_several(self, panel: Any, two: Path) -> None:
+        ui = panel.ui
+        panel.fill_models()
+        choose(ui.classModelComboBox, "two")
+        proxy, _ = nodes.sequence([nodes.bands(), nodes.bands()[::-1]])
+        ui.classVolumeSelector.setCurrentNode(nodes.volume(nodes.bands(), name="first"))
+        assert not ui.classFrameSpinBox.visible
+        ui.classVolumeSelector.setCurrentNode(proxy)
+        assert ui.classFrameSpinBox.visible
+        assert ui.classChannel2Label.visible
+        assert ui.classChannel2Label.text == "FLAIR:"
+        assert not ui.classChannel3Selector.visible
+        ui.explainCheckBox.checked = False
+        choose(ui.deviceComboBox, "cpu")
+        ui.classFrameSpinBox.value = 1
+        ui.classifyButton.click()
+        assert run(panel.progress).startswith("It is ")
+        (table,) = slicer.util.getNodesByClass("vtkMRMLTableNode")
+        assert table.GetTable().GetValue(0, 0).ToString() == f"{proxy.GetName()} frame 1"
+        ui.classVolumeSelector.setCurrentNode(None)
+        assert not ui.classifyButton.enabled
+        ui.classChannel2Selector.setCurrentNode(proxy)
+        assert ui.classifyButton.enabled
+
+
+class TestReload:
+    def test_the_library_is_loaded_anew_and_its_workers_end(self, panel: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        ours = {name: one for name, one in sys.modules.items() if name.partition(".")[0] in ("ResMed", "ResMedLib")}
+        for name, module in ours.items():
+            monkeypatch.setitem(sys.modules, name, module)  # the other tests have imported these
+        closed: list[bool] = []
+        monkeypatch.setattr(
+            type(panel.logic), "close", lambda _: closed.append(sys.modules["ResMed"] is ours["ResMed"])
+        )
+        panel.onReload()
+        assert closed[0]
+        for name in ("ResMedLib", "ResMedLib.install", "ResMedLib.undo"):
+            assert sys.modules[name] is not ours[name]
+        assert sys.modules["ResMed"].install is sys.modules["ResMedLib.install"]
 
 
 class TestScene:
@@ -316,6 +413,12 @@ class TestFirstClick:
         ui.applyButton.click()
         assert ui.statusLabel.text == "Installed. Choose a model and click again."
         assert "bands" in ui.modelComboBox.texts
+
+    def test_a_core_that_is_older_than_the_module_is_told(self, closed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(install, "_spoken", lambda: 0)
+        closed.setup()
+        assert "is older than this module; the first click brings it up to date" in closed.ui.statusLabel.text
+        assert not closed.has_core
 
     def test_a_refusal_is_told(self, closed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         def refuse() -> None:

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
+import vtk
 
 from napari_resmed.errors import InputError
-from napari_resmed.events import Finished, Metric, Progress, Warning
+from napari_resmed.events import Failed, Finished, Metric, Progress, Warning
 from napari_resmed.models.catalogue import list_models
 from napari_resmed.train.from_viewer import join_cases
 from ResMedLib.cases import TrainCase, add_case, cases_of, remove_case
 from ResMedLib.complete_slices import mark
+from ResMedLib.only_painted import is_only_painted, say_only_painted
 from ResMedLib.segment import segment
 from ResMedLib.train import collect, train
 from ResMedLib.volumes import source_of
@@ -75,6 +77,48 @@ class TestCollect:
         assert collected["complete_slices"] == [(0, 2), (0, 4)]
         (collected,), _ = collect([one], only_painted=False)
         assert collected["complete_slices"] == []
+
+    def test_each_says_whether_only_paint_counts(self, scene: Any, tmp_path: Path) -> None:
+        cases = [case(0), case(1)]
+        say_only_painted(cases[1].segmentation, True)
+        collected, _ = collect(cases)  # the first tells it from the rest
+        assert [one["only_painted"] for one in collected] == [False, True]
+        collected, _ = collect(cases, only_painted=False)
+        assert [one["only_painted"] for one in collected] == [False, False]
+        say_only_painted(cases[0].segmentation, True)
+        with pytest.raises(InputError, match="only one segment is painted"):
+            collect(cases)
+        for one in cases:
+            one.segmentation.AddDefaultStorageNode()
+        assert scene.WriteToMRB(str(tmp_path / "scene.mrb"))
+        scene.Clear(True)
+        assert scene.ReadFromMRB(str(tmp_path / "scene.mrb"))
+        assert all(is_only_painted(node) for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"))
+
+    @pytest.mark.parametrize("under", [None, nodes.TURN])
+    def test_a_segmentation_without_a_volume_lies_where_it_lay(self, scene: Any, under: np.ndarray | None) -> None:
+        volume = nodes.volume(nodes.bands())
+        if under is not None:
+            nodes.transform(under, volume)
+        node = segmentation(volume, tumour=ONE, cyst=TWO)
+        expected = source_of(volume).volume
+        mark(node, source_of(volume), [(0, 2)])
+        scene.RemoveNode(volume)
+        before = scene.GetNumberOfNodes()
+        (collected,), notes = collect([TrainCase(node, ())], only_painted=True)
+        assert scene.GetNumberOfNodes() == before
+        assert (collected["images"], collected["complete_slices"], notes) == ([], [(0, 2)], [])
+        assert np.array_equal(collected["labels"].data, np.where(ONE, 1, np.where(TWO, 2, 0)))
+        assert np.allclose(collected["labels"].affine, expected.affine)
+
+    def test_surfaces_alone_have_no_grid(self, scene: Any) -> None:
+        node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "surfaces")
+        node.GetSegmentation().SetSourceRepresentationName("Closed surface")
+        ball = vtk.vtkSphereSource()
+        ball.Update()
+        node.AddSegmentFromClosedSurfaceRepresentation(ball.GetOutput(), "ball", [1.0, 0.0, 0.0])
+        with pytest.raises(InputError, match="case 1: the segmentation has no voxels of its own"):
+            collect([TrainCase(node, ())])
 
     def test_forgotten_slices_are_told(self, scene: Any) -> None:
         volume = nodes.volume(nodes.bands(), np.eye(4))
@@ -162,6 +206,16 @@ class TestTraining:
         assert isinstance(last, Finished), last
         assert last.result["stopped"]
         assert (worker / "slicer-stopped").is_dir()
+
+    def test_segmentations_without_a_volume_are_painted(self, worker: Path) -> None:
+        volume = nodes.volume(nodes.bands())
+        lonely = [TrainCase(segmentation(volume, tumour=one), ()) for one in (ONE, box((2, 7), (3, 8), (2, 9)))]
+        last = train(lonely, "slicer-lonely", lambda event: None, **OPTIONS).wait()
+        assert isinstance(last, Failed)
+        assert "or let training paint images" in last.message
+        last = train(lonely, "slicer-lonely", lambda event: None, synthetic=1.0, **OPTIONS).wait()
+        assert isinstance(last, Finished), last
+        assert "there are no images" in last.result["plan"]["reasons"]["synthetic"]
 
     def test_overlapping_segments_are_told(self, worker: Path) -> None:
         one = case()

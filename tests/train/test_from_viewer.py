@@ -57,6 +57,20 @@ class TestJoin:
         assert [case.name for case in join_cases([entry(""), entry("")]).cases] == ["case 1", "case 2"]
 
 
+class TestLonelyLabels:
+    def test_are_cases_where_images_are_painted(self) -> None:
+        made = join_cases([entry(images=[]), entry("b", images=None)], lonely_labels=True)
+        assert [case.has_image for case in made.cases] == [False, False]
+        assert [case.split for case in made.cases] == ["", ""]
+        assert made.channels == ("image",)
+
+    def test_are_not_held_out_where_images_are_there_for_it(self) -> None:
+        cases = [entry(images=[]), *(entry(name, images=[image("CT"), image("PT")]) for name in "bc")]
+        made = join_cases(cases, lonely_labels=True)
+        assert [(case.has_image, case.split) for case in made.cases] == [(False, "train"), (True, ""), (True, "")]
+        assert made.channels == ("CT", "PT")
+
+
 class TestChannels:
     @pytest.mark.parametrize(
         ("images", "expected"),

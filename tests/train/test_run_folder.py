@@ -145,6 +145,13 @@ class TestDataset:
         found, _ = load_case(kept.cases[0], kept)
         assert np.allclose(found.data[0], -found.data[1])
 
+    def test_labels_without_an_image(self, run: RunFolder) -> None:
+        labels = LabelMap(np.ones((4, 5, 6), np.uint8), make_affine(), labels=NAMES)
+        run.keep_dataset(Dataset((Case("a", (labels,), labels),), NAMES))
+        (case,) = run.read_dataset().cases
+        assert not case.has_image
+        assert len(list((run.path / "cases").iterdir())) == 1
+
     @pytest.mark.parametrize("text", ["", "{", "[]", '{"cases": [{}]}'])
     def test_a_damaged_one_is_one_sentence(self, text: str, run: RunFolder) -> None:
         (run.path / "dataset.json").write_text(text)

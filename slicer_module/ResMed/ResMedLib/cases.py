@@ -21,7 +21,7 @@ class TrainCase:
     segmentation:
         What was painted.
     volumes:
-        Over what, one a channel, in the order of the channels.
+        Over what, one a channel, in the order of the channels; none where training paints the images.
     """
 
     segmentation: Any

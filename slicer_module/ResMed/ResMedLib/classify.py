@@ -9,6 +9,7 @@ from typing import Any
 import slicer
 
 from napari_resmed.errors import InputError
+from napari_resmed.models.catalogue import find_model
 from ResMedLib.engines import shared_engine
 from ResMedLib.hierarchy import beside
 from ResMedLib.overlays import add_overlay, show_over
@@ -19,6 +20,9 @@ from ResMedLib.volumes import SHOWN, Source, source_of
 
 __all__ = ["Classes", "classify"]
 
+# A volume node; or of a model of several channels one for each, None for one that is not there.
+Study = Any
+
 
 @dataclass(frozen=True)
 class Classes:
@@ -27,7 +31,7 @@ class Classes:
     Parameters
     ----------
     table:
-        A table node, one row a volume: its name, the class, the probability of each, what is unusual about it.
+        A table node, one row a study: its name, the class, the probability of each, what is unusual about it.
     overlays:
         A volume node each where it was asked for: where the image speaks for its class; None where it could not be
         used.
@@ -41,7 +45,7 @@ class Classes:
 
 
 def classify(
-    nodes: Sequence[Any],
+    studies: Sequence[Study],
     model: str,
     on_event: OnEvent,
     *,
@@ -53,6 +57,13 @@ def classify(
 
     Parameters
     ----------
+    studies:
+        Volume nodes; or, of a model of several channels, sequences of them in the order of the channels, with None for
+        one that is not there. They need not lie on one grid. Not changed.
+    model:
+        A name or a folder.
+    frame:
+        Of a sequence; see :func:`ResMedLib.volumes.source_of`.
     explain:
         Whether to show where each volume speaks for its class.
     options:
@@ -63,26 +74,71 @@ def classify(
     InputError
         If there is no volume, or one holds no image.
     """
-    if not nodes:
+    seen = [_Seen.of(study, frame) for study in studies]
+    if not seen:
         raise InputError("no volume is chosen; choose one")
-    sources = [source_of(node, frame) for node in nodes]
     # Numbers for names: a node's may be a patient's.
-    images = [replace(source.volume, name=str(number)) for number, source in enumerate(sources, 1)]
+    images = [one.image(str(number)) for number, one in enumerate(seen, 1)]
     parameters = {"images": images, "model": model, "explain": explain, **options}
 
     def finish(result: dict[str, Any]) -> Classes:
         with step():
-            return _show(sources, result)
+            return _show(seen, result, model)
 
     return RunningJob(shared_engine(), "classify", parameters, finish, on_event)
 
 
-def _show(sources: Sequence[Source], result: dict[str, Any]) -> Classes:
+@dataclass(frozen=True)
+class _Seen:
+    """A study as it was at the click."""
+
+    sources: dict[int, Source]  # by the place of its channel
+    several: bool
+    frame: int
+
+    @classmethod
+    def of(cls, study: Study, frame: int) -> _Seen:
+        nodes = list(study) if isinstance(study, list | tuple) else [study]
+        sources = {place: source_of(node, frame) for place, node in enumerate(nodes) if node is not None}
+        if not sources:
+            raise InputError("no volume is chosen; choose one")
+        # A vector volume has all channels itself.
+        whole = len(sources) == 1 and 0 in sources and "c" in sources[0].volume.axes
+        return cls(sources, len(nodes) > 1 and not whole, frame)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether all of it is in the scene still."""
+        return all(slicer.mrmlScene.IsNodePresent(source.node) for source in self.sources.values())
+
+    @property
+    def first(self) -> Source:
+        return next(iter(self.sources.values()))
+
+    @property
+    def name(self) -> str:
+        if not self.is_there:
+            return "(removed)"
+        names = " + ".join(source.node.GetName() for source in self.sources.values())
+        return names if self.frame == SHOWN else f"{names} frame {self.frame}"
+
+    def image(self, name: str) -> Any:
+        """What the job takes for it."""
+        if not self.several:
+            return replace(self.first.volume, name=name)
+        return {"name": name, "images": [one.volume for one in self.sources.values()], "channels": list(self.sources)}
+
+    def explained(self, image: dict[str, Any], model: str) -> Source:
+        """In which of its volumes the heat lies."""
+        if not self.several:
+            return self.first
+        return self.sources[find_model(model).channels.index(image["channel"])]
+
+
+def _show(seen: Sequence[_Seen], result: dict[str, Any], model: str) -> Classes:
     images = result["images"]
-    there = [slicer.mrmlScene.IsNodePresent(source.node) for source in sources]
-    names = [source.node.GetName() if present else "(removed)" for source, present in zip(sources, there, strict=True)]
     columns: list[tuple[str, str, Sequence[Any]]] = [
-        ("Volume", "", names),
+        ("Volume", "", [one.name for one in seen]),
         ("Predicted", "", [image["predicted"] for image in images]),
         *(
             (f"p {name}", "", [float(image["probabilities"].get(name, 0.0)) for image in images])
@@ -92,14 +148,15 @@ def _show(sources: Sequence[Source], result: dict[str, Any]) -> Classes:
     ]
     table = add_table(f"{result['model']} classes", columns)
     overlays = []
-    for source, image, present in zip(sources, images, there, strict=True):
+    for one, image in zip(seen, images, strict=True):
         overlay = None
-        if image["heat"] is not None and present:
+        if image["heat"] is not None and one.is_there:
+            source = one.explained(image, model)
             overlay = add_overlay(source, image["heat"], f"{source.node.GetName()} {image['predicted']}")
             beside(source.node, [overlay])
+            if len(seen) == 1:
+                show_over(source.node, overlay)
         overlays.append(overlay)
-    if there[0]:
-        beside(sources[0].node, [table])
-    if len(sources) == 1 and overlays[0] is not None:
-        show_over(sources[0].node, overlays[0])
+    if seen[0].is_there:
+        beside(seen[0].first.node, [table])
     return Classes(table, tuple(overlays), tuple(image["predicted"] for image in images))

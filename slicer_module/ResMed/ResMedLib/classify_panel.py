@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ResMedLib.hierarchy import volumes_in
+from ResMedLib.input_volumes import InputVolumes
 from ResMedLib.model_list import ModelList
 from ResMedLib.progress import ProgressArea
 
@@ -26,36 +27,48 @@ class ClassifyPanel:
 
     def __init__(self, host: Any, progress: ProgressArea) -> None:
         self._host, self._progress = host, progress
-        self.ui = host.ui
-        combo, note = self.ui.classModelComboBox, self.ui.classModelNote
+        self.ui = ui = host.ui
+        combo, note = ui.classModelComboBox, ui.classModelNote
         self.models = ModelList(host, combo, note, "classModel", _models, none=NO_MODEL)
+        self.inputs = InputVolumes(
+            host,
+            self.models,
+            combo,
+            (ui.classFrameLabel, ui.classFrameSpinBox),
+            (
+                (ui.classChannel2Label, ui.classChannel2Selector),
+                (ui.classChannel3Label, ui.classChannel3Selector),
+                (ui.classChannel4Label, ui.classChannel4Selector),
+            ),
+            ("classVolume", "classFrame", "classChannel2", "classChannel3", "classChannel4"),
+        )
         self.ui.classifyButton.connect("clicked()", self.classify)
         self.ui.classBatchApplyButton.connect("clicked()", self.classify_folder)
 
     def refresh(self) -> None:
         """Fit what can be clicked to what is chosen."""
-        parameters = self._host.parameters
         # Before the core is there a click installs it.
         may = not self._progress.is_running and (self.models.chosen is not None or not self._host.has_core)
-        self.ui.classifyButton.enabled = may and parameters is not None and parameters.classVolume is not None
+        self.ui.classifyButton.enabled = may and any(node is not None for node in self.inputs.nodes)
         self.ui.classBatchApplyButton.enabled = may
+        self.inputs.refresh()
 
     def classify(self) -> None:
-        """Classify the chosen volume."""
+        """Classify the chosen volume, or the chosen channels together."""
         if self._host.may_begin(self._progress):
-            self._run([self._host.parameters.classVolume])
+            self._run([self.inputs.nodes], frame=self.inputs.frame)
 
     def classify_folder(self) -> None:
         """Classify every volume below the chosen item of the subject hierarchy."""
         if self._host.may_begin(self._progress):
             self._run(volumes_in(self.ui.classFolderComboBox.currentItem()))
 
-    def _run(self, nodes: list[Any]) -> None:
+    def _run(self, studies: list[Any], **more: Any) -> None:
         from ResMedLib.classify import classify
 
         parameters, model = self._host.parameters, self.models.folder
-        options = {"explain": parameters.explain, "device": parameters.device}
-        self._progress.run(lambda hear: classify(nodes, model, hear, **options), _said)
+        options = {"explain": parameters.explain, "device": parameters.device, **more}
+        self._progress.run(lambda hear: classify(studies, model, hear, **options), _said)
 
 
 def _models() -> list[Any]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import re
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,10 +20,13 @@ from typing import Any
 
 import slicer
 
-__all__ = ["CORE", "InstallError", "ensure_core", "is_installed", "missing"]
+__all__ = ["CORE", "PROTOCOL", "InstallError", "ensure_core", "is_installed", "is_too_old", "missing"]
 
 # What is asked for, and the least version this module works with.
 CORE = "napari-resmed>=0.1.0"
+# What this module asks of it, as ``napari_resmed.engine.PROTOCOL`` counts: of one version there are older and newer
+# states, from source trees, and an older one would fail in the middle of a job.
+PROTOCOL = 1
 # MONAI 1.6 needs torch from 2.6.
 TORCH = ">=2.6"
 # Never moved: other modules were built against them (Slicer issue 7661).
@@ -31,7 +36,7 @@ REQUIREMENTS = Path(__file__).parent.parent / "Resources" / "requirements.txt"
 REQUESTER = "ResMed"
 
 _QUESTION = (
-    "ResMed needs Python packages that Slicer does not bring: {packages}.\n\n"
+    "ResMed needs Python packages that Slicer does not have, or not as new: {packages}.\n\n"
     "They are downloaded and installed into Slicer's Python, which takes some minutes and up to {size}. "
     "Slicer's own numpy, SimpleITK and PyTorch stay as they are.\n\nInstall them now?"
 )
@@ -46,11 +51,16 @@ def is_installed() -> bool:
     return not missing()
 
 
+def is_too_old() -> bool:
+    """Whether a core is there in a version that would do, and yet cannot do all that this module asks of it."""
+    return _has(CORE) and _spoken() < PROTOCOL
+
+
 def missing() -> list[str]:
     """What has to be installed, by its name on the package index."""
     importlib.invalidate_caches()
     wanted = [] if importlib.util.find_spec("torch") else ["torch"]
-    if not _has(CORE):
+    if not _has(CORE) or is_too_old():
         wanted.append("napari-resmed")
     return wanted + [line for line in _lines() if not _has(line)]
 
@@ -71,6 +81,7 @@ def ensure_core() -> None:
             f"found PyTorch {old}, expected {TORCH[2:]} or newer; other modules may rely on it, so it is left: "
             "uninstall it in the PyTorch extension's module PyTorch Utils, restart Slicer and click again"
         )
+    old = is_too_old()
     size = "3 GB" if "torch" in wanted else "200 MB"
     named = ", ".join(_name(one) for one in wanted[:4]) + (f" and {len(wanted) - 4} more" if len(wanted) > 4 else "")
     if not slicer.util.confirmOkCancelDisplay(_QUESTION.format(packages=named, size=size), "Install ResMed"):
@@ -80,7 +91,7 @@ def ensure_core() -> None:
             _install_torch()
         with _constraints() as constraints:
             if "napari-resmed" in wanted:
-                _pip([_source()], constraints, no_deps=True)
+                _pip(["--upgrade", _source()] if old else [_source()], constraints, no_deps=True)
             if rest := [line for line in _lines() if not _has(line)]:
                 _pip(rest, constraints)
     except (subprocess.CalledProcessError, RuntimeError, OSError, ImportError, ValueError) as problem:
@@ -88,8 +99,29 @@ def ensure_core() -> None:
             f"the packages could not be installed ({_reason(problem)}); check the connection to the internet and its "
             "proxy, see the Python console for what pip said, then click again: what is there already is kept"
         ) from problem
+    if is_too_old():
+        raise InstallError(
+            f"napari-resmed {importlib.metadata.version('napari-resmed')} is still older than this module; install it "
+            "from the source tree that the module came from, or take the module that came with the package"
+        )
     if left := missing():
         raise InstallError(f"{_name(left[0])} is still missing after the installation; restart Slicer and click again")
+    if old and "napari_resmed.engine.client" in sys.modules:
+        raise InstallError("napari-resmed was brought up to date; restart Slicer, which has loaded the older one")
+
+
+def _spoken() -> int:
+    """What the core that is there can be asked for; 0 where it does not say so. Read from its file, not imported."""
+    importlib.invalidate_caches()
+    found = importlib.util.find_spec("napari_resmed")
+    if found is None or found.origin is None:
+        return 0
+    try:
+        text = (Path(found.origin).parent / "engine" / "__init__.py").read_text(encoding="utf-8")
+    except OSError:
+        return 0
+    said = re.search(r"^PROTOCOL = (\d+)$", text, re.MULTILINE)
+    return int(said[1]) if said else 0
 
 
 def _lines() -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,9 @@ import vtk
 from napari_resmed.errors import InputError
 from napari_resmed.io.slicer_terms import codes_of
 from napari_resmed.labels import Label, LabelMap, LabelSet, smallest_integer_type
-from ResMedLib.volumes import Source
+from ResMedLib.volumes import Source, joined, source_of
 
-__all__ = ["labels_of", "reference_of", "values_of"]
+__all__ = ["labels_of", "lying_on", "reference_of", "values_of"]
 
 
 def labels_of(segmentation: Any, source: Source, values: dict[str, int]) -> tuple[LabelMap, list[str]]:
@@ -27,7 +29,7 @@ def labels_of(segmentation: Any, source: Source, values: dict[str, int]) -> tupl
     segmentation:
         Of the scene; not changed.
     source:
-        Over which volume it was painted.
+        Over which volume it was painted; see :func:`lying_on`.
     values:
         Label value of every segment's name, the same for all that is learnt from together; see :func:`values_of`.
 
@@ -59,6 +61,34 @@ def labels_of(segmentation: Any, source: Source, values: dict[str, int]) -> tupl
         raise InputError("nothing is painted over the volume; paint segments on it, or choose the volume they lie on")
     notes = [f"segments overlap in {twice} voxels, where the later one counts"] if twice else []
     return LabelMap(labels, source.volume.affine, "zyx", labels=LabelSet(tuple(known.values()))), notes
+
+
+@contextmanager
+def lying_on(segmentation: Any, volumes: Sequence[Any]) -> Iterator[Source]:
+    """Volumes as the channels of one; where there is none, one without meaning on the segmentation's own grid.
+
+    That one is in the scene within this alone.
+
+    Raises
+    ------
+    InputError
+        If the volumes cannot be joined, or the segmentation has no grid of its own.
+    """
+    if volumes:
+        yield joined([source_of(node) for node in volumes])
+        return
+    extent = slicer.vtkSegmentation.EXTENT_REFERENCE_GEOMETRY
+    geometry = segmentation.GetSegmentation().DetermineCommonLabelmapGeometry(extent, None)
+    empty = slicer.vtkOrientedImageData()
+    if not geometry or not slicer.vtkSegmentationConverter.DeserializeImageGeometry(geometry, empty, True):
+        raise InputError("the segmentation has no voxels of its own; choose the volume it lies over")
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "ResMed grid")
+    try:
+        node.SetAndObserveTransformNodeID(segmentation.GetTransformNodeID())
+        slicer.modules.segmentations.logic().CreateLabelmapVolumeFromOrientedImageData(empty, node)
+        yield source_of(node)
+    finally:
+        _remove(node, node.GetDisplayNode())
 
 
 def values_of(segmentations: list[Any]) -> dict[str, int]:
@@ -108,11 +138,14 @@ def _export(node: Any, ids: list[str], source: Source) -> np.ndarray:
         whole = np.array(slicer.util.arrayFromVolume(label_node))
     finally:
         display = label_node.GetDisplayNode()
-        colours = display.GetColorNode() if display is not None else None
-        for node in (label_node, display, colours):
-            if node is not None:
-                slicer.mrmlScene.RemoveNode(node)
+        _remove(label_node, display, display.GetColorNode() if display is not None else None)
     return whole[tuple(slice(a, a + n) for a, n in zip(source.start, source.volume.grid_shape, strict=True))]
+
+
+def _remove(*nodes: Any) -> None:
+    for node in nodes:
+        if node is not None:
+            slicer.mrmlScene.RemoveNode(node)
 
 
 def _codes(segment: Any) -> dict[str, Any]:

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from ResMedLib.cases import TrainCase, add_case, cases_of, remove_case
+from ResMedLib.only_painted import is_only_painted, say_only_painted
 from ResMedLib.progress import ProgressArea
 
 __all__ = ["PaintedSource"]
 
 
 class PaintedSource:
-    """Segmentations over volumes, one or several cases; and what is unpainted in them.
+    """Segmentations over volumes, one or several cases; and what is unpainted in each of them.
 
     Parameters
     ----------
@@ -34,8 +35,13 @@ class PaintedSource:
         self._rows: list[str] = []
         self._views: list[str] = []
         self._seen = ""  # the segmentation that was last proposed for
+        self._brought = ""  # the volume that it brought
+        self._showing = False
         self.ui.addCaseButton.connect("clicked()", self.add)
         self.ui.removeCaseButton.connect("clicked()", self.remove)
+        self.ui.casesList.connect("itemClicked(QListWidgetItem*)", self.show_selected)
+        self.ui.casesList.connect("itemActivated(QListWidgetItem*)", self.show_selected)
+        self.ui.onlyPaintedCheckBox.connect("toggled(bool)", self.say_only_painted)
         self.ui.segmentationSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._propose)
         self.ui.completeSliceButton.connect("clicked()", self.mark_slice)
         self.ui.completePaintedButton.connect("clicked()", self.mark_painted)
@@ -54,28 +60,34 @@ class PaintedSource:
     def refresh(self) -> None:
         """Fit what can be clicked to what is chosen, and the list to the scene."""
         parameters = self._host.parameters
-        chosen = parameters is not None and None not in (parameters.segmentation, parameters.trainVolume)
+        segmentation = parameters.segmentation if parameters is not None else None
+        chosen = self._is_chosen()
         self.ui.addCaseButton.enabled = chosen
         kept = cases_of(self._host.parameter_node) if self._host.parameter_node is not None else []
-        rows = [
-            f"{case.segmentation.GetName()} over {' + '.join(volume.GetName() for volume in case.volumes)}"
-            for case in kept
-        ]
+        rows = [_row(case) for case in kept]
         # Filled anew only where it changed: the selected row stays.
         if rows != self._rows:
+            row = self.ui.casesList.currentRow if len(rows) == len(self._rows) else -1
             self._rows = rows
             self.ui.casesList.clear()
-            for row in rows:
-                self.ui.casesList.addItem(row)
+            for text in rows:
+                self.ui.casesList.addItem(text)
+            self.ui.casesList.currentRow = row
         self.ui.removeCaseButton.enabled = bool(kept)
-        self.ui.completeSlices.visible = parameters is not None and parameters.onlyPainted
+        only_painted = segmentation is not None and is_only_painted(segmentation)
+        self._showing = True
+        self.ui.onlyPaintedCheckBox.enabled = segmentation is not None
+        self.ui.onlyPaintedCheckBox.checked = only_painted
+        self._showing = False
+        self.ui.completeSlices.visible = only_painted
         self.ui.completeSliceButton.enabled = self.ui.completePaintedButton.enabled = chosen
-        if chosen and parameters.onlyPainted and self._host.has_core:
+        if chosen and only_painted and self._host.has_core:
             self._refresh_slices()
 
     def take(self, parameters: Any) -> None:
         """Other choices are about to be shown, of a scene that was opened: they stay as they were saved."""
         self._seen = parameters.segmentation.GetID() if parameters.segmentation is not None else ""
+        self._brought = ""
 
     def add(self) -> None:
         """Keep the chosen segmentation and volumes as a case."""
@@ -86,6 +98,24 @@ class PaintedSource:
         """Forget the case that is selected."""
         remove_case(self._host.parameter_node, self.ui.casesList.currentRow)
         self.refresh()
+
+    def show_selected(self, _: Any = None) -> None:
+        """Choose what the selected case is made of, to look at it or to say something of it."""
+        kept, row = cases_of(self._host.parameter_node), self.ui.casesList.currentRow
+        if 0 <= row < len(kept):
+            case, chosen = kept[row], self._host.parameters
+            self._seen = case.segmentation.GetID()  # nothing is to be proposed for it
+            chosen.segmentation = case.segmentation
+            volumes = [*case.volumes, None, None, None, None]
+            chosen.trainVolume, chosen.trainChannel2, chosen.trainChannel3, chosen.trainChannel4, *_ = volumes
+            self.refresh()
+
+    def say_only_painted(self, only_painted: bool) -> None:
+        """Whether what is not painted in the chosen segmentation is unknown."""
+        parameters = self._host.parameters
+        if not self._showing and parameters is not None and parameters.segmentation is not None:
+            say_only_painted(parameters.segmentation, only_painted)
+            self.refresh()
 
     def mark_slice(self) -> None:
         """The slice that the chosen view shows is complete; once more takes the mark away."""
@@ -126,20 +156,28 @@ class PaintedSource:
         from ResMedLib.parameters import IMAGES
         from ResMedLib.train import train
 
-        chosen = self._host.parameters
-        options |= {"only_painted": chosen.onlyPainted, "synthetic": IMAGES[chosen.images]}
-        return train(self._cases(), name, hear, **options)
+        return train(self._cases(), name, hear, synthetic=IMAGES[self._host.parameters.images], **options)
 
     def _cases(self) -> list[TrainCase]:
         """The cases that are kept; while there is none, what is chosen."""
-        parameters, node = self._host.parameters, self._host.parameter_node
-        if parameters is None:
+        node = self._host.parameter_node
+        if node is None:
             return []
-        chosen = None not in (parameters.segmentation, parameters.trainVolume)
-        return cases_of(node) or ([self._chosen()] if chosen else [])
+        return cases_of(node) or ([self._chosen()] if self._is_chosen() else [])
+
+    def _is_chosen(self) -> bool:
+        """Whether the choices are a case: without a volume where training paints images."""
+        from ResMedLib.parameters import IMAGES
+
+        chosen = self._host.parameters
+        if chosen is None or chosen.segmentation is None:
+            return False
+        return chosen.trainVolume is not None or IMAGES[chosen.images] is not None
 
     def _chosen(self) -> TrainCase:
         chosen = self._host.parameters
+        if chosen.trainVolume is None:
+            return TrainCase(chosen.segmentation, ())
         further = (chosen.trainChannel2, chosen.trainChannel3, chosen.trainChannel4)
         return TrainCase(chosen.segmentation, (chosen.trainVolume, *(one for one in further if one is not None)))
 
@@ -147,11 +185,12 @@ class PaintedSource:
         if not self._host.ensure_core():
             return
         from napari_resmed.errors import ResMedError
-        from ResMedLib.volumes import source_of
+        from ResMedLib.painted import lying_on
 
-        parameters = self._host.parameters
+        case = self._chosen()
         try:
-            self._progress.say(change(parameters.segmentation, source_of(parameters.trainVolume)))
+            with lying_on(case.segmentation, case.volumes[:1]) as source:
+                self._progress.say(change(case.segmentation, source))
         except ResMedError as problem:
             self._progress.say(f"{problem}.")
         self.refresh()
@@ -172,7 +211,7 @@ class PaintedSource:
         self.ui.completeSlicesLabel.text = said if marked else "Mark slices on which nothing is left to paint."
 
     def _propose(self, _: Any = None) -> None:
-        """The volume a segmentation was drawn over, and the model that made it, if one did."""
+        """The volume a segmentation was drawn over, if any, and the model that made it, if one did."""
         node, parameters = self.ui.segmentationSelector.currentNode(), self._host.parameters
         if node is None or parameters is None or node.GetID() == self._seen or not self._host.has_core:
             return
@@ -183,8 +222,19 @@ class PaintedSource:
         from ResMedLib.segmentations import made_by
 
         reference = reference_of(node)
-        if reference is not None:
+        shown = parameters.trainVolume
+        # What the segmentation before brought is not this one's; what the person chose may be.
+        if reference is not None or (shown is not None and shown.GetID() == self._brought):
+            if reference is not shown:
+                # Of another patient, they would be learnt from as this one's where their grids are equal.
+                parameters.trainChannel2 = parameters.trainChannel3 = parameters.trainChannel4 = None
             parameters.trainVolume = reference
+            self._brought = reference.GetID() if reference is not None else ""
         model = made_by(node).get("model", "")
         if model:
             self._propose_base(model)
+
+
+def _row(case: TrainCase) -> str:
+    over = f"over {' + '.join(volume.GetName() for volume in case.volumes)}" if case.volumes else "without an image"
+    return f"{case.segmentation.GetName()} {over}" + (", only paint" if is_only_painted(case.segmentation) else "")

@@ -45,7 +45,6 @@ class Parameters:
     trainChannel2: Image
     trainChannel3: Image
     trainChannel4: Image
-    onlyPainted: bool = False
     images: Annotated[str, Choice(list(IMAGES))] = "as they are"
     base: str
     newModel: str
@@ -53,5 +52,9 @@ class Parameters:
     care: Annotated[str, Choice(CARES)] = "normal"
 
     classVolume: Image
+    classChannel2: Image
+    classChannel3: Image
+    classChannel4: Image
+    classFrame: Annotated[int, WithinRange(-1, 1_000_000)] = -1
     classModel: str
     explain: bool = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ResMedLib.input_volumes import InputVolumes
 from ResMedLib.model_list import ModelList
 from ResMedLib.progress import ProgressArea
 
@@ -25,20 +26,29 @@ class SegmentPanel:
 
     def __init__(self, host: Any, progress: ProgressArea) -> None:
         self._host, self._progress = host, progress
-        self.ui = host.ui
-        self.models = ModelList(host, self.ui.modelComboBox, self.ui.modelNote, "model", _models, none=NO_MODEL)
+        self.ui = ui = host.ui
+        self.models = ModelList(host, ui.modelComboBox, ui.modelNote, "model", _models, none=NO_MODEL)
+        self.inputs = InputVolumes(
+            host,
+            self.models,
+            ui.modelComboBox,
+            (ui.frameLabel, ui.frameSpinBox),
+            (
+                (ui.channel2Label, ui.channel2Selector),
+                (ui.channel3Label, ui.channel3Selector),
+                (ui.channel4Label, ui.channel4Selector),
+            ),
+            ("volume", "frame", "channel2", "channel3", "channel4"),
+        )
         self.ui.applyButton.connect("clicked()", self.apply)
         self.ui.batchApplyButton.connect("clicked()", self.apply_to_folder)
-        self.ui.modelComboBox.connect("currentIndexChanged(int)", self._on_model)
 
     def refresh(self) -> None:
         """Fit what can be clicked to what is chosen."""
         parameters, running = self._host.parameters, self._progress.is_running
         self.ui.applyButton.enabled = not running and parameters is not None and parameters.volume is not None
         self.ui.batchApplyButton.enabled = not running
-        frames = self._frames()
-        self.ui.frameLabel.visible = self.ui.frameSpinBox.visible = frames > 1
-        self._show_channels()
+        self.inputs.refresh()
 
     def apply(self) -> None:
         """Segment the chosen volume."""
@@ -46,8 +56,8 @@ class SegmentPanel:
             return
         from ResMedLib.segment import segment
 
-        nodes, model, options = self._nodes(), self.models.folder, self._options()
-        frame = self._host.parameters.frame if self._frames() > 1 else -1
+        nodes = [node for node in self.inputs.nodes if node is not None]
+        model, frame, options = self.models.folder, self.inputs.frame, self._options()
         self._progress.run(lambda hear: segment(nodes, model, hear, frame=frame, **options), _made)
 
     def apply_to_folder(self) -> None:
@@ -58,12 +68,6 @@ class SegmentPanel:
         folder = self._host.logic.segment_folder
         self._progress.run(lambda hear: folder(item, model, hear, **options), _made_many, _left_of_many)
 
-    def _nodes(self) -> list[Any]:
-        """The chosen volumes, as many as the model has channels."""
-        parameters = self._host.parameters
-        chosen = [parameters.volume, parameters.channel2, parameters.channel3, parameters.channel4]
-        return [chosen[0], *(node for node in chosen[1 : self._channels()] if node is not None)]
-
     def _options(self) -> dict[str, Any]:
         parameters = self._host.parameters
         return {
@@ -72,35 +76,6 @@ class SegmentPanel:
             "tta": parameters.mirrored,
             "uncertainty": parameters.uncertainty,
         }
-
-    def _channels(self) -> int:
-        model = self.models.chosen
-        return len(model.channels) if model is not None else 1
-
-    def _frames(self) -> int:
-        parameters = self._host.parameters
-        if parameters is None or parameters.volume is None or not self._host.has_core:
-            return 1
-        from ResMedLib.volumes import frames_of
-
-        return frames_of(parameters.volume)
-
-    def _on_model(self, _: int = 0) -> None:
-        self._show_channels()
-
-    def _show_channels(self) -> None:
-        """A choice for every further channel the model has, named as the model names it."""
-        model = self.models.chosen
-        names = list(model.channels) if model is not None else []
-        rows = (
-            (self.ui.channel2Label, self.ui.channel2Selector),
-            (self.ui.channel3Label, self.ui.channel3Selector),
-            (self.ui.channel4Label, self.ui.channel4Selector),
-        )
-        for place, (label, selector) in enumerate(rows, 1):
-            label.visible = selector.visible = place < len(names)
-            if place < len(names):
-                label.text = f"{names[place]}:"
 
 
 def _models() -> list[Any]:

@@ -202,7 +202,7 @@ def _decide(
     if isinstance(data, str | Path):
         dataset, notes = read_dataset(Path(data), lonely_labels=bool(wishes.synthetic))
     else:
-        dataset, notes = join_cases(data), ()
+        dataset, notes = join_cases(data, lonely_labels=bool(wishes.synthetic)), ()
     for note in notes:
         yield Warning(note)
     facts = yield from follow(

@@ -8,6 +8,7 @@ from typing import Any
 from napari_resmed.case import Case, Dataset
 from napari_resmed.errors import InputError
 from napari_resmed.io.datasets.classes import dataset_of_classes
+from napari_resmed.io.datasets.label_maps import split_of_lonely
 from napari_resmed.labels import Label, LabelMap, LabelSet
 from napari_resmed.volume import Volume
 
@@ -16,7 +17,7 @@ __all__ = ["join_cases", "join_classes"]
 BACKGROUND = "background"
 
 
-def join_cases(cases: Sequence[Mapping[str, Any]]) -> Dataset:
+def join_cases(cases: Sequence[Mapping[str, Any]], *, lonely_labels: bool = False) -> Dataset:
     """Images and painted labels as a dataset; the label called "background" is what was painted as such.
 
     Parameters
@@ -24,6 +25,9 @@ def join_cases(cases: Sequence[Mapping[str, Any]]) -> Dataset:
     cases:
         Each with ``name, images, labels`` and, as far as they apply, the other fields of
         :class:`napari_resmed.case.Case`.
+    lonely_labels:
+        Whether labels without an image are cases, too: training paints images for them. They are not held out where
+        there are images enough to hold one out.
 
     Raises
     ------
@@ -36,13 +40,17 @@ def join_cases(cases: Sequence[Mapping[str, Any]]) -> Dataset:
     made: list[Case] = []
     known: dict[int, Label] = {}
     background: int | None = None
+    split_of_others = split_of_lonely(sum(bool(entry.get("images")) for entry in cases))
     for entry in cases:
         images, labels = tuple(entry.get("images") or ()), entry.get("labels")
         name = str(entry.get("name") or f"case {len(made) + 1}")
-        if not images or not all(isinstance(image, Volume) for image in images):
-            raise InputError(f"{name} has labels and no image; choose the image they were painted over")
         if not isinstance(labels, LabelMap):
             raise InputError(f"{name} has no labels; paint some in a Labels layer over it")
+        lonely = lonely_labels and not images
+        if not lonely and not (images and all(isinstance(image, Volume) for image in images)):
+            raise InputError(
+                f"{name} has labels and no image; choose the image they were painted over, or let training paint images"
+            )
         for label in labels.labels.completed(value for value, count in labels.counts().items() if count):
             if label.name.casefold().strip() == BACKGROUND:
                 if background not in (None, label.value):
@@ -60,23 +68,25 @@ def join_cases(cases: Sequence[Mapping[str, Any]]) -> Dataset:
         made.append(
             Case(
                 name,
-                images,
+                (labels,) if lonely else images,
                 labels,
                 annotated=None if annotated is None else tuple(int(value) for value in annotated),
                 only_painted=bool(entry.get("only_painted")),
                 complete_slices=slices,
-                split=str(entry.get("split") or ""),
+                split=str(entry.get("split") or (split_of_others if lonely else "")),
                 group=str(entry.get("group") or ""),
             )
         )
-    channels = {_channels(case): case.name for case in made}
+    pictured = [case for case in made if case.has_image]
+    channels = {_channels(case): case.name for case in pictured}
     if len(channels) > 1:
         (few, one), (many, other) = sorted(channels.items())[:2]
         raise InputError(f"{one} has {few} channels and {other} has {many}; every case needs the same images")
     if background in known:
         raise InputError(f"label {background} is background in one case and {known[background].name!r} in another")
     structures = [label for label in known.values() if label.value != background]
-    return Dataset(tuple(made), LabelSet(tuple(structures)), _names(made[0]), background)
+    named = _names(pictured[0]) if pictured else ("image",)
+    return Dataset(tuple(made), LabelSet(tuple(structures)), named, background)
 
 
 def join_classes(cases: Sequence[Mapping[str, Any]]) -> Dataset:

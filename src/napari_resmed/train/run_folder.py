@@ -186,7 +186,7 @@ class RunFolder:
         folder = self.path / "cases"
         folder.mkdir(exist_ok=True)
         images = []
-        for channel, image in enumerate(case.images):
+        for channel, image in enumerate(case.images if case.has_image else ()):
             if isinstance(image, Volume):
                 path = folder / f"{number:05d}_{channel:04d}.nii"
                 write(image, path)
@@ -200,6 +200,8 @@ class RunFolder:
             labels = path
         elif labels is not None:
             labels = labels.resolve()
+        if not case.has_image and labels is not None:
+            images.append(labels)  # it stands in the image's place here, too
         return replace(case, images=tuple(images), labels=labels)
 
 

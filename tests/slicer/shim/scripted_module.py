@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 import unittest
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,6 +29,7 @@ class ScriptedLoadableModule:
 class ScriptedLoadableModuleWidget:
     def __init__(self, parent: Any = None) -> None:
         super().__init__()
+        self.moduleName = type(self).__name__.removesuffix("Widget")
         self.parent = parent or SimpleNamespace(isEntered=True)
         self.layout = SimpleNamespace(addWidget=lambda widget: None)
 
@@ -38,6 +41,14 @@ class ScriptedLoadableModuleWidget:
 
     def cleanup(self) -> None:
         pass
+
+    def onReload(self) -> None:
+        """As slicer.util.reloadScriptedModule: the file anew, then the end of the panel there was; no new one here."""
+        spec = importlib.util.spec_from_file_location(self.moduleName, MODULE / f"{self.moduleName}.py")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[self.moduleName] = module
+        spec.loader.exec_module(module)
+        self.cleanup()
 
 
 class ScriptedLoadableModuleLogic:

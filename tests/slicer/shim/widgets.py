@@ -32,7 +32,7 @@ CLASSES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "QDoubleSpinBox": ({"value": 0.0}, ("valueChanged(double)",)),
     "QProgressBar": ({"value": 0, "maximum": 100}, ()),
     "QComboBox": ({"currentIndex": -1}, ("currentIndexChanged(int)",)),
-    "QListWidget": ({"currentRow": -1}, ()),
+    "QListWidget": ({"currentRow": -1}, ("itemClicked(QListWidgetItem*)", "itemActivated(QListWidgetItem*)")),
     "qMRMLNodeComboBox": ({"nodeTypes": ()}, ("currentNodeChanged(vtkMRMLNode*)",)),
     "qMRMLSubjectHierarchyComboBox": ({}, ()),
 }
@@ -87,6 +87,12 @@ class Widget:
         assert self.enabled, f"{self.name} cannot be clicked"
         self.emit("clicked()")
 
+    def click_row(self, row: int) -> None:
+        """What a person does to a list."""
+        assert 0 <= row < len(self.texts)
+        self.currentRow = row
+        self.emit("itemClicked(QListWidgetItem*)", None)
+
     def setMRMLScene(self, scene: Any) -> None:
         assert self.class_name == "qMRMLWidget"
 
@@ -102,6 +108,8 @@ class Widget:
         self.texts.clear()
         if self.class_name == "QComboBox":
             self.currentIndex = -1
+        else:
+            self.currentRow = -1
 
     def currentNode(self) -> Any:
         assert self.class_name == "qMRMLNodeComboBox"

@@ -14,7 +14,7 @@ from napari_resmed.io.datasets.pairing import by_stem
 from napari_resmed.io.files import read
 from napari_resmed.labels import LabelMap
 
-__all__ = ["add_lonely", "find"]
+__all__ = ["add_lonely", "find", "split_of_lonely"]
 
 # With fewer images than this none of them could be held out and another be learnt from.
 _FEW_IMAGES = 2
@@ -48,7 +48,7 @@ def add_lonely(found: Found, folder: Path) -> Found:
     files, _ = by_stem(place)
     paired = {case.labels for case in found.cases}
     names = {case.name for case in found.cases}
-    split = "train" if sum(case.labels is not None for case in found.cases) >= _FEW_IMAGES else ""
+    split = split_of_lonely(sum(case.labels is not None for case in found.cases))
     lonely = [
         Case(f"{name} (labels)" if name in names else name, (path,), path, split=split)
         for name, path in sorted(files.items())
@@ -59,6 +59,11 @@ def add_lonely(found: Found, folder: Path) -> Found:
     notes = [note for note in found.notes if not note.startswith("labels without an image")]
     notes.append(f"{len(lonely)} label maps have no image: training paints images for them")
     return replace(found, cases=(*found.cases, *lonely), notes=tuple(notes))
+
+
+def split_of_lonely(pictured: int) -> str:
+    """The split of label maps without an image beside so many cases that have one: those are what is held out."""
+    return "train" if pictured >= _FEW_IMAGES else ""
 
 
 def _is_label_map(path: Path) -> bool:
