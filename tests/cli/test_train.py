@@ -74,6 +74,7 @@ class TestTrain:
         document = done.json
         assert document.keys() >= {"model", "best_metric", "history", "seconds", "plan"}
         assert document["model"] == str(tmp_path / "mine")
+        assert (document["stopped"], document["little"]) == (False, "")
         assert [entry["step"] for entry in document["history"]] == [10, 20, 30]
         assert document["plan"]["steps"] == 30
         assert load_model(tmp_path / "mine").labels.values == (1, 5)

@@ -136,6 +136,32 @@ class TestOtherData:
         assert "two classes: tall/twin.png (tall) and wide/0.png (wide)" in left["wide/0.png"]
         assert dict(done.plan["left_out"]).keys() == {"wide/broken.png", "tall/twin.png", "wide/0.png"}
 
+    def test_the_same_image_is_on_one_side(self, tmp_path: Path) -> None:
+        pictures = [picture(number % 2, number // 2) for number in range(16)]
+        lines = ["path,class,split"]
+        for name, number, split in [
+            *((f"a{n}", n, "") for n in range(12)),
+            *((f"b{n}", n, "") for n in range(6)),  # under another name
+            *((f"t{n}", n, "test") for n in (10, 11, 12, 13)),
+            *((f"g{n}", n, "train") for n in (12, 14)),
+        ]:
+            sitk.WriteImage(sitk.GetImageFromArray(pictures[number]), str(tmp_path / f"{name}.png"))
+            lines.append(f"{name}.png,{('wide', 'tall')[number % 2]},{split}")
+        (tmp_path / "cases.csv").write_text("\n".join(lines))
+        said, done = run(tmp_path / "cases.csv", tmp_path / "model", {"steps": 2, "batch": 2})
+        learnt, held = ({name[1:] for name in done.plan[key]} for key in ("training", "held_out"))
+        assert held
+        assert not learnt & held
+        assert dict(done.plan["left_out"]) == {
+            f"a{n}.png": f"it holds the same image as t{n}.png, which is in the test split" for n in (10, 11)
+        }
+        assert not {name for key in ("training", "held_out") for name in done.plan[key] if name[0] == "t"}
+        told = [event.message for event in said if isinstance(event, Warning)]
+        assert sum("stay together, learnt from or held out" in message for message in told) == 6
+        assert next(message for message in told if "a test on them flatters" in message).startswith(
+            "t12.png and g12.png hold"
+        )
+
     def test_unusual_ones_are_listed_and_used(self, tmp_path: Path) -> None:
         data = write_folders(tmp_path / "data", 12)
         picture_of = sitk.GetImageFromArray(255 - picture(0, 500))

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from napari_resmed.events import Event, Metric
-from napari_resmed.jobs.training import STOP, run_loop, told
+from napari_resmed.events import Event, Metric, Warning
+from napari_resmed.jobs.training import LEFT_OUT_TOLD, STOP, run_loop, told, told_left_out
 from napari_resmed.train.loop import Checked
 
 
@@ -30,3 +30,12 @@ class TestRunLoop:
         assert end.value.value is True
         assert events == [Metric("mean Dice", 0.5, 10), Metric("Dice a", 0.4, 10), Metric("Dice c", 0.6, 10)]
         assert closed == [True]
+
+
+def test_of_thousands_that_are_left_out_a_few_are_told_of() -> None:
+    left_out = [(f"case{number}", "it has no labels") for number in range(10_000)]
+    events = list(told_left_out(left_out))
+    assert events[0] == Warning("case0 is left out: it has no labels")
+    assert len(events) == LEFT_OUT_TOLD + 1
+    assert events[-1] == Warning("9900 more cases are left out; the plan lists them under 'left_out'")
+    assert len(list(told_left_out(left_out[:LEFT_OUT_TOLD]))) == LEFT_OUT_TOLD

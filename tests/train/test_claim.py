@@ -9,7 +9,7 @@ import pytest
 
 from napari_resmed.errors import InputError
 from napari_resmed.train.claim import LOOK_SECONDS, claim, is_claimed
-from napari_resmed.train.own_trainings import is_unfinished, last_unfinished, run_of
+from napari_resmed.train.own_trainings import forget_training, is_unfinished, last_unfinished, run_of
 from napari_resmed.train.run_folder import RunFolder
 
 
@@ -75,3 +75,15 @@ def test_what_runs_elsewhere_is_not_offered_to_be_resumed(own_models: Path) -> N
     assert (is_unfinished("mine"), last_unfinished()) == (True, "mine")
     with claim(run):
         assert (is_unfinished("mine"), last_unfinished()) == (False, "")
+
+
+def test_what_is_left_of_a_removed_models_training_goes_with_it(own_models: Path) -> None:
+    run = run_of("mine")
+    run.begin()
+    (run.path / "cases").mkdir()
+    with claim(run):
+        forget_training(own_models / "mine")
+        assert run.path.is_dir()
+    forget_training(own_models / "mine")
+    assert not run.path.exists()
+    forget_training(own_models / "mine")  # nothing there is fine

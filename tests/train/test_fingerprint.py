@@ -81,11 +81,28 @@ class TestSummary:
         assert facts.left_out[0].reason == "its file x.nii.gz is missing"
         assert "/" not in json.dumps(facts.to_json())
 
-    def test_the_test_part_is_not_opened(self) -> None:
-        missing = Case("t", (Path("no/such.nii"),), split="test")
-        facts = look(Dataset((blob(0), blob(1), missing)))
-        assert len(facts.cases) == 2
-        assert facts.left_out == ()
+    def test_of_the_test_part_nothing_is_learnt(self) -> None:
+        missing, other = Case("t", (Path("no/such.nii"),), split="test"), replace(blob(2), split="test")
+        seen: list[tuple[int, int]] = []
+        facts = look(Dataset((blob(0), blob(1), missing, other)), seen)
+        assert seen[-1] == (4, 4)
+        assert facts == look(Dataset((blob(0), blob(1))))
+
+    def test_what_holds_an_image_of_the_test_part(self) -> None:
+        twin, test = replace(blob(1), name="twin"), replace(blob(1), name="t", split="test", labels=None)
+        dataset = Dataset((blob(0), twin, blob(2), test))
+        facts = look(dataset)
+        (left,) = facts.left_out
+        assert (left.case, left.kind) == ("twin", "test")
+        assert left.reason == "it holds the same image as t, which is in the test split"
+        assert (facts.same_images, facts.notes) == ((), ())
+        assert [case.name for case in usable(dataset, facts).cases] == ["case0", "case2", "t"]
+        given = look(Dataset((blob(0), replace(twin, split="train"), test)))
+        assert given.left_out == ()
+        assert given.same_images == (("twin", "t"),)
+        assert given.notes[0].startswith("twin and t hold the same image though")
+        with pytest.raises(InputError, match="twin: it holds the same image as t"):
+            look(Dataset((twin, test)))
 
     def test_the_same_image_twice(self) -> None:
         facts = look(Dataset((blob(0), blob(1), replace(blob(0), name="copy"))))

@@ -304,6 +304,16 @@ class TestWhoIsHeldOut:
         plan = make_plan("new", dataset, same, None, Wishes(device="cpu"))
         assert {held, *others[:4]} <= set(plan.training) or {held, *others[:4]} <= set(plan.held_out)
 
+    def test_of_a_patient_of_the_test_split_nothing_is_learnt(self) -> None:
+        dataset, facts = situation(count=10)
+        test = Case("t", (Path("t.nii"),), split="test", group="P")
+        same = replace(facts, same_images=(("case1", "t"),))
+        made = (replace(dataset.cases[0], group="P", split="train"), *dataset.cases[1:], test)
+        with pytest.raises(InputError, match="given to test and train"):
+            make_plan("new", replace(dataset, cases=made), same, None, Wishes(device="cpu"))
+        plan = make_plan("new", replace(dataset, cases=(*dataset.cases, test)), same, None, Wishes(device="cpu"))
+        assert not {"case1", "t"} & {*plan.training, *plan.held_out}
+
     @pytest.mark.parametrize("given", [{"count": 1}, {"count": 3, "groups": "one patient"}])
     def test_a_block_of_each_image_of_a_single_patient(self, given: dict) -> None:
         plan = plan_of(**given)

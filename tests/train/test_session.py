@@ -9,7 +9,7 @@ import torch
 from napari_resmed.prepare.grid import UNKNOWN
 from napari_resmed.train.plan import Plan
 from napari_resmed.train.run_folder import RunFolder
-from napari_resmed.train.session import SPLIT_KEPT, WATCHED, Session
+from napari_resmed.train.session import WATCHED, Session
 from tests.train.small import STILL, dataset, finish, little_plan
 
 
@@ -47,7 +47,7 @@ class TestBatch:
         made = session(tmp_path)
         for step in range(6):
             made.batch(step)
-        assert set(made.store._kept) == {0, 1, 2}
+        assert made.store.in_memory == {0, 1, 2}
 
     def test_ranks_share_it(self, tmp_path: Path) -> None:
         whole = session(tmp_path).batch(3)
@@ -77,9 +77,10 @@ class TestHeldOut:
         assert not (out & learnt).any()
 
     def test_a_block_of_each_case_of_a_single_patient(self, tmp_path: Path) -> None:
-        count = SPLIT_KEPT + 2
+        count = 6
         names = tuple(f"case{k}" for k in range(count))
-        made = session(tmp_path, little_plan(training=names, held_out=(), augmentation=STILL), count)
+        plan = little_plan(training=names, held_out=(), augmentation=STILL, memory_mb=0.25)
+        made = session(tmp_path, plan, count)
         assert [name for name, _ in made.held_out] == list(names)
         for _ in range(2):
             for number, (_, load) in enumerate(made.held_out):
@@ -87,6 +88,8 @@ class TestHeldOut:
                 out, learnt = load(), made._case(number)
                 assert np.array_equal(np.maximum(out.target, learnt.target), whole.target)
                 assert not ((out.target != UNKNOWN) & (learnt.target != UNKNOWN)).any()
+                assert made.store.bytes_in_memory <= 0.25 * 2**20  # the parts count too
+        assert 1 < len(made.store.in_memory) < count
 
     def test_only_that_block_is_judged(self, tmp_path: Path) -> None:
         made = session(tmp_path, little_plan(training=("case0",), held_out=()), 1)
@@ -101,9 +104,9 @@ class TestJudging:
         made = session(tmp_path, little_plan(training=("case0",), held_out=("case1", "case2", "case3")))
         made.watched = 1
         finish(made.check(made.network()))
-        assert set(made.store._kept) == {1}
+        assert made.store.in_memory == {1}
         finish(made.judge(made.network()))
-        assert set(made.store._kept) == {1, 2, 3}
+        assert made.store.in_memory == {1, 2, 3}
 
     def test_tells_where_little_is_held_out(self, tmp_path: Path) -> None:
         made = session(tmp_path, little_plan(training=("case0",), held_out=()), 1)
@@ -113,7 +116,7 @@ class TestJudging:
         assert "is hardly a figure" in made.little()
         many = session(tmp_path / "many", little_plan(training=("case0",), held_out=("case1", "case2", "case3")))
         assert many.expects_little() == ""
-        assert not many.store._kept  # nothing was opened for it
+        assert not many.store.in_memory  # nothing was opened for it
 
     def test_takes_a_picture_of_the_first(self, tmp_path: Path) -> None:
         made = session(tmp_path)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import gc
+import os
 import threading
+import tracemalloc
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
@@ -126,6 +128,50 @@ class TestMemory:
         # Not only by its own count: nobody else holds what it let go.
         alive = sum(array.nbytes for one in seen if (array := one()) is not None)
         assert 0 < alive <= budget_mb * 2**20
+
+    def test_of_very_many_tiny_cases_all_that_python_needs_for_them_counts(self, tmp_path: Path) -> None:
+        count, budget_mb = 300, 0.2
+        (one,) = dataset(1).cases
+        tiny = replace(
+            one,
+            images=(one.images[0].with_data(one.images[0].data[:4, :4, :4]),),  # type: ignore[union-attr]
+            labels=one.labels.with_data(np.arange(64, dtype=np.uint8).reshape(4, 4, 4) % 2),  # type: ignore[union-attr]
+        )
+        many = Dataset(tuple(replace(tiny, name=f"case{number}") for number in range(count)), NAMES)
+        first = Store(many, ISO, tmp_path, budget_mb)[0]
+        assert first.nbytes * count > 2 * budget_mb * 2**20
+        for number in range(1, count):
+            os.link(tmp_path / "00000.npz", tmp_path / f"{number:05d}.npz")
+        store = Store(many, ISO, tmp_path, budget_mb)
+        tracemalloc.start()
+        try:
+            store[0]  # what the first load brings with it once and for all
+            before = tracemalloc.get_traced_memory()[0]
+            for number in range(count):
+                store[number]
+            gc.collect()
+            held = tracemalloc.get_traced_memory()[0] - before
+        finally:
+            tracemalloc.stop()
+        assert store.bytes_in_memory <= budget_mb * 2**20
+        assert 0.5 * store.bytes_in_memory < held <= budget_mb * 2**20
+
+    def test_parts_of_a_case_that_is_split_count_too(self, tmp_path: Path) -> None:
+        store = Store(dataset(4), ISO, tmp_path, 100)
+        whole = store[0].nbytes
+        training, held_out = store.halves(0)
+        assert training.image is held_out.image
+        assert store.in_memory == {0}  # not the whole beside them
+        assert whole < store.bytes_in_memory < training.nbytes + held_out.nbytes
+        assert store.halves(0)[0] is training
+        budget = 2.5 * store.bytes_in_memory
+        store = Store(dataset(4), ISO, tmp_path, budget / 2**20)
+        for number in (0, 1, 2, 3, 0):
+            store.halves(number)
+            assert store.bytes_in_memory <= budget
+        assert len(store.in_memory) > 1
+        store.assume_background(0, np.ones(training.target.shape, bool))
+        assert store.halves(0)[0] is not training
 
     def test_holds_one_however_large(self, many: Dataset, tmp_path: Path) -> None:
         store = Store(many, ISO, tmp_path, 0.001)

@@ -119,7 +119,10 @@ def remove(
     as_json: Annotated[bool, Json] = False,
 ) -> None:
     """Delete one of your own models."""
+    from napari_resmed.train.own_trainings import forget_training  # brings what no other command here needs
+
     folder = remove_model(name)
+    forget_training(folder)
     if as_json:
         print_json({"model": name, "removed": str(folder)})
     else:

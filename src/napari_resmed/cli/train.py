@@ -91,8 +91,8 @@ def train(
             raise
         raise CancelledError(f"stopped; --resume goes on with {out.name}") from problem
     if as_json:
-        document = {name: getattr(done, name) for name in ("model", "best_metric", "history", "seconds", "plan")}
-        print_json({**document, "before": done.before, "after": done.after})
+        told = ("model", "best_metric", "history", "seconds", "plan", "before", "after", "stopped", "little")
+        print_json({name: getattr(done, name) for name in told})
         return
     what, figure = ("class", "AUC") if task == "classify" else ("structure", "Dice")
     print_table(

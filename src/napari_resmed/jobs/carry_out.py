@@ -83,6 +83,8 @@ def loop_of(session: Session | ClassSession, trainer: Trainer) -> Generator[Step
     if session.plan.devices == 1:
         return trainer.run()
     trainer.save()
+    if isinstance(session, Session):
+        session.store.let_go()  # each process keeps its share of the memory
     return run_ranks(session.run, session.plan.devices)
 
 

@@ -19,7 +19,17 @@ from napari_resmed.io.datasets import read_dataset
 from napari_resmed.jobs.carry_out import Finish, best_network, loop_of, take_up, until_it_fits
 from napari_resmed.jobs.follow import follow
 from napari_resmed.jobs.train_classifier import train_classifier
-from napari_resmed.jobs.training import PLANNED, STOP, TRAINED, Training, hear_stop, run_loop, target_folder, told
+from napari_resmed.jobs.training import (
+    PLANNED,
+    STOP,
+    TRAINED,
+    Training,
+    hear_stop,
+    run_loop,
+    target_folder,
+    told,
+    told_left_out,
+)
 from napari_resmed.models.as_base import why_no_base
 from napari_resmed.models.catalogue import find_model
 from napari_resmed.models.model import Model
@@ -198,8 +208,7 @@ def _decide(
     facts = yield from follow(
         fingerprint(dataset), lambda step: Progress("Looking at the data", PLANNED * step[0] / max(1, step[1]))
     )
-    for left in facts.left_out:
-        yield Warning(f"{left.case} is left out: {left.reason}")
+    yield from told_left_out([(left.case, left.reason) for left in facts.left_out])
     for note in facts.notes:
         yield Warning(note)
     dataset = usable(dataset, facts)

@@ -20,7 +20,7 @@ from napari_resmed.io.datasets.classes import read_classes
 from napari_resmed.jobs.carry_out import Finish, best_network, loop_of, take_up, until_it_fits
 from napari_resmed.jobs.follow import follow
 from napari_resmed.jobs.search_classifier import search_classifier
-from napari_resmed.jobs.training import PLANNED, TRAINED, Training, run_loop, told
+from napari_resmed.jobs.training import PLANNED, TRAINED, Training, run_loop, told, told_left_out
 from napari_resmed.models.catalogue import find_model
 from napari_resmed.models.model import Model
 from napari_resmed.nets.backbones import ENCODER
@@ -31,7 +31,7 @@ from napari_resmed.review.quality import GOOD, judge_each
 from napari_resmed.train.classify.calibrate import fit_temperature
 from napari_resmed.train.classify.card import class_card
 from napari_resmed.train.classify.checkpoint import read_checkpoint, recognise_resnet, take_weights
-from napari_resmed.train.classify.images import prepare_images
+from napari_resmed.train.classify.images import Images, prepare_images
 from napari_resmed.train.classify.make_plan import Start, Usable, make_class_plan, smaller_batch
 from napari_resmed.train.classify.monais import PREFIX
 from napari_resmed.train.classify.plan import ClassPlan
@@ -43,6 +43,7 @@ from napari_resmed.train.from_viewer import join_classes
 from napari_resmed.train.loop import AstrayError, Trainer
 from napari_resmed.train.make_plan import Wishes
 from napari_resmed.train.run_folder import RunFolder
+from napari_resmed.train.same_images import kept_for_test, notes_of_same, patients_of
 
 __all__ = ["train_classifier"]
 
@@ -166,16 +167,20 @@ def _decide(
             prepare_images(dataset, view.preparation, view.patch, view.fit, run.prepared),
             lambda share: Progress("Preparing the images", PLANNED * share),
         )
-        for case, why in images.left_out:
-            yield Warning(f"{case} is left out: {why}")
+        usable, dataset, of_same = _on_one_side(dataset, images)
+        if images.same:
+            run.keep_dataset(dataset)
+        yield from told_left_out(usable.left_out)
+        for note in of_same:
+            yield Warning(note)
         start = None if base is None else Start(base.name, base.arguments, base.network)
-        usable = Usable(images.names, images.left_out)
         plan = make_class_plan(name, dataset, usable, view, start, wishes, kind, fold)
         if changes:
             plan = ClassPlan.from_json({**plan.to_json(), **changes})
             _check_against(dataset, plan)
         said = zip(images.names, judge_each(images.looks), strict=True)
-        plan = replace(plan, unusual=tuple((case, words) for case, words in said if words != GOOD))
+        used = {*plan.training, *plan.held_out}
+        plan = replace(plan, unusual=tuple((case, words) for case, words in said if case in used and words != GOOD))
         taken: tuple[str, ...] = ()
         if base is not None:
             taken = _start_from(plan, base, run)
@@ -193,6 +198,19 @@ def _decide(
     for note in taken:
         yield Started(note)
     return plan, dataset
+
+
+def _on_one_side(dataset: Dataset, images: Images) -> tuple[Usable, Dataset, list[str]]:
+    """What can be used, the data set with cases of one image as one patient's, and what is to be said of those."""
+    of = {case.name: case for case in dataset.cases}
+    tested = kept_for_test([of[name] for name in images.names], images.same)
+    names = tuple(name for name in images.names if name not in tested)
+    same = tuple(left for members in images.same if len(left := tuple(n for n in members if n not in tested)) > 1)
+    kept = [of[name] for name in names]
+    patients = patients_of(kept, same)
+    joined = tuple(replace(case, group=patients.get(case.name, case.group)) for case in dataset.cases)
+    usable = Usable(names, (*images.left_out, *tested.items()))
+    return usable, replace(dataset, cases=joined), notes_of_same(kept, same)
 
 
 def _view_of(view: View, base: _Base | None, dataset: Dataset) -> View:

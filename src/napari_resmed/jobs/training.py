@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from napari_resmed.errors import InputError
-from napari_resmed.events import Event, Metric, Progress
+from napari_resmed.events import Event, Metric, Progress, Warning
 from napari_resmed.models.catalogue import own_models_folder
 from napari_resmed.train.loop import AstrayError, Checked, Stepped
 
-__all__ = ["PLANNED", "STOP", "TRAINED", "Training", "hear_stop", "run_loop", "target_folder", "told"]
+__all__ = ["PLANNED", "STOP", "TRAINED", "Training", "hear_stop", "run_loop", "target_folder", "told", "told_left_out"]
 
 # What a runner may send into the job to end it early with the best that was reached.
 STOP = "stop"
@@ -23,6 +23,8 @@ STOP = "stop"
 PLANNED, TRAINED = 0.05, 0.95
 # Events of the loop are told no more often than this: a person reads no faster, and a message costs time.
 TELL_SECONDS = 0.25
+# Cases that are left out are told of one by one up to so many; nobody reads thousands.
+LEFT_OUT_TOLD = 100
 
 
 @dataclass(frozen=True)
@@ -141,3 +143,17 @@ def told(look: Checked, names: Sequence[str], figure: str) -> Iterator[Event]:
     for name, value in zip(names, look.figures, strict=True):
         if value is not None:
             yield Metric(f"{figure} {name}", value, look.step)
+
+
+def told_left_out(left_out: Sequence[tuple[str, str]]) -> Iterator[Event]:
+    """Which cases are left out, and why; of many, how many more.
+
+    Parameters
+    ----------
+    left_out:
+        Name of each, and the reason.
+    """
+    for case, reason in left_out[:LEFT_OUT_TOLD]:
+        yield Warning(f"{case} is left out: {reason}")
+    if len(left_out) > LEFT_OUT_TOLD:
+        yield Warning(f"{len(left_out) - LEFT_OUT_TOLD} more cases are left out; the plan lists them under 'left_out'")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
@@ -17,13 +16,14 @@ from napari_resmed.io.datasets import ChannelsError, GridError, load_image, load
 from napari_resmed.io.datasets.meaning import default_name
 from napari_resmed.labels import LabelMap, count_values
 from napari_resmed.train.borders import border_contrast
-from napari_resmed.volume import Volume
+from napari_resmed.train.same_images import image_digest
 
 __all__ = ["KINDS", "CaseFacts", "Examined", "Intensities", "LeftOut", "examine", "is_named", "known_voxels"]
 
 # Why a case may be left out; "unlike" is decided among all of them.
 KINDS = (
-    "no labels", "unreadable", "grid", "channels", "values", "not finite", "constant", "empty", "dimensions", "unlike",
+    "no labels", "unreadable", "grid", "channels", "values", "not finite", "constant", "empty", "test", "dimensions",
+    "unlike",
 )  # fmt: skip
 
 # Percentiles, mean and spread need no more; they are then within a thousandth of a standard deviation.
@@ -273,7 +273,7 @@ def examine(case: Case, dataset: Dataset, samples: int = 10_000) -> Examined:
         cut_off=tuple(value for value, box in boxes.items() if _touches_edge(box, image.grid_shape)),
         has_image=case.has_image,
     )
-    return Examined(facts, None, _few(everywhere, samples), _few(inside, samples), _digest(image))
+    return Examined(facts, None, _few(everywhere, samples), _few(inside, samples), image_digest(image))
 
 
 def _out(case: Case, kind: str, reason: str) -> Examined:
@@ -383,11 +383,6 @@ def _few(samples: list[NDArray[Any]], most: int) -> NDArray[np.float32]:
         for values in samples
     )
     return np.stack([values[pick] for values, pick in zip(samples, picks, strict=True)]).astype(np.float32)
-
-
-def _digest(image: Volume) -> int:
-    voxels = np.ascontiguousarray(image.data).reshape(-1).view(np.uint8).data
-    return int.from_bytes(hashlib.blake2b(voxels, digest_size=8).digest())
 
 
 def _certain(facts: Intensities | None) -> Intensities:

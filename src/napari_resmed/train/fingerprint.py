@@ -5,20 +5,22 @@ The idea, and pooling the intensities of structures over cases, are nnU-Net's (I
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Generator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_resmed.case import Dataset
+from napari_resmed.case import Case, Dataset
 from napari_resmed.errors import InputError
+from napari_resmed.io.datasets import load_image
 from napari_resmed.labels import LabelSet
 from napari_resmed.train.case_facts import CaseFacts, Examined, Intensities, LeftOut, examine, is_named
 from napari_resmed.train.dirty import unlike_the_others
-from napari_resmed.train.split import one_side
+from napari_resmed.train.same_images import Same, find_same, image_digest, kept_for_test, notes_of_same
 
 __all__ = ["ChannelFacts", "Fingerprint", "fingerprint", "usable"]
 
@@ -82,7 +84,7 @@ class Fingerprint:
     notes:
         What a person should know though nothing was left out for it, one sentence each.
     same_images:
-        Names of cases whose images are equal, voxel for voxel.
+        Names of cases whose images are equal, voxel for voxel; those of the test split are among them.
     """
 
     name: str
@@ -99,7 +101,7 @@ class Fingerprint:
     annotated_in: Mapping[int, int]
     present_in: Mapping[int, int]
     notes: tuple[str, ...] = ()
-    same_images: tuple[tuple[str, ...], ...] = ()
+    same_images: Same = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for a file; no paths."""
@@ -159,7 +161,8 @@ def fingerprint(dataset: Dataset) -> Generator[tuple[int, int], None, Fingerprin
     Parameters
     ----------
     dataset:
-        Cases on disk or at hand; those of the split ``"test"`` are not opened.
+        Cases on disk or at hand. Of those of the split ``"test"`` the images are read, to tell that nothing is learnt
+        from the same ones, and nothing else.
 
     Yields
     ------
@@ -180,12 +183,20 @@ def fingerprint(dataset: Dataset) -> Generator[tuple[int, int], None, Fingerprin
     cases = [case for case in dataset.cases if case.split != "test"]
     if not cases:
         raise InputError(f"{_called(dataset)} has no cases to train on; it needs at least one with labels")
+    tests = [case for case in dataset.cases if case.split == "test"]
+    count = len(cases) + len(tests)
     examined = []
     samples = max(1, min(10_000, MOST_POOLED // len(cases)))
     for number, case in enumerate(cases, 1):
         examined.append(examine(case, dataset, samples))
-        yield number, len(cases)
-    return _summary(dataset, examined)
+        yield number, count
+    digests = {entry.facts.name: entry.digest for entry in examined if entry.facts}
+    for number, case in enumerate(tests, len(cases) + 1):
+        # What cannot be read is no trouble of training's.
+        with suppress(InputError):
+            digests[case.name] = image_digest(load_image(case, dataset))
+        yield number, count
+    return _summary(dataset, examined, digests)
 
 
 def usable(dataset: Dataset, facts: Fingerprint) -> Dataset:
@@ -199,9 +210,13 @@ def usable(dataset: Dataset, facts: Fingerprint) -> Dataset:
     )
 
 
-def _summary(dataset: Dataset, examined: Sequence[Examined]) -> Fingerprint:
+def _summary(dataset: Dataset, examined: Sequence[Examined], digests: Mapping[str, int]) -> Fingerprint:
     left_out = {entry.left_out.case: entry.left_out for entry in examined if entry.left_out}
     good = {entry.facts.name: entry.facts for entry in examined if entry.facts}
+    # The test split first: what belongs to it has no say in anything.
+    for name, reason in kept_for_test(_with_tests(dataset, good), find_same(digests.items())).items():
+        left_out[name] = LeftOut(name, "test", reason)
+        good.pop(name)
     _refuse_mixed_channels(dataset, left_out, len(good))
     _refuse_without_cases(dataset, list(left_out.values()), len(good))
     labels, strange = _settle_labels(dataset, list(good.values()))
@@ -219,7 +234,8 @@ def _summary(dataset: Dataset, examined: Sequence[Examined]) -> Fingerprint:
     _refuse_one_class(cases, labels)
     pooled = [entry for entry in examined if entry.facts and entry.facts.name in good]
     shapes = np.array([case.grid_shape for case in cases])
-    same = _same_images(pooled)
+    sides = _with_tests(dataset, good)
+    same = find_same((case.name, digests[case.name]) for case in sides if case.name in digests)
     return Fingerprint(
         name=dataset.name,
         labels=labels,
@@ -234,9 +250,14 @@ def _summary(dataset: Dataset, examined: Sequence[Examined]) -> Fingerprint:
         class_shares=_class_shares(cases, labels),
         annotated_in={v: sum(_is_annotated(case, v) for case in cases) for v in labels.values},
         present_in={v: sum(bool(case.voxels.get(v)) for case in cases) for v in labels.values},
-        notes=(*_notes_of_same(same, dataset, cases), *_notes(cases, labels)),
+        notes=(*notes_of_same(sides, same), *_notes(cases, labels)),
         same_images=same,
     )
+
+
+def _with_tests(dataset: Dataset, good: Collection[str]) -> list[Case]:
+    """The cases that can be used, and those of the test split."""
+    return [case for case in dataset.cases if case.name in good or case.split == "test"]
 
 
 def _settle_labels(dataset: Dataset, cases: Sequence[CaseFacts]) -> tuple[LabelSet, list[LeftOut]]:
@@ -333,32 +354,6 @@ def _channel(name: str, number: int, examined: Sequence[Examined]) -> ChannelFac
 
 def _pool(samples: Sequence[NDArray[np.float32] | None], number: int) -> NDArray[np.float32]:
     return np.concatenate([sample[number] for sample in samples if sample is not None])
-
-
-def _same_images(examined: Sequence[Examined]) -> tuple[tuple[str, ...], ...]:
-    same: dict[int, list[str]] = defaultdict(list)
-    for entry in examined:
-        if entry.facts:
-            same[entry.digest].append(entry.facts.name)
-    return tuple(tuple(names) for names in same.values() if len(names) > 1)
-
-
-def _notes_of_same(same: Sequence[Sequence[str]], dataset: Dataset, cases: Sequence[CaseFacts]) -> list[str]:
-    """What becomes of cases that hold the same image."""
-    used = {case.name for case in cases}
-    all_used = [case for case in dataset.cases if case.name in used]
-    names = [case.name for case in all_used]
-    patients = one_side(names, [case.group for case in all_used], [case.split for case in all_used], same)
-    of = dict(zip(names, patients, strict=True))
-    return [
-        f"{' and '.join(members)} hold the same image "
-        + (
-            "and stay together, learnt from or held out"
-            if len({of[name] for name in members}) == 1
-            else "and were given to both sides of the split, so its figures flatter"
-        )
-        for members in same
-    ]
 
 
 def _notes(cases: Sequence[CaseFacts], labels: LabelSet) -> tuple[str, ...]:

@@ -20,8 +20,9 @@ from napari_resmed.train.augmentation import Augmentation
 from napari_resmed.train.deformation import Deformation
 from napari_resmed.train.fingerprint import Fingerprint
 from napari_resmed.train.plan import Plan
+from napari_resmed.train.same_images import patients_of
 from napari_resmed.train.sides import side_pairs, tells_sides
-from napari_resmed.train.split import one_side, split_cases
+from napari_resmed.train.split import split_cases
 from napari_resmed.train.transfer import background_classes, channel_rows
 
 __all__ = ["CARE", "Wishes", "make_plan", "smaller", "step_multiple"]
@@ -143,12 +144,12 @@ def make_plan(name: str, dataset: Dataset, facts: Fingerprint, base: Model | Non
     arguments |= {"in_channels": len(dataset.channels), "out_channels": background + len(names)}
     batch = max(2, wishes.devices * math.ceil(2 / wishes.devices))
     used = {case.name for case in facts.cases}
-    cases = [case for case in dataset.cases if case.name in used]
-    names_of, given = [case.name for case in cases], [case.split for case in cases]
+    # Those of the test split are in neither part; with them their patients are.
+    cases = [case for case in dataset.cases if case.name in used or case.split == "test"]
     split = split_cases(
-        names_of,
-        one_side(names_of, [case.group for case in cases], given, facts.same_images),
-        given,
+        [case.name for case in cases],
+        list(patients_of(cases, facts.same_images).values()),
+        [case.split for case in cases],
         wishes.seed,
         structures={case.name: [v for v, n in case.voxels.items() if v and n] for case in facts.cases},
     )

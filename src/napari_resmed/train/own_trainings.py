@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from napari_resmed.models.catalogue import own_models_folder
 from napari_resmed.models.names import name_trouble
 from napari_resmed.train.claim import is_claimed
 from napari_resmed.train.run_folder import RunFolder
 
-__all__ = ["free_name", "is_unfinished", "last_unfinished", "run_of"]
+__all__ = ["forget_training", "free_name", "is_unfinished", "last_unfinished", "run_of"]
 
 
 def run_of(name: str) -> RunFolder:
@@ -20,6 +21,21 @@ def run_of(name: str) -> RunFolder:
 def is_unfinished(name: str) -> bool:
     """Whether there is a training of this name to go on with; one that another window is at work on is none."""
     return not name_trouble(name) and run_of(name).is_unfinished and not is_claimed(run_of(name))
+
+
+def forget_training(model: Path) -> None:
+    """Remove what a training that was stopped left beside its model: copies of its images, labels, checkpoints.
+
+    One that a program is at work on stays.
+
+    Parameters
+    ----------
+    model:
+        Folder of the model, which is gone.
+    """
+    run = RunFolder.beside(model)
+    if run.path.exists() and not is_claimed(run):
+        run.remove()
 
 
 def last_unfinished() -> str:

@@ -24,7 +24,7 @@ from napari_resmed.train.loss import segmentation_loss
 from napari_resmed.train.patches import Batch, draw_batch
 from napari_resmed.train.plan import Plan
 from napari_resmed.train.run_folder import RunFolder
-from napari_resmed.train.store import Prepared, Store, hold_out_block
+from napari_resmed.train.store import Prepared, Store
 from napari_resmed.train.together import Together
 
 __all__ = ["Session"]
@@ -35,8 +35,6 @@ WATCHED = 8
 MOST_LOOKS = 100
 # Held-out cases in which it is looked for too little before training; more are hardly ever too little.
 FEW = 2
-# Split cases that are kept as such, beside the store's budget; one is the rule.
-SPLIT_KEPT = 4
 
 
 class Session:
@@ -61,7 +59,6 @@ class Session:
         self._part = slice(rank, None, ranks)
         numbers = {name: number for number, name in enumerate(self.store.names)}
         self._learning = [numbers[name] for name in plan.training]
-        self._split: dict[int, tuple[Prepared, Prepared]] = {}
         self.held_out: list[tuple[str, Callable[[], Prepared]]]
         if plan.held_out:
             self.held_out = [(name, partial(self.store.__getitem__, numbers[name])) for name in plan.held_out]
@@ -79,9 +76,12 @@ class Session:
 
     def partly_known(self) -> Iterator[tuple[int, Prepared]]:
         """Number and case of those in which some voxels are known and others are not."""
-        for number in range(len(self.store)):
-            if (self.store[number].target == UNKNOWN).any():
-                yield number, self.store[number]
+        for number, case in enumerate(self.store.dataset.cases):
+            # Of many cases those that cannot be are not prepared for it.
+            if case.only_painted or case.annotated is not None or self.store.dataset.ignored is not None:
+                prepared = self.store[number]
+                if (prepared.target == UNKNOWN).any():
+                    yield number, prepared
 
     def batch(self, step: int) -> Batch:
         """The patches of a step that fall to this process."""
@@ -137,13 +137,7 @@ class Session:
 
     def _half(self, number: int, which: int) -> Prepared:
         """What is learnt from (0) or held out (1) of a case that is split, as there is a single patient."""
-        halves = self._split.get(number)
-        if halves is None:
-            halves = hold_out_block(self.store[number])
-            if len(self._split) >= SPLIT_KEPT:
-                self._split.clear()
-            self._split[number] = halves
-        return halves[which]
+        return self.store.halves(number)[which]
 
     def _judge(
         self, network: nn.Module, cases: Sequence[tuple[str, Callable[[], Prepared]]]

@@ -76,10 +76,10 @@ def split_cases(
     """
     patients = _patients(names, groups)
     decided = dict(zip(names, given or [""] * len(names), strict=True))
-    share = usual_share(len(patients)) if share is None else share
+    of_patient = {patient: _decided(cases, decided) for patient, cases in patients.items()}
+    share = usual_share(sum(part != "test" for part in of_patient.values())) if share is None else share
     if not 0 < share < 1:
         raise InputError(f"found a held-out share of {share}, expected more than 0 and less than 1")
-    of_patient = {patient: _decided(cases, decided) for patient, cases in patients.items()}
     learning = [patient for patient, part in of_patient.items() if part in ("", "train")]
     held = [patient for patient, part in of_patient.items() if part == "validation"]
     if not held and len(learning) > 1:
@@ -108,14 +108,21 @@ def one_side(
     parts: dict[str, set[str]] = {}
     for name, part in zip(names, given, strict=True):
         parts.setdefault(patients[name], set()).update({part} - {""})
+    joined_to: dict[str, str] = {}
+
+    def now(patient: str) -> str:
+        while patient in joined_to:
+            patient = joined_to[patient]
+        return patient
+
     for members in same:
-        joined = {patients[name] for name in members}
+        joined = {now(patients[name]) for name in members}
         together = set().union(*(parts[patient] for patient in joined))
         if len(together) < 2:
-            first = patients[members[0]]
-            patients = {name: first if patient in joined else patient for name, patient in patients.items()}
+            first = now(patients[members[0]])
+            joined_to.update(dict.fromkeys(joined - {first}, first))
             parts[first] = together
-    return [patients[name] for name in names]
+    return [now(patients[name]) for name in names]
 
 
 def folds(names: Sequence[str], groups: Sequence[str] = (), k: int = 5, seed: int = 0) -> tuple[Split, ...]:

@@ -6,7 +6,7 @@ import json
 import os
 import threading
 import zlib
-from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from napari_resmed.labels import LabelMap
 from napari_resmed.prepare.grid import UNKNOWN, prepare, prepare_target
 from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.train.case_facts import known_voxels
+from napari_resmed.train.kept import Kept
 from napari_resmed.train.painting import paint_classes
 
 __all__ = ["ASSUMED", "Prepared", "Store", "classes_of", "hold_out_block"]
@@ -31,6 +32,8 @@ __all__ = ["ASSUMED", "Prepared", "Store", "classes_of", "hold_out_block"]
 ASSUMED = -2
 # Places of a structure that are remembered for sampling; more would not make patches more varied.
 PLACES = 2000
+# What Python needs for an array and for a case beside their voxels (measured): of tiny cases it is most of the memory.
+ARRAY_BYTES, CASE_BYTES = 200, 1000
 # Share of the known slices of an only case that is held out.
 BLOCK_SHARE = 0.2
 
@@ -62,11 +65,11 @@ class Prepared:
     @property
     def nbytes(self) -> int:
         """Memory it takes."""
-        return self.image.nbytes + self.target.nbytes + sum(array.nbytes for array in self.places.values())
+        return _nbytes((self,))
 
 
 class Store:
-    """The prepared cases of one training; thread-safe.
+    """The prepared cases of one training, whole, or each as what is learnt from and what is held out; thread-safe.
 
     Parameters
     ----------
@@ -77,7 +80,8 @@ class Store:
     folder:
         Where prepared cases are kept; what lies there is used again, unless it is damaged or made for something else.
     memory_mb:
-        How much of them may be in memory at a time. At least one case is, however large.
+        How much of them may be in memory at a time. At least one case is, however large; one that a thread is at work
+        on may come on top.
     """
 
     def __init__(self, dataset: Dataset, preparation: Preparation, folder: Path, memory_mb: float) -> None:
@@ -86,9 +90,8 @@ class Store:
         self._preparation = preparation
         self._folder = folder
         self._made_for = json.dumps([preparation.to_json(), dataset.labels.values, dataset.background, dataset.ignored])
-        self._budget = memory_mb * 2**20
-        self._kept: OrderedDict[int, Prepared] = OrderedDict()
-        self._lock = threading.Lock()
+        # By number of the case and of its parts: one, or the two of a case that is split.
+        self._kept: Kept[tuple[int, int], tuple[Prepared, ...]] = Kept(memory_mb * 2**20)
         self._making = [threading.Lock() for _ in dataset.cases]
 
     def __len__(self) -> int:
@@ -97,23 +100,39 @@ class Store:
     @property
     def bytes_in_memory(self) -> int:
         """What is kept now."""
-        with self._lock:
-            return sum(case.nbytes for case in self._kept.values())
+        return self._kept.nbytes
+
+    @property
+    def in_memory(self) -> set[int]:
+        """Numbers of the cases that are kept now."""
+        return {number for number, _ in self._kept}
 
     def __getitem__(self, number: int) -> Prepared:
-        with self._lock:
-            if number in self._kept:
-                self._kept.move_to_end(number)
-                return self._kept[number]
+        found = self._kept.get((number, 1))
+        if found is not None:
+            return found[0]
         with self._making[number]:  # two threads that want the same new case make it once
+            found = self._kept.get((number, 1))
+            if found is not None:
+                return found[0]
             path = self._folder / f"{number:05d}.npz"
             prepared = _load(path, self._made_for) or self._make(number, path)
-            with self._lock:
-                self._kept[number] = prepared
-                total = sum(case.nbytes for case in self._kept.values())
-                while total > self._budget and len(self._kept) > 1:
-                    total -= self._kept.popitem(last=False)[1].nbytes
+            self._keep(number, prepared)
             return prepared
+
+    def halves(self, number: int) -> tuple[Prepared, Prepared]:
+        """What is learnt from and what is held out of a case: see :func:`hold_out_block`."""
+        found = self._kept.get((number, 2))
+        if found is None:
+            found = hold_out_block(self[number])
+            self._kept.drop((number, 1))  # its image is that of the halves
+            self._keep(number, *found)
+        training, held_out = found
+        return training, held_out
+
+    def let_go(self) -> None:
+        """Keep nothing in memory, for others that need it; what is asked for is read from disk again."""
+        self._kept.clear()
 
     def assume_background(self, number: int, where: NDArray[np.bool_]) -> None:
         """Mark the unknown voxels of a case that are background all the same; kept with the case.
@@ -128,9 +147,12 @@ class Store:
         case = self[number]
         target = np.where(where & (case.target == UNKNOWN), ASSUMED, case.target).astype(case.target.dtype)
         assumed = replace(case, target=target, places=_places(target))
-        self._keep(assumed, self._folder / f"{number:05d}.npz")
-        with self._lock:
-            self._kept[number] = assumed
+        self._write(assumed, self._folder / f"{number:05d}.npz")
+        self._kept.drop((number, 2))
+        self._keep(number, assumed)
+
+    def _keep(self, number: int, *parts: Prepared) -> None:
+        self._kept.put((number, len(parts)), parts, _nbytes(parts))
 
     def _make(self, number: int, path: Path) -> Prepared:
         case = self.dataset.cases[number]
@@ -138,10 +160,10 @@ class Store:
             prepared = prepare_case(case, self.dataset, self._preparation)
         except InputError as problem:
             raise InputError(f"{case.name} can no longer be used: {problem}") from problem
-        self._keep(prepared, path)
+        self._write(prepared, path)
         return prepared
 
-    def _keep(self, prepared: Prepared, path: Path) -> None:
+    def _write(self, prepared: Prepared, path: Path) -> None:
         try:
             _save(prepared, path, self._made_for)
         except OSError as problem:
@@ -248,6 +270,16 @@ def _slices_to_split(target: NDArray[Any]) -> tuple[int, NDArray[np.intp], NDArr
         if len(slices) > 1:
             return axis, slices, counts
     raise InputError("too little is painted to hold a part of it out; paint structures on at least two slices")
+
+
+def _nbytes(parts: Sequence[Prepared]) -> int:
+    """Memory that they take together, with what Python itself needs for them; what they share counts once."""
+    arrays = {
+        id(array): array.nbytes
+        for part in parts
+        for array in (part.image, part.target, part.annotated, *part.places.values())
+    }
+    return sum(arrays.values()) + ARRAY_BYTES * len(arrays) + CASE_BYTES * len(parts)
 
 
 def _places(target: NDArray[Any]) -> dict[int, NDArray[np.int16]]:

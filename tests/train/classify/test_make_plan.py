@@ -76,6 +76,12 @@ class TestPlan:
         with pytest.raises(InputError, match="'b' is held out"):
             plan(Dataset((*learnt, *held), classes=("a", "b")))
 
+    def test_a_fold_leaves_the_test_split_alone(self) -> None:
+        learnt = cases({"a": 4, "b": 4}).cases
+        tests = tuple(Case(f"t{n}", (Path("t.png"),), split="test", class_name="ab"[n % 2]) for n in range(4))
+        made = plan(Dataset((*learnt, *tests), classes=("a", "b")), fold=(0, 2))
+        assert sorted([*made.training, *made.held_out]) == sorted(case.name for case in learnt)
+
     def test_folds_hold_everything_out_once(self) -> None:
         dataset = cases({"a": 12, "b": 12})
         held = [name for number in range(3) for name in plan(dataset, fold=(number, 3)).held_out]

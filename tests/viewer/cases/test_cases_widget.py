@@ -292,11 +292,13 @@ class TestSave:
         widget.make_project(images, images.parent / "p")
         qtbot.waitUntil(lambda: len(widget.cases) == 4)
         labels = open_case(qtbot, widget, "a")
+        assert labels.metadata["resmed"]["autosaved"]
         labels.paint((8, 8, 8), 1)
         folder = widget.project.folder
         dock.destroyOnClose()
         qtbot.waitUntil(lambda: (folder / "labelsUn" / "a.nii.gz").exists())
         assert any("not saved to the project" in text for _, text in messages)
+        assert not labels.metadata["resmed"]["autosaved"]  # another dock may keep them now
         labels.paint((4, 4, 4), 1)  # nothing of the closed dock may still listen
         viewer.layers.clear()
 

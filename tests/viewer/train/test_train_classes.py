@@ -14,6 +14,7 @@ from napari_resmed.models.catalogue import list_models
 from napari_resmed.nets import build_network
 from napari_resmed.train.own_trainings import is_unfinished
 from napari_resmed.viewer.parts.running_job import training_engine
+from napari_resmed.viewer.parts.shown_volume import Origin
 from napari_resmed.viewer.train.class_source import ClassSource
 from napari_resmed.viewer.train.train_widget import TrainWidget
 from napari_resmed.viewer.train.weights_elsewhere import Weights
@@ -85,6 +86,22 @@ class TestTyping:
         assert not source.isVisible()
         train.task_choice.setCurrentIndex(1)
         assert source.rows.item(0, 1).text() == "wide"
+
+    def test_patients_are_found_in_the_files(self, viewer: napari.Viewer, train: TrainWidget, qtbot: QtBot) -> None:
+        for number, file in enumerate(("one.png", "one.png", "two.png")):
+            origin = {"resmed": {"origin": Origin(path=Path(file))}}
+            viewer.add_image(picture(0, number), name=f"picture {number}", metadata=origin)
+        rows = train.source.rows
+        qtbot.waitUntil(lambda: [row.patient for row in rows.rows] == ["patient 1", "patient 1", ""])
+        assert [rows.item(number, 2).text() for number in range(3)] == ["patient 1", "patient 1", ""]
+        for number in range(3):
+            rows.item(number, 1).setText("wide")
+        rows.item(1, 2).setText("")  # nobody knows, whatever the file says
+        rows.item(2, 2).setText("me")
+        assert [case["group"] for case in train.source.collect()()] == ["patient 1", "", "me"]
+        rows.item(1, 2).setText("patient 1")
+        rows.item(0, 1).setText("")
+        assert [case["group"] for case in train.source.collect()()] == ["patient 1", "me"]
 
     def test_a_folder_per_class(self, train: TrainWidget, qtbot: QtBot, tmp_path: Path) -> None:
         train.set_data(str(write_folders(tmp_path / "shapes", 3)))

@@ -19,10 +19,12 @@ from napari_resmed.labels import Label, LabelMap, LabelSet
 from napari_resmed.models.catalogue import list_models, own_models_folder
 from napari_resmed.train.from_viewer import join_cases
 from napari_resmed.train.own_trainings import is_unfinished, run_of
+from napari_resmed.viewer.parts.label_meanings import labels_in, rename
 from napari_resmed.viewer.parts.running_job import training_engine
 from napari_resmed.viewer.parts.shown_volume import Origin
 from napari_resmed.viewer.segment.segment_widget import SegmentWidget
-from napari_resmed.viewer.train.complete_slices import complete_slices
+from napari_resmed.viewer.train.complete_slices import complete_slices, mark
+from napari_resmed.viewer.train.kept_paint import find_paint, image_key, read_paint
 from napari_resmed.viewer.train.train_widget import TrainWidget
 from napari_resmed.volume import Volume
 from tests.train.small import shorten
@@ -325,6 +327,50 @@ class TestSource:
         assert [pair.images for pair in train.source.pairs.pairs] == [(image,)]
 
 
+class TestKeptPaint:
+    def test_is_offered_again_over_its_image(
+        self, viewer: napari.Viewer, train: TrainWidget, picture: Volume, show: Callable[[Volume], Image], qtbot: QtBot
+    ) -> None:
+        keeper = train.source.keeper
+        image = show(picture.with_data(picture.data[::-1].copy()))  # on which nobody else paints
+        key = image_key(image.data)
+        labels = new_labels(viewer, image)
+        labels.paint((5, 6, 7), 3)
+        rename(labels, 3, "liver")
+        mark(labels, [(0, 5)])
+        voxels = labels.data.copy()
+        viewer.layers.remove(labels)  # as if the program had ended
+        qtbot.waitUntil(lambda: keeper.isVisibleTo(train))
+        assert "scan" in keeper.note.text()
+        assert all("scan" not in str(path) for path in find_paint(key))
+        assert train._scroll.widget().minimumSizeHint().width() <= 320 - 16  # a scroll bar beside it
+        keeper.back_button.click()
+        qtbot.waitUntil(lambda: len(viewer.layers) == 2)
+        again = viewer.layers[-1]
+        assert [pair.labels for pair in train.source.pairs.pairs] == [again]
+        np.testing.assert_array_equal(again.data, voxels)
+        assert complete_slices(again) == [(0, 5)]
+        assert [label.name for label in labels_in(again, [3])] == ["liver"]
+        assert not keeper.isVisibleTo(train)
+        again.paint((9, 9, 9), 3)
+        viewer.layers.remove(again)
+        qtbot.waitUntil(lambda: keeper.isVisibleTo(train))
+        (path,) = find_paint(key)  # where it was before
+        assert read_paint(path).voxels[9, 9, 9] == 3
+        keeper.forget_button.click()
+        assert not keeper.isVisibleTo(train)
+        qtbot.waitUntil(lambda: not find_paint(key))
+
+    def test_what_is_saved_elsewhere_is_not_kept(self, train: TrainWidget, painted: Labels) -> None:
+        train.source.keeper.save()
+        painted.metadata["resmed"] = {"autosaved": True}
+        painted.paint((5, 5, 5), 1)
+        assert train.source.keeper._touched == []
+        painted.metadata["resmed"]["autosaved"] = False
+        painted.paint((5, 5, 6), 1)
+        assert [one.labels for one in train.source.keeper._touched] == [painted]
+
+
 class TestSeveralPairs:
     @pytest.fixture
     def second(
@@ -355,6 +401,13 @@ class TestSeveralPairs:
         for image in (pair.images[0] for pair in pairs.pairs):
             image.metadata["resmed"]["origin"] = Origin(path=Path("one.nii.gz"))
         assert [case["group"] for case in train.source.collect()()] == ["no 4", "patient 1"]
+        pairs.table.item(1, 2).setText("")  # nobody knows, whatever the file says
+        assert [case["group"] for case in train.source.collect()()] == ["no 4", ""]
+        assert "Their files say patient 1" in pairs.table.item(1, 2).toolTip()
+        train.source.refresh()
+        assert pairs.table.item(1, 2).text() == ""
+        pairs.table.item(1, 2).setText("patient 1")  # its file is believed again
+        assert [pair.patient for pair in pairs.pairs] == ["no 4", None]
 
     def test_each_says_whether_only_paint_counts(
         self, train: TrainWidget, painted: Labels, second: Labels, qtbot: QtBot

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_resmed.case import Case, Dataset
+from napari_resmed.case import Dataset
 from napari_resmed.errors import InputError, WorkError
 from napari_resmed.io.archives import forget_archives
 from napari_resmed.io.datasets.classes import load_channels
@@ -21,6 +21,7 @@ from napari_resmed.io.whole_file import reason
 from napari_resmed.prepare.fixed_size import Shape, fixed_size
 from napari_resmed.prepare.preparation import SERIES, Preparation
 from napari_resmed.review.quality import Look, look_at_image
+from napari_resmed.train.same_images import Same, find_same
 from napari_resmed.volume import Volume
 
 __all__ = ["Images", "batch_of", "classes_of", "prepare_images", "prepared_image"]
@@ -44,6 +45,8 @@ class Images:
         Case and reason of the others.
     looks:
         What was seen of each, in the order of the names.
+    same:
+        Names of those that are equal as the network sees them, each time two or more.
     """
 
     names: tuple[str, ...]
@@ -51,6 +54,7 @@ class Images:
     data: NDArray[np.float16]
     left_out: tuple[tuple[str, str], ...] = ()
     looks: tuple[Look, ...] = ()
+    same: Same = ()
 
     @classmethod
     def load(cls, folder: Path) -> Images:
@@ -66,7 +70,8 @@ class Images:
             data = np.load(folder / _FILE, mmap_mode="r")
             left_out = tuple((str(name), str(why)) for name, why in said["left_out"])
             looks = tuple(Look.from_json(look) for look in said["looks"])
-            return cls(tuple(said["names"]), tuple(int(row) for row in said["rows"]), data, left_out, looks)
+            same = tuple(tuple(str(name) for name in names) for names in said.get("same", ()))
+            return cls(tuple(said["names"]), tuple(int(row) for row in said["rows"]), data, left_out, looks, same)
         except (OSError, ValueError, KeyError, TypeError, EOFError) as problem:
             raise InputError(f"the unfinished training in {folder.parent} is damaged; start it anew") from problem
 
@@ -113,7 +118,7 @@ def prepare_images(
     """
     kept: dict[str, int] = {}
     left_out: list[tuple[str, str]] = []
-    seen: dict[bytes, list[Case]] = {}
+    seen: dict[str, bytes] = {}
     looks: dict[str, Look] = {}
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -131,19 +136,21 @@ def prepare_images(
             data[row] = image
             kept[case.name] = row
             looks[case.name] = look_at_image(prepared, channels)
-            seen.setdefault(hashlib.blake2b(image.tobytes(), digest_size=16).digest(), []).append(case)
+            seen[case.name] = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
         data.flush()
-        for twins in seen.values():
-            if len({case.class_name for case in twins}) > 1:
-                told = " and ".join(f"{case.name} ({case.class_name})" for case in twins[:2])
-                left_out += [(case.name, f"the same image has two classes: {told}") for case in twins]
-                for case in twins:
-                    del kept[case.name]
+        class_of = {case.name: case.class_name for case in dataset.cases}
+        for twins in find_same(seen.items()):
+            if len({class_of[name] for name in twins}) > 1:
+                told = " and ".join(f"{name} ({class_of[name]})" for name in twins[:2])
+                left_out += [(name, f"the same image has two classes: {told}") for name in twins]
+                for name in twins:
+                    del kept[name]
         said = {
             "names": list(kept),
             "rows": list(kept.values()),
             "left_out": left_out,
             "looks": [looks[name].to_json() for name in kept],
+            "same": find_same((name, seen[name]) for name in kept),
         }
         (folder / _LIST).write_text(json.dumps(said, ensure_ascii=False), encoding="utf-8")
     except OSError as problem:

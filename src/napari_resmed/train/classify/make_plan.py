@@ -96,7 +96,8 @@ def make_class_plan(
     kind:
         ``"cpu"`` or ``"gpu"``.
     fold:
-        Hold out this part of so many, ``(0, 5)`` the first of five; None: a share drawn by lot, or what the data say.
+        Hold out this part of so many, ``(0, 5)`` the first of five, whatever the data say but of the test split; None:
+        a share drawn by lot, or what the data say.
 
     Raises
     ------
@@ -107,12 +108,14 @@ def make_class_plan(
     cases = {case.name: case for case in dataset.cases}
     kept = [cases[name] for name in usable.names]
     _check_classes(dataset, kept)
-    names, patients = [case.name for case in kept], [case.patient for case in kept]
     number = {label: place for place, label in enumerate(dataset.classes)}
     if fold is not None:
-        split = folds(names, patients, fold[1], wishes.seed)[fold[0]]
+        learning = [case for case in kept if case.split != "test"]
+        patients = [case.patient for case in learning]
+        split = folds([case.name for case in learning], patients, fold[1], wishes.seed)[fold[0]]
     else:
         of = {case.name: [number[case.class_name]] for case in kept}
+        names, patients = [case.name for case in kept], [case.patient for case in kept]
         split = split_cases(names, patients, [case.split for case in kept], wishes.seed, structures=of)
     for part, held in ((split.train, "learnt from"), (split.validation, "held out")):
         missing = sorted(set(dataset.classes) - {cases[name].class_name for name in part})
@@ -121,9 +124,8 @@ def make_class_plan(
                 f"no case of the class {missing[0]!r} is {held}; put patients of it on both sides of the split, or let "
                 "the program split them"
             )
-    reasons["held_out"] = (
-        f"{len(split.validation)} of {len(names)} cases tell how good the model is and are not learnt from"
-    )
+    both = len(split.train) + len(split.validation)
+    reasons["held_out"] = f"{len(split.validation)} of {both} cases tell how good the model is and are not learnt from"
     counts = Counter(cases[name].class_name for name in split.train)
     uneven = max(counts.values()) / min(counts.values())
     balance = "sampling" if uneven > UNEVEN else "none"

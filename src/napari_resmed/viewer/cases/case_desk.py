@@ -14,6 +14,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_resmed.io.project import NO_LABELS, Project, State, Written, accept, reopen
 from napari_resmed.viewer.cases.open_case import LoadedCase, OpenCase, load_case, save_case
 from napari_resmed.viewer.cases.show_case import remove_layer, show_case
+from napari_resmed.viewer.layers import KEY
 from napari_resmed.viewer.parts.background import Background
 
 if TYPE_CHECKING:
@@ -139,6 +140,7 @@ class CaseDesk(QObject):
         """Notice what is painted on a case."""
         self.open[:] = [case]
         self.seen.add(case.name)
+        case.labels.metadata.setdefault(KEY, {})["autosaved"] = True  # nobody else has to
         touch = partial(self._on_touched, case)
         for emitter in (case.labels.events.paint, case.labels.events.labels_update, case.labels.events.data):
             emitter.connect(touch)
@@ -250,6 +252,7 @@ class CaseDesk(QObject):
         for emitter, callback in case.listening:
             emitter.disconnect(callback)
         case.listening.clear()
+        case.labels.metadata[KEY]["autosaved"] = False
         self.open.clear()
 
     def _on_removed(self, event: Any) -> None:

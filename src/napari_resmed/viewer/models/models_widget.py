@@ -26,6 +26,7 @@ from napari_resmed.errors import ResMedError
 from napari_resmed.events import Failed, Progress, Started
 from napari_resmed.models.catalogue import list_models, own_models_folder, remove_model
 from napari_resmed.models.folder import read_card
+from napari_resmed.train.own_trainings import forget_training
 from napari_resmed.viewer.models.models_list import ModelsList, comes_from
 from napari_resmed.viewer.models.names import proposed_name
 from napari_resmed.viewer.parts.dock_width import DOCK_WIDTH
@@ -250,7 +251,7 @@ class ModelsWidget(QWidget):
         if model is None:
             return
         try:
-            remove_model(model.name)
+            forget_training(remove_model(model.name))
         except ResMedError as problem:
             self.status.setText(escape(str(problem)))
             show_error(str(problem))

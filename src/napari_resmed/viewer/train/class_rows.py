@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -29,17 +29,26 @@ ROWS_SHOWN = 8
 _CLASS, _PATIENT = 1, 2
 _TIPS = {
     _CLASS: "What the image is, in a word or two; empty: it is not learnt from",
-    _PATIENT: "A name or number of your own: images of one patient are never on both sides when the model is judged",
+    _PATIENT: (
+        "A name or number of your own; empty: unknown, and no other's.\n"
+        "Images of one patient are never on both sides when the model is judged. What their files say stands here."
+    ),
 }
 
 
 @dataclass(eq=False)
 class ClassRow:
-    """An image layer with what was typed for it."""
+    """An image layer with what was typed for it, and the patient that its file tells of."""
 
     image: Image
     class_name: str = ""
-    patient: str = ""
+    typed_patient: str | None = None  # None: nothing was typed
+    found_patient: str = ""
+
+    @property
+    def patient(self) -> str:
+        """Whose image it is; empty where nobody knows."""
+        return self.found_patient if self.typed_patient is None else self.typed_patient
 
 
 class ClassRows(ShortTable):
@@ -109,6 +118,14 @@ class ClassRows(ShortTable):
                 self.setItem(number, column, item)
         self.blockSignals(False)
 
+    def show_patients(self, found: Mapping[Image, str]) -> None:
+        """Show whose images the files say they are, where a person typed nothing else."""
+        self.blockSignals(True)
+        for number, row in enumerate(self._rows):
+            row.found_patient = found.get(row.image, "")
+            self.item(number, _PATIENT).setText(row.patient)
+        self.blockSignals(False)
+
     def _on_typed(self, item: QTableWidgetItem) -> None:
         row, text = self._rows[item.row()], item.text().strip()
         if item.column() == _CLASS:
@@ -117,7 +134,7 @@ class ClassRows(ShortTable):
             text = next((name for name in self.classes if name.casefold() == text.casefold()), text)
             row.class_name = text
         elif item.column() == _PATIENT:
-            row.patient = text
+            row.typed_patient = None if text == row.found_patient else text
         if text != item.text():
             self.blockSignals(True)
             item.setText(text)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from napari_resmed.viewer.parts.image_choice import images_of
 from napari_resmed.viewer.parts.words import words
 from napari_resmed.viewer.train.class_rows import ClassRows
 from napari_resmed.viewer.train.pairs import channels_of
+from napari_resmed.viewer.train.patients import origin_of, patients_of
 from napari_resmed.viewer.train.source import Source
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ class ClassSource(Source):
 
     def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
         super().__init__(viewer, parent, classes=True)
+        self._asked: tuple[Any, ...] = ()  # the images of whose patients the files were asked last
         self.rows = ClassRows()
         self.rows.changed.connect(self._describe)
         self.advice = words()
@@ -49,7 +53,24 @@ class ClassSource(Source):
         """Bring everything up to date with the layers of the window."""
         if not self._asleep:
             self.rows.fill(images_of(self._viewer))
+            self._ask_for_patients()
             self._describe()
+
+    def _ask_for_patients(self) -> None:
+        """Ask the files which images are of one patient."""
+        images = tuple(row.image for row in self.rows.rows)
+        if images == self._asked:
+            return
+        self._asked = images
+        origins = [origin_of(image) for image in images]
+
+        def show(found: list[str]) -> None:
+            if self._asked is images:
+                self.rows.show_patients(dict(zip(images, found, strict=True)))
+                self._describe()
+
+        if any(origins):
+            self._aside.run(partial(patients_of, origins), show)
 
     def _describe(self) -> None:
         self.rows.setVisible(self.data is None and bool(self.rows.rows))
@@ -106,18 +127,22 @@ class ClassSource(Source):
         return ""
 
     def _collect_layers(self) -> Callable[[], list[dict[str, Any]]]:
-        taken = [(row.image.data, attributes_of(row.image), row.class_name, row.patient) for row in self.rows.typed]
-        names = _apart([attributes["name"] for _, attributes, _, _ in taken])
+        rows = [replace(row) for row in self.rows.rows]
+        typed = [number for number, row in enumerate(rows) if row.class_name]
+        taken = [(rows[number].image.data, attributes_of(rows[number].image)) for number in typed]
+        names = _apart([attributes["name"] for _, attributes in taken])
+        origins = [origin_of(row.image) for row in rows]
 
         def cases() -> list[dict[str, Any]]:
+            found = patients_of(origins)
             return [
                 {
                     "name": name,
                     "images": [layer_to_volume(data, attributes)],
-                    "class_name": class_name,
-                    "group": patient,
+                    "class_name": rows[number].class_name,
+                    "group": found[number] if rows[number].typed_patient is None else rows[number].typed_patient,
                 }
-                for name, (data, attributes, class_name, patient) in zip(names, taken, strict=True)
+                for name, number, (data, attributes) in zip(names, typed, taken, strict=True)
             ]
 
         return cases

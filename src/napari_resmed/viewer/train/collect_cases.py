@@ -77,7 +77,7 @@ def collect_cases(pairs: Sequence[Pair]) -> Callable[[], list[dict[str, Any]]]:
                 labels,
                 only_painted=one.pair.only_painted,
                 complete_slices=one.marks,
-                group=one.pair.patient or patient,
+                group=patient if one.pair.patient is None else one.pair.patient,
                 annotated=_annotated(structures, one.pair.unsought - found.counts.keys()),
             )
             for one, found, labels, patient in zip(taken, painted, sets, patients, strict=True)

@@ -37,9 +37,12 @@ class PaintedLayers(QObject):
         A layer was changed in some way that matters, half a second ago.
     looked()
         A layer was looked through.
+    painted(Labels)
+        Somebody painted in a layer, just now.
     """
 
     touched = Signal()
+    painted = Signal(object)
     looked = Signal()
 
     def __init__(self, aside: Background, parent: QObject | None = None) -> None:
@@ -97,6 +100,7 @@ class PaintedLayers(QObject):
     def _on_layer(self, event: Any) -> None:
         if isinstance(event.source, Labels) and event.type in _PAINT:
             self._unread.add(event.source)
+            self.painted.emit(event.source)
         if not self.asleep:
             self._again.start()
 

@@ -34,7 +34,7 @@ class Pair:
     labels, images:
         The layers.
     patient:
-        Whose images they are, as a person typed it; empty: as their files say it.
+        Whose images they are, as a person typed it; empty: unknown, and no other's; None: as their files say it.
     only_painted:
         Whether what is not painted is unknown rather than background.
     unsought:
@@ -43,7 +43,7 @@ class Pair:
 
     labels: Labels
     images: tuple[Image, ...]
-    patient: str = ""
+    patient: str | None = None
     only_painted: bool = False
     unsought: frozenset[int] = frozenset()
 

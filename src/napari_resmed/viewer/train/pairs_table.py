@@ -33,7 +33,7 @@ __all__ = ["PairsTable"]
 ROWS_SHOWN = 4
 _LABELS, _IMAGE, _PATIENT, _ONLY = range(4)
 _PATIENT_TIP = (
-    "A name or number of your own; it may be left empty.\n"
+    "A name or number of your own; empty: unknown, and no other's.\n"
     "Images of one patient are never on both sides when the model is judged. What their files say stands here."
 )
 _ONLY_TIP = "Ticked: what is not painted here is unknown.\nNot ticked: what is not painted here is background."
@@ -46,7 +46,7 @@ class _Wish:
 
     images: tuple[Image, ...] | None = None
     ticked: bool | None = None
-    patient: str = ""
+    patient: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +124,12 @@ class PairsTable(QWidget):
         """Ticked labels on whose grid there is no image."""
         return [row.labels for row in self._rows if row.ticked and not row.images]
 
+    @property
+    def bare_images(self) -> list[Image]:
+        """The volumes with no labels on their grid."""
+        covered = {image for row in self._rows for image in row.on_grid}
+        return [image for image in self._images if image not in covered and not is_flat(image)]
+
     def has_image(self, labels: Labels) -> bool:
         """Whether there is an image on the grid of these labels."""
         return any(row.images for row in self._rows if row.labels is labels)
@@ -161,8 +167,9 @@ class PairsTable(QWidget):
         self._refill()
 
     def say_patient(self, labels: Labels, patient: str) -> None:
-        """Say whose image labels were painted over; empty: what its file says."""
-        self._wishes.setdefault(labels, _Wish()).patient = " ".join(patient.split())
+        """Say whose image labels were painted over; empty: that nobody knows, whatever its file says."""
+        said, found = " ".join(patient.split()), self._patients.get(labels, "")
+        self._wishes.setdefault(labels, _Wish()).patient = None if said == found else said
         self._show_said()
         self.changed.emit()
 
@@ -213,9 +220,15 @@ class PairsTable(QWidget):
         self.table.blockSignals(True)
         for number, (row, taken) in enumerate(zip(self._rows, learnt, strict=True)):
             patient, only = self.table.item(number, _PATIENT), self.table.item(number, _ONLY)
-            text = (self._wishes[row.labels].patient or self._patients.get(row.labels, "")) if taken else ""
+            said, found = self._wishes[row.labels].patient, self._patients.get(row.labels, "")
+            text = (found if said is None else said) if taken else ""
+            overruled = (
+                f"Their files say {found}; type that to believe them again."
+                if taken and found and text != found
+                else ""
+            )
             patient.setText(text)
-            patient.setToolTip(f"{text}\n{_PATIENT_TIP}".strip())
+            patient.setToolTip("\n".join(part for part in (text, overruled, _PATIENT_TIP) if part))
             patient.setFlags(_FIXED | Qt.ItemFlag.ItemIsEditable if taken else Qt.ItemFlag.ItemIsSelectable)
             if taken:
                 only.setCheckState(Qt.CheckState.Checked if self._only.get(row.labels) else Qt.CheckState.Unchecked)

@@ -23,6 +23,7 @@ from napari_resmed.viewer.train.collect_cases import collect_cases
 from napari_resmed.viewer.train.looked_for import LookedFor
 from napari_resmed.viewer.train.new_labels import resampled_labels
 from napari_resmed.viewer.train.only_painted import OnlyPainted
+from napari_resmed.viewer.train.paint_keeper import PaintKeeper
 from napari_resmed.viewer.train.painted_layers import PaintedLayers
 from napari_resmed.viewer.train.pairs import Pair, channels_of
 from napari_resmed.viewer.train.pairs_table import PairsTable
@@ -52,6 +53,10 @@ class TrainSource(Source):
         self._painted = PaintedLayers(self._aside, self)
         self._painted.touched.connect(self.refresh)
         self._painted.looked.connect(self._describe_labels)
+        self.keeper = PaintKeeper(viewer, lambda: self.pairs.pairs)
+        self.keeper.said.connect(self.said)
+        self.keeper.found.connect(self.refresh)
+        self._painted.painted.connect(self.keeper.touch)
         self._build()
         self._listen(self.refresh, viewer.layers.selection.events.active)
         self._listen(self._show_slice, viewer.dims.events.point, viewer.dims.events.order, viewer.dims.events.ndisplay)
@@ -73,12 +78,13 @@ class TrainSource(Source):
         self.sought.changed.connect(self._describe_labels)
         self.only = OnlyPainted(self._viewer, lambda: self._active)
         self.only.changed.connect(self._describe_labels)
+        self.only.slices.marked.connect(self._keep_marks)
         self.pairs.only_said.connect(self.only.say)
         self._layers = QWidget()
         layout = QVBoxLayout(self._layers)
         layout.setContentsMargins(0, 0, 0, 0)
         buttons = (self.resample_button, self.new_labels_button)
-        for part in (self.pairs, self.advice, *buttons, self.names, self.sought, self.only):
+        for part in (self.pairs, self.advice, self.keeper, *buttons, self.names, self.sought, self.only):
             layout.addWidget(part)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
@@ -88,6 +94,7 @@ class TrainSource(Source):
     def let_go(self) -> None:
         """Listen to nothing any more."""
         self._painted.let_go()
+        self.keeper.let_go()
         super().let_go()
 
     def sleep(self, asleep: bool) -> None:
@@ -104,6 +111,7 @@ class TrainSource(Source):
         self._painted.watch(self._viewer.layers)
         self._layers.setVisible(self.data is None)
         self._painted.look(pair.labels for pair in self.pairs.pairs)
+        self.keeper.show_images(self.pairs.bare_images)
         self._ask_for_patients()
         self._describe_labels()
 
@@ -173,6 +181,11 @@ class TrainSource(Source):
         self.sought.show_pairs(self.known, labels)
         self._advise()
         self.changed.emit()
+
+    def _keep_marks(self) -> None:
+        for pair in self.chosen:
+            if pair.only_painted:
+                self.keeper.touch(pair.labels)
 
     def _on_renamed(self, value: int, name: str) -> None:
         for pair in self.pairs.pairs:
