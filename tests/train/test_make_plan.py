@@ -171,6 +171,15 @@ class TestTime:
     def test_many_cases_are_looked_at_often_enough(self) -> None:
         assert plan_of(count=3000).check_every == 250
 
+    def test_looking_takes_a_tenth_of_many_epochs_and_is_done_ten_times(self) -> None:
+        many = {"shape": (300, 300, 300), "count": 20}
+        long, short = (plan_of(**many, wishes=Wishes(epochs=epochs, device="cpu")) for epochs in (400, 20))
+        assert short.check_every == short.steps // 10 > 50
+        sizes = [300 / mm for mm in long.preparation.spacing_mm]
+        windows = math.prod(math.ceil(2 * size / edge) - 1 for size, edge in zip(sizes, long.patch, strict=True))
+        passes = len(long.held_out) * windows * (long.steps / long.check_every)
+        assert 0.05 < passes / (3 * long.batch * long.steps) < 0.15
+
     def test_less_time_is_smaller_patches(self) -> None:
         sizes = [
             math.prod(plan_of(shape=(128, 128, 128), wishes=Wishes(minutes=minutes, device="cpu")).patch)

@@ -14,6 +14,7 @@ from napari_resmed.errors import InputError
 from napari_resmed.models.model import Model
 from napari_resmed.nets.size import edge_multiples
 from napari_resmed.predict.machine import check_devices, choose_machine
+from napari_resmed.predict.windows import Windows, window_places
 from napari_resmed.prepare.expected_size import expected_size
 from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.train.augmentation import Augmentation
@@ -135,7 +136,8 @@ def make_plan(name: str, dataset: Dataset, facts: Fingerprint, base: Model | Non
     else:
         preparation = _base_preparation(base, dataset.channels)
         network, arguments = base.network, dict(base.arguments)
-        z, y, x = map(min, base.patch, expected_size(facts.median_shape, facts.spacing_mm, preparation))
+        sizes = expected_size(facts.median_shape, facts.spacing_mm, preparation)
+        z, y, x = map(min, base.patch, sizes)
         multiples = edge_multiples(network, arguments)
         patch = _patch((z, y, x), preparation.spacing_mm, most // 2, multiples, reasons)
         reasons["network"] = f"that of {base.name}, and its spacing and intensities"
@@ -169,6 +171,8 @@ def make_plan(name: str, dataset: Dataset, facts: Fingerprint, base: Model | Non
     )
     synthetic = _synthetic(facts, wishes, reasons)
     an_epoch = max(LEAST_STEPS_AN_EPOCH, math.ceil(len(split.train) / batch))
+    steps = None if wishes.epochs is None else wishes.epochs * an_epoch
+    look = len(split.validation or split.train) * _look_in_steps(sizes, patch, batch)
     scratch, tuned = CARE[wishes.care]
     return Plan(
         name=name,
@@ -188,10 +192,10 @@ def make_plan(name: str, dataset: Dataset, facts: Fingerprint, base: Model | Non
         mirror_axes=() if sides else (2,),
         mirror_pairs=pairs,
         minutes=minutes,
-        steps=None if wishes.epochs is None else wishes.epochs * an_epoch,
+        steps=steps,
         learning_rate=scratch if base is None else tuned,
         weight_decay=WEIGHT_DECAY if base is None else WEIGHT_DECAY_TUNING,
-        check_every=min(an_epoch, MOST_STEPS_BETWEEN_LOOKS),
+        check_every=_steps_between_looks(an_epoch, steps, look),
         memory_mb=wishes.memory_mb or _quarter_of_free_memory(),
         device=wishes.device,
         precision=wishes.precision,
@@ -269,6 +273,18 @@ def _patch(sizes: Shape, spacing_mm: Three, most: int, multiples: Shape, reasons
 
 def _is_whole(patch: Shape, sizes: Shape) -> bool:
     return all(window >= size for window, size in zip(patch, sizes, strict=True))
+
+
+def _look_in_steps(sizes: Shape, patch: Shape, batch: int) -> float:
+    """What it costs to look at one image, in steps: a step goes there and back, which is three times the way there."""
+    z, y, x = map(max, sizes, patch)
+    return len(window_places((z, y, x), patch, Windows(patch).overlap)) / (3 * batch)
+
+
+def _steps_between_looks(an_epoch: int, steps: int | None, look: float) -> int:
+    """Looking takes a tenth of a training by steps, but is done ten times; where time counts, the loop sees to that."""
+    usual = min(an_epoch, MOST_STEPS_BETWEEN_LOOKS)
+    return usual if steps is None else max(usual, min(math.ceil(10 * look), steps // 10))
 
 
 def _is_a_single_voxel(patch: Sequence[int], multiples: Shape) -> bool:
