@@ -19,7 +19,8 @@ def test_the_whole_way_from_data_to_a_report(run: Run, tmp_path: Path) -> None:
         "train", data, "-o", "model", "--task", "classify", "--plan", "quick.json", "--device", "cpu", "--json"
     )
     assert trained.code == 0, trained.err
-    assert set(trained.json) == {"model", "best_metric", "history", "seconds", "plan", "before", "after"}
+    told = {"model", "best_metric", "history", "seconds", "plan", "before", "after", "stopped", "little"}
+    assert set(trained.json) == told
     assert "held-out mean AUC" in trained.err
     said = run("classify", data, "-m", "model", "-o", "answers.csv", "--device", "cpu")
     assert said.code == 0, said.err
