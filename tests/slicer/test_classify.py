@@ -139,6 +139,11 @@ class TestChannels:
         assert all(made.predicted[:2])
         assert rows[2][-1].startswith("not usable")  # which of the two it is nobody said
 
+    def test_more_than_can_be_chosen_are_not_taken_for_missing(self, worker: Path, two: Path) -> None:
+        some = nodes.volume(nodes.bands())
+        with pytest.raises(InputError, match=r"3 volumes can be chosen and .* takes 2 \("):
+            classify([[some, None, some]], str(two), lambda event: None)
+
     def test_the_heat_lies_in_the_volume_that_is_there(self, worker: Path, two: Path) -> None:
         composite = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSliceCompositeNode", "Red")
         second = nodes.volume(nodes.bands((9, 9, 9)), np.eye(4), "other")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import slicer
@@ -72,11 +73,12 @@ def classify(
     Raises
     ------
     InputError
-        If there is no volume, or one holds no image.
+        If there is no volume, one holds no image, or the model takes another number of them.
     """
     seen = [_Seen.of(study, frame) for study in studies]
     if not seen:
         raise InputError("no volume is chosen; choose one")
+    _check_channels(studies, model)
     # Numbers for names: a node's may be a patient's.
     images = [one.image(str(number)) for number, one in enumerate(seen, 1)]
     parameters = {"images": images, "model": model, "explain": explain, **options}
@@ -86,6 +88,17 @@ def classify(
             return _show(seen, result, model)
 
     return RunningJob(shared_engine(), "classify", parameters, finish, on_event)
+
+
+def _check_channels(studies: Sequence[Study], model: str) -> None:
+    """Of what was not asked for, the model would believe that it is not there."""
+    channels = find_model(model).channels
+    for study in studies:
+        if isinstance(study, list | tuple) and len(study) not in (1, len(channels)):
+            raise InputError(
+                f"{len(study)} volumes can be chosen and {Path(model).name} takes {len(channels)} "
+                f"({', '.join(channels)}); give it one volume that has them all, or classify on the command line"
+            )
 
 
 @dataclass(frozen=True)
