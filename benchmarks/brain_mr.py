@@ -18,6 +18,7 @@ from napari_resmed.models.catalogue import find_model
 from recipes.brain_mr import measure
 from recipes.brain_mr.__main__ import HELD_OUT
 from recipes.brain_mr.anatomy import read_head
+from recipes.overlap import dice
 
 SHARED = Path(os.environ.get("RESMED_SHARED", Path(__file__).parents[2] / "shared" / "data"))
 
@@ -36,7 +37,7 @@ def otsu(template: Path) -> dict[str, float]:
     scores = {}
     for tissue, mask in (("gm", (voxels > low) & (voxels <= high)), ("wm", voxels > high)):
         truth = read(template.with_name(template.name.replace("_t1_", f"_{tissue}_"))).data.astype(np.float32)
-        scores[tissue] = measure.dice(mask, truth / truth.max() > 0.5)
+        scores[tissue] = dice(mask, truth / truth.max() > 0.5)
     return scores
 
 

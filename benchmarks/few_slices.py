@@ -23,7 +23,8 @@ from napari_resmed.labels import Label, LabelMap, LabelSet, default_colour
 from napari_resmed.volume import Volume
 from recipes.brain_mr.__main__ import HELD_OUT
 from recipes.brain_mr.anatomy import STRUCTURES, read_head
-from recipes.brain_mr.measure import dice, synthesised
+from recipes.brain_mr.measure import synthesised
+from recipes.overlap import dice
 
 MINUTES, SLICES, FIELD, GOAL = 2.0, 5, 100, 0.80
 UNKNOWN_VALUE = 2

@@ -15,6 +15,7 @@ import torch
 from napari_resmed.case import Case, Dataset
 from napari_resmed.io import read
 from napari_resmed.io.datasets import read_dataset
+from napari_resmed.jobs.segment import segment
 from napari_resmed.labels import LabelSet
 from napari_resmed.models.catalogue import BUILT_IN
 from napari_resmed.models.folder import WEIGHTS, load_model
@@ -24,9 +25,10 @@ from napari_resmed.review.pictures import picture
 from napari_resmed.review.scores import CaseScores, Evaluation, Statistics
 from napari_resmed.train.fingerprint import fingerprint, usable
 from napari_resmed.volume import Volume
+from recipes import overlap
 from recipes.cross_validation import cross_validate, run, train_on
 
-__all__ = ["Recipe", "main"]
+__all__ = ["Recipe", "check", "main"]
 
 # Cases shown in the card, from the worst on.
 SHOWN = 3
@@ -119,7 +121,24 @@ def publish(recipe: Recipe, dataset: Dataset, found: Evaluation, trained: Path, 
     card = _card(recipe, model, found, chosen.minutes, [name for name, _ in pictures], command)
     files = {Path("docs") / f"worst{number}.png": png for number, (_, png) in enumerate(pictures, 1)}
     licence = (recipe.here / "licence.txt").read_text(encoding="utf-8")
+    saved = save_model(model, weights, chosen.out, card=card, licence=licence, files=files)
+    model = replace(saved, measured={**measured, "check": check(saved, dataset)})
     return save_model(model, weights, chosen.out, card=card, licence=licence, files=files)
+
+
+def check(model: Model, dataset: Dataset) -> dict[str, Any]:
+    """What these very weights say of one small case, by which it can be told that they are still these.
+
+    It is one that they were trained on: no figure of how good they are.
+    """
+    case = min(dataset.cases, key=lambda case: Path(str(case.images[0])).stat().st_size)
+    true = read(Path(str(case.labels))).data
+    found = run(segment(_image(case), str(model.folder), device="cpu", precision="fp32")).labels.data
+    looked_for = dataset.labels.values if case.annotated is None else case.annotated
+    return {
+        "image_sha256": hashlib.sha256(Path(str(case.images[0])).read_bytes()).hexdigest(),
+        "dice": {str(value): round(overlap.dice(found == value, true == value), 4) for value in looked_for},
+    }
 
 
 def _spread(dice: Statistics) -> dict[str, float | int | None]:

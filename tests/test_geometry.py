@@ -149,6 +149,17 @@ class TestAxisOrder:
         assert np.allclose(world(moved, new), world(affine, old[turned[tuple(new.T)]]), atol=1e-9)
 
     @given(affines(), shapes())
+    def test_a_slice_is_found_again(self, affine: geometry.Affine, shape: tuple[int, int, int]) -> None:
+        order = geometry.canonical_order(affine)
+        data = np.arange(np.prod(shape)).reshape(shape)
+        for axis in range(3):
+            index = shape[axis] // 2
+            new, place = order.apply_to_slice(axis, index, shape)
+            moved = np.moveaxis(order.apply(data), new, 0)[place]
+            assert set(moved.ravel()) == set(np.moveaxis(data, axis, 0)[index].ravel())
+            assert order.undo_slice(new, place, shape) == (axis, index)
+
+    @given(affines(), shapes())
     def test_is_a_view(self, affine: geometry.Affine, shape: tuple[int, int, int]) -> None:
         data = np.zeros(shape)
         assert np.shares_memory(geometry.canonical_order(affine).apply(data), data)

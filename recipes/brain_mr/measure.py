@@ -19,6 +19,7 @@ from napari_resmed.train.synthesis import Degradation, deform, degrade, paint
 from napari_resmed.volume import Volume
 from recipes.brain_mr.anatomy import CSF, FIRST_OUTSIDE_ROW, STRUCTURES, Head, draw_t1, target_of_row
 from recipes.familiar import familiar_of
+from recipes.overlap import dice
 
 # Images per held-out map; every second one is skull-stripped.
 IMAGES_PER_MAP = 4
@@ -37,12 +38,6 @@ GREY = (
     "cerebellar cortex",
 )
 WHITE = ("cerebral white matter", "cerebellar white matter")
-
-
-def dice(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
-    """Dice's coefficient of two masks; NaN where both are empty."""
-    total = int(found.sum()) + int(truth.sum())
-    return 2 * int((found & truth).sum()) / total if total else float("nan")
 
 
 def run_job(image: Volume, model: Path | str, **options: Any) -> NDArray[Any]:

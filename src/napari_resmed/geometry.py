@@ -153,6 +153,16 @@ class AxisOrder:
             move[axis, 3] = shape[-3:][axis] - 1 if flip else 0
         return np.asarray(affine @ move)
 
+    def apply_to_slice(self, axis: int, index: int, shape: tuple[int, ...]) -> tuple[int, int]:
+        """``(axis, index)`` of a slice of the source in the reordered array; ``shape`` is the source's."""
+        new = self.axes.index(axis)
+        return new, shape[-3:][axis] - 1 - index if self.flipped[new] else index
+
+    def undo_slice(self, axis: int, index: int, shape: tuple[int, ...]) -> tuple[int, int]:
+        """``(axis, index)`` of a slice of the reordered array in the source; ``shape`` is the source's."""
+        old = self.axes[axis]
+        return old, shape[-3:][old] - 1 - index if self.flipped[axis] else index
+
 
 def canonical_order(affine: Affine) -> AxisOrder:
     """The reordering whose axes run nearest to Superior, Posterior, Left.

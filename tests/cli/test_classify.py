@@ -53,7 +53,9 @@ def test_heat_maps_and_what_cannot_be_read(run: Run, tmp_path: Path) -> None:
     heat, scan = read(tmp_path / "heat" / "scan3_heat.nii.gz"), read(data / "scan3.nii.gz")
     assert heat.same_grid(scan)
     assert 0 <= float(np.min(heat.data)) <= float(np.max(heat.data)) <= 1.001
-    assert len(list((tmp_path / "heat").iterdir())) == 8
+    made = json.loads((tmp_path / "heat" / "scan3_heat.nii.gz.resmed.json").read_text())["made_by"]
+    assert (made["parameters"], made["class"]) == ({"method": "grad-cam++", "layer": "layer3"}, "ill")
+    assert len(list((tmp_path / "heat").glob("*.nii.gz"))) == 8
 
 
 def test_modalities_of_which_some_are_missing(run: Run, tmp_path: Path) -> None:

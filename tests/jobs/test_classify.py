@@ -142,7 +142,7 @@ class TestHeat:
         assert done.strongest[1] == (int(rows.argmax()), pytest.approx(float(rows.max() / rows.sum()), abs=1e-4))
 
     def test_frames_of_a_cine_loop_have_a_map_each_in_its_geometry(self, tmp_path: Path) -> None:
-        model = TestAttention.saved(tmp_path, "SequenceClassifier", ("US",), (8, 16, 16))
+        model = TestAttention.saved(tmp_path, "SequenceClassifier", ("US",), (1, 16, 16), 8)
         axial = np.eye(4)[[2, 1, 0, 3]]
         frames = Volume(picture(0, 1, (8, 1, 16, 16)), axial, "tzyx", name="loop")
         done = run([frames], model, explain=True).images[0]
@@ -151,6 +151,29 @@ class TestHeat:
         assert done.heat.shape == frames.shape
         most = max(done.counted, key=done.counted.__getitem__)
         assert done.strongest[0] == (int(most), pytest.approx(done.counted[most], abs=1e-3))
+        assert len(done.strongest) == 4
+        still, odd = run([frames.with_data(frames.data[0], "zyx"), frames.with_data(frames.data[:3])], model).images
+        assert still.quality == "not usable: it is a single frame, expected several that follow each other in time"
+        assert not odd.failed
+
+    @pytest.mark.parametrize("method", METHODS)
+    def test_volumes_in_time_have_one_over_space_and_time(self, tmp_path: Path, method: str) -> None:
+        model = TestAttention.saved(tmp_path, "SequenceClassifier", ("MR", "T2"), (8, 16, 16), 3)
+        volume = Volume(picture(0, 1, (5, 8, 16, 16)), make_affine(), "tzyx", name="dynamic")
+        still = Volume(picture(1, 1, (8, 16, 16)), make_affine())
+        both, one = run(
+            [Case("both", (still, volume)), Case("one", (volume,), channels=(1,))], model, explain=True, method=method
+        ).images  # type: ignore[list-item]
+        for done in (both, one):
+            assert done.heat is not None
+            assert done.heat.same_grid(volume)
+            assert 0 <= float(done.heat.data.min()) < float(done.heat.data.max()) <= 1
+            assert list(done.counted) == ["0", "1", "2"]
+            # Each of the network's three frames is made of some of the five.
+            assert done.strongest[0][0] in ((0, 1), (2,), (3, 4))[int(np.argmax(list(done.counted.values())))]
+            assert [index < size for (index, _), size in zip(done.strongest, volume.shape, strict=True)] == [True] * 4
+        said = run([Case("still", (still, still))], model).images[0].quality  # type: ignore[list-item]
+        assert said == "not usable: it is a single frame, expected several that follow each other in time"
 
     @pytest.mark.parametrize(
         ("wrong", "said"),
@@ -180,11 +203,12 @@ class TestHeat:
 
 class TestAttention:
     @staticmethod
-    def saved(folder: Path, name: str, channels: tuple[str, ...], patch: tuple[int, int, int]) -> Path:
+    def saved(folder: Path, name: str, channels: tuple[str, ...], patch: tuple[int, int, int], frames: int = 0) -> Path:
+        dims = (2 if patch[0] == 1 else 3) + (frames > 0)
         plan = ClassPlan(
             name="m", classes=("a", "b"), channels=channels, network=name,
-            arguments=network(3, in_channels=len(channels)), preparation=Preparation((1.0, 1.0, 1.0)), patch=patch,
-            fit="whole", batch=2, training=("x",), held_out=("y",), steps=1,
+            arguments=network(dims, in_channels=len(channels)), preparation=Preparation((1.0, 1.0, 1.0)), patch=patch,
+            fit="whole", frames=frames, batch=2, training=("x",), held_out=("y",), steps=1,
         )  # fmt: skip
         torch.manual_seed(0)
         made = build_network(name, plan.arguments)

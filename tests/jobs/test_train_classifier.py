@@ -185,8 +185,31 @@ class TestOtherData:
         changes = {**QUICK, "steps": 2, "batch": 2}
         done = finish(train(tmp_path / "cases.csv", tmp_path / "m", task="classify", plan=changes, minutes=0.01))
         assert done.plan["network"] == "SequenceClassifier"
-        assert done.plan["fit"] == "series"
-        assert load_model(tmp_path / "m").patch[0] == 4
+        assert load_model(tmp_path / "m").image_shape == (4, 1, *done.plan["patch"][1:])
+
+    def test_volumes_in_time_are_trained_and_classified(self, tmp_path: Path) -> None:
+        lines = ["path,class"]
+        for number in range(8):
+            frames = np.stack([picture(number % 2, 10 * number + k, (8, 12, 12)) for k in range(3 + number % 3)])
+            write(Volume(frames, make_affine(), "tzyx"), tmp_path / f"dynamic{number}.nii.gz")
+            lines.append(f"dynamic{number}.nii.gz,{number % 2}")
+        write(Volume(frames[0], make_affine()), tmp_path / "still.nii.gz")
+        (tmp_path / "cases.csv").write_text("\n".join([*lines, "still.nii.gz,0"]))
+        tiny = network(4, mixer="gru", hidden=8)
+        said, done = run(tmp_path / "cases.csv", tmp_path / "m", {"steps": 2, "batch": 2, "arguments": tiny})
+        assert (done.plan["network"], done.plan["arguments"]["spatial_dims"]) == ("SequenceClassifier", 4)
+        assert "volumes follow each other in time" in done.plan["reasons"]["frames"]
+        assert any(
+            "still" in event.message and "single frame" in event.message for event in said if isinstance(event, Warning)
+        )
+        model = load_model(tmp_path / "m")
+        assert model.image_shape == (4, *done.plan["patch"])
+        assert "frame_jump" in model.training["quality"]["ranges"]
+        # From it another one begins.
+        again = {**QUICK, "steps": 2, "batch": 2}
+        base = str(tmp_path / "m")
+        done = finish(train(tmp_path / "cases.csv", tmp_path / "n", task="classify", plan=again, base=base))
+        assert (done.plan["frames"], done.plan["arguments"]["hidden"]) == (4, 8)
 
     def test_a_class_of_one_patient(self, tmp_path: Path) -> None:
         data = write_volumes(tmp_path / "data", 3)

@@ -41,6 +41,14 @@ def test_answers_are_averaged(tmp_path: Path) -> None:
     assert both.uncertainty.data.mean() > alone.uncertainty.data.mean()
 
 
+def test_of_members_that_exchange_other_sides_none_is_mirrored(tmp_path: Path) -> None:
+    one, other = (
+        save(replace(describe(name), mirror_pairs=pairs), tmp_path) for name, pairs in (("a", ((1, 2),)), ("b", ()))
+    )
+    made = combine_models([one, other], tmp_path / "both")
+    assert (made.mirror_axes, made.mirror_pairs) == ((0, 1), ())
+
+
 def test_an_ensemble_brings_all_its_members(tmp_path: Path) -> None:
     models = [save(describe(name), tmp_path) for name in "abc"]
     two = combine_models(models[:2], tmp_path / "two")

@@ -22,11 +22,16 @@ from napari_resmed.models.folder import load_model
 from napari_resmed.models.model import Model
 from napari_resmed.models.save import save_model
 from napari_resmed.models.whole_network import load_networks
+from napari_resmed.nets import build_network
+from napari_resmed.predict.classes import as_batch
+from napari_resmed.prepare.preparation import Preparation
+from napari_resmed.train.classify.plan import ClassPlan
 from tests.models.monai_bundle.folders import inference
 from tests.models.monai_bundle.folders import write as write_bundle
 from tests.models.nnunet.folders import write as write_nnunet
 from tests.models.test_bundle import IMAGES, ours, run_plain_monai
 from tests.small_models import BANDS, band_weights, describe, save
+from tests.train.classify.small import network
 
 
 def merged() -> Model:
@@ -105,6 +110,26 @@ class TestTorchScript:
         model = load_model(tmp_path / "abdomen")
         export_model(model, tmp_path / "model.ts", "torchscript")
         assert torch.jit.load(tmp_path / "model.ts")(torch.rand(1, 1, *model.patch)).shape[1] == 3
+
+    @pytest.mark.parametrize("frames", [0, 4])
+    @pytest.mark.parametrize("patch", [(1, 16, 16), (8, 16, 16)])
+    def test_a_classifier_takes_slices_without_z(
+        self, frames: int, patch: tuple[int, int, int], tmp_path: Path
+    ) -> None:
+        arguments = network(spatial_dims=len(patch) - (patch[0] == 1) + (frames > 0), dropout=0.0)
+        plan = ClassPlan(
+            name="kinds", classes=("dark", "bright"), channels=("image",), arguments=arguments,
+            network="SequenceClassifier" if frames else "ImageClassifier",
+            preparation=Preparation((1.0, 1.0, 1.0), percentiles=(0, 100)), patch=patch, frames=frames, fit="whole",
+            batch=2, training=("a",), held_out=("b",), steps=1,
+        )  # fmt: skip
+        torch.manual_seed(0)
+        made = build_network(plan.network, plan.arguments).eval()
+        model = save_model(plan.model(), made.state_dict(), tmp_path / "kinds", card="", licence="")
+        export_model(model, tmp_path / "model.ts", "torchscript")
+        image = as_batch(torch.rand(1, *model.image_shape))
+        assert image.dim() == 2 + arguments["spatial_dims"]
+        assert torch.allclose(torch.jit.load(tmp_path / "model.ts")(image), made(image), atol=1e-5)
 
 
 class TestOnnx:

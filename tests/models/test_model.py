@@ -29,7 +29,7 @@ def volume(shape: tuple[int, ...], axes: str = "") -> Volume:
 
 class TestRoundTrip:
     def test_through_json(self) -> None:
-        model = describe(spacing_mm=(3, 2, 1), mirror_axes=(2,))
+        model = replace(describe(spacing_mm=(3, 2, 1), mirror_axes=(2,)), mirror_pairs=((1, 300),))
         assert Model.from_json(json.loads(json.dumps(metadata(model)))) == model
 
     def test_with_what_is_cleaned_up(self) -> None:
@@ -40,6 +40,12 @@ class TestRoundTrip:
     def test_cleaning_up_what_is_no_label_is_refused(self) -> None:
         with pytest.raises(ModelError, match="wants the label 7 cleaned up, which it does not have"):
             replace(describe(), cleanup={7: Cleanup(True)})
+
+    def test_pairs_are_counted_as_the_network_counts_its_classes(self) -> None:
+        paired = replace(describe(), mirror_pairs=((1, 300),))
+        assert paired.mirrored_classes == ((1, 3),)
+        two_backgrounds = {**paired.arguments, "out_channels": 5}
+        assert replace(paired, arguments=two_backgrounds, background_classes=2).mirrored_classes == ((2, 4),)
 
     def test_class_values_begin_with_background(self) -> None:
         assert describe().values == (0, 1, 2, 300)
@@ -82,6 +88,9 @@ class TestDamagedMetadata:
             ("network", {"name": "UNet", "arguments": 5}),
             ("preparation", None),
             ("mirror_axes", 3),
+            ("mirror_pairs", [[1]]),
+            ("mirror_pairs", [[1, 7]]),
+            ("mirror_pairs", [[1, 2], [2, 300]]),
             ("measured", 7),
         ],
     )

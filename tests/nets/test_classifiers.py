@@ -84,6 +84,22 @@ class TestSequence:
     def test_by_frames_alone_it_cannot_be(self) -> None:
         assert 0.2 < _order_learnt("none", "mean") < 0.8
 
+    @pytest.mark.parametrize("mixer", ["gru", "transformer"])
+    def test_volumes_go_through_few_at_a_time_where_nothing_is_learnt(
+        self, mixer: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made = build("SequenceClassifier", spatial_dims=4, mixer=mixer, hidden=8).eval()
+        volumes = torch.rand((2, 2, 6, 8, 8, 8), generator=torch.Generator().manual_seed(0))
+        seen: list[int] = []
+        made.backbone.register_forward_hook(lambda module, given, out: seen.append(len(given[0])))  # type: ignore[union-attr]
+        whole = made(volumes)
+        monkeypatch.setattr("napari_resmed.nets.classifiers.VOXELS_AT_A_TIME", 5 * 8**3)
+        with torch.inference_mode():
+            scores, weights = made.answer(volumes)
+        assert seen == [12, 5, 5, 2]
+        assert weights.shape == (2, 6)
+        torch.testing.assert_close(scores, whole.detach(), rtol=1e-4, atol=1e-5)
+
     def test_the_frame_that_tells_counts_most(self) -> None:
         torch.manual_seed(0)
         made = build("SequenceClassifier", in_channels=1, out_channels=2, mixer="none")

@@ -20,6 +20,7 @@ from napari_resmed.predict.answers import TwoParts
 from napari_resmed.predict.belt import Rows
 from napari_resmed.predict.machine import Machine
 from napari_resmed.predict.sliding_window import slide, sliding_window
+from napari_resmed.predict.uncertainty import Doubt
 from napari_resmed.predict.windows import Windows, window_places
 
 CPU = Machine(torch.device("cpu"), "fp32")
@@ -89,6 +90,23 @@ class TestMirrored:
             for each in (image, image.flip(3))
         ]
         assert torch.allclose(answers[0], answers[1].flip(3), atol=1e-4)
+
+    @pytest.mark.parametrize(("background", "pairs"), [(1, ((1, 2),)), (2, ((2, 3),))])
+    def test_left_and_right_are_exchanged(self, background: int, pairs: tuple) -> None:
+        torch.manual_seed(1)
+        network = nn.Conv3d(2, background + 2, 3, padding=1).eval()  # any scores of left and right
+        windows = Windows(PATCH, mirror_axes=(2,), mirrored_classes=pairs)
+        image = picture((2, 30, 40, 32))
+        answers = []
+        for each in (image, image.flip(3)):
+            how = {"background_classes": background, "doubt": Doubt("variance", overlapping=False)}
+            steps = slide(each, [network], CPU, windows, classes=3, **how)
+            rows = [(step.scores.clone(), step.doubt.clone()) for step in steps if isinstance(step, Rows)]
+            answers.append([torch.cat(part, -3) for part in zip(*rows, strict=True)])
+        (scores, doubt), (of_mirrored, its_doubt) = answers
+        assert torch.allclose(scores, of_mirrored[[0, 2, 1]].flip(3), atol=1e-4)
+        assert not torch.allclose(scores, of_mirrored.flip(3), atol=1e-2)
+        assert torch.allclose(doubt, its_doubt.flip(-1), atol=1e-5)
 
 
 @pytest.fixture(scope="module")

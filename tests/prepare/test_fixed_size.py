@@ -44,19 +44,6 @@ def test_the_middle_at_the_networks_spacing() -> None:
     assert not image[..., 0].any()
 
 
-def test_frames_of_a_series_are_made_as_many_as_there_shall_be() -> None:
-    frames = np.repeat(np.arange(9, dtype=np.float32), 20 * 10).reshape(9, 20, 10)
-    volume = Volume(frames, np.diag([8.0, 1, 1, 1]))
-    preparation = Preparation((8.0, 1.0, 1.0), percentiles=(0, 100), orientation=STORED)
-    assert fixed_spacing(volume, preparation, (3, 10, 10), series=True) == (24, 2, 2)
-    image = fixed_size(volume, preparation, (3, 10, 10), "series")[0]
-    assert image[:, 5, 5].tolist() == pytest.approx([0, 0.5, 1])
-    # As a volume it would have been made smaller until its nine slices fit.
-    assert fixed_spacing(volume, preparation, (3, 10, 10))[1] == 3
-    back = restore_fixed(image.numpy(), volume, preparation, "series")
-    assert back.shape == (9, 20, 10)
-
-
 def test_a_volume_is_turned_first() -> None:
     data = np.random.default_rng(0).random((4, 6, 8), np.float32)
     affine = np.array([[0.0, 0, 1, 0], [0, 1, 0, 0], [-3, 0, 0, 0], [0, 0, 0, 1]])  # z runs from above, 3 mm apart

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -7,11 +8,16 @@ import pytest
 import torch
 
 from napari_resmed.io import read
+from napari_resmed.io.datasets import read_dataset
 from napari_resmed.jobs.segment import segment
 from napari_resmed.labels import Code, LabelSet
+from napari_resmed.models.catalogue import BUILT_IN, find_model
 from napari_resmed.models.folder import WEIGHTS, load_model, read_card
+from recipes import overlap
 from recipes.cross_validation import fold_of
-from recipes.from_cases import Recipe, main
+from recipes.from_cases import Recipe, check, main
+from recipes.head_neck_ct import __main__ as head_neck_ct
+from recipes.hippocampus_mr import __main__ as hippocampus_mr
 from tests.train.small import NAMES, QUICK, finish, write_folder
 
 pytestmark = pytest.mark.usefixtures("own_models")
@@ -26,6 +32,24 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
     (here / "licence.txt").write_text("as one likes\n")
     plan = {**QUICK, "minutes": None, "steps": 6}
     return Recipe("ball-and-box", here, "A ball and a box", CODED, minutes=0.1, folds=2, plan=plan)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "data"), [(hippocampus_mr.RECIPE, "hippocampus"), (head_neck_ct.RECIPE, "headneck_ct")]
+)
+def test_committed_weights_give_what_their_card_says(recipe: Recipe, data: str, shared_data: Path) -> None:
+    if not (BUILT_IN / recipe.name).exists():
+        pytest.skip(f"{recipe.name} was not made yet")
+    model = find_model(recipe.name)
+    assert model.labels == recipe.labels
+    known = model.measured["check"]
+    images = sorted((shared_data / data / "images").glob("*.nii.gz"))
+    path = next(path for path in images if hashlib.sha256(path.read_bytes()).hexdigest() == known["image_sha256"])
+    found = finish(segment(read(path), recipe.name, device="cpu", precision="fp32")).labels.data
+    true = read(shared_data / data / "labels" / path.name).data
+    for value, dice in known["dice"].items():
+        # Processors and threads add in their own order.
+        assert overlap.dice(found == int(value), true == int(value)) == pytest.approx(dice, abs=2e-3)
 
 
 class TestMain:
@@ -60,5 +84,7 @@ class TestMain:
         assert str(tmp_path) not in written
         weights = torch.load(out / WEIGHTS, weights_only=True)
         assert {tensor.dtype for tensor in weights.values()} == {torch.float16}
+        cases, _ = read_dataset(data)
+        assert check(model, cases) == model.measured["check"]
         image = read(data / "images" / "case0.nii.gz")
         assert finish(segment(image, str(out), device="cpu")).labels.data.shape == image.data.shape

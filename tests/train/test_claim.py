@@ -9,7 +9,14 @@ import pytest
 
 from napari_resmed.errors import InputError
 from napari_resmed.train.claim import LOOK_SECONDS, claim, is_claimed
-from napari_resmed.train.own_trainings import forget_training, is_unfinished, last_unfinished, run_of
+from napari_resmed.train.own_trainings import (
+    discard_training,
+    forget_training,
+    is_unfinished,
+    last_at_work,
+    last_unfinished,
+    run_of,
+)
 from napari_resmed.train.run_folder import RunFolder
 
 
@@ -87,3 +94,22 @@ def test_what_is_left_of_a_removed_models_training_goes_with_it(own_models: Path
     forget_training(own_models / "mine")
     assert not run.path.exists()
     forget_training(own_models / "mine")  # nothing there is fine
+
+
+def test_discarding_takes_one_unfinished_training_and_leaves_its_model(own_models: Path) -> None:
+    run = run_of("mine")
+    (own_models / "mine").mkdir()
+    run.begin()
+    for path in (run.plan, run.path / "dataset.json"):
+        path.write_text("{}")
+    assert last_at_work("mine") is not None
+    with claim(run), pytest.raises(InputError, match="another window"):
+        discard_training("mine")
+    assert is_unfinished("mine")
+    discard_training("mine")
+    assert not run.path.exists()
+    assert (own_models / "mine").is_dir()
+    (own_models / "mine").rmdir()
+    assert last_at_work("mine") is None
+    with pytest.raises(InputError, match="no unfinished training any more"):
+        discard_training("mine")

@@ -47,6 +47,11 @@ class TestRoundTrip:
         plan.save(tmp_path / "plan.json")
         assert Plan.load(tmp_path / "plan.json") == plan
 
+    def test_a_model_knows_mirrored_images_where_its_patches_were_mirrored(self) -> None:
+        assert (FULL.model().mirror_axes, FULL.model().mirror_pairs) == ((), ())
+        mirrored = replace(FULL, augmentation=Augmentation())
+        assert (mirrored.model().mirror_axes, mirrored.model().mirror_pairs) == ((2,), ((3, 70_000),))
+
     def test_is_readable(self, tmp_path: Path) -> None:
         FULL.save(tmp_path / "plan.json")
         text = (tmp_path / "plan.json").read_text()

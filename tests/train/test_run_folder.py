@@ -52,6 +52,15 @@ class TestBegin:
         assert list(run.path.iterdir()) == []
         assert (run.path.with_name(run.path.name + ".old") / "checkpoint.pt").read_text() == "first"
 
+    def test_discarding_it_leaves_the_one_set_aside(self, run: RunFolder) -> None:
+        run.checkpoint.write_text("first")
+        run.begin()
+        run.checkpoint.write_text("second")
+        run.discard()
+        assert run.checkpoint.read_text() == "first"
+        run.discard()
+        assert list(run.path.parent.iterdir()) == []
+
     def test_giving_up_brings_it_back(self, run: RunFolder) -> None:
         run.checkpoint.write_text("first")
         run.give_up(run.begin())

@@ -88,7 +88,7 @@ def _why(image: Classified) -> dict[str, Any]:
     if not image.explained:
         return {"counted": image.counted}
     # None where nothing speaks for the class.
-    along = zip("zyx", image.strongest, strict=False)
+    along = zip("tzyx"[4 - len(image.strongest) :], image.strongest, strict=True)
     return {
         "counted": image.counted,
         "explained": image.explained,

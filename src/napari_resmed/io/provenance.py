@@ -13,6 +13,7 @@ from typing import Any
 from napari_resmed.errors import InputError
 from napari_resmed.io.whole_file import whole_file
 from napari_resmed.labels import LabelMap, LabelSet
+from napari_resmed.volume import Volume
 
 __all__ = ["provenance_path", "read_labels", "write_provenance"]
 
@@ -22,23 +23,22 @@ def provenance_path(path: Path) -> Path:
     return path.with_name(path.name + ".resmed.json")
 
 
-def write_provenance(path: Path, labels: LabelMap, image: Path | None = None) -> None:
+def write_provenance(path: Path, result: Volume, image: Path | None = None) -> None:
     """Write the note beside ``path``.
 
     Parameters
     ----------
     path:
-        The label map's file.
-    labels:
-        Its labels; ``meta["made_by"]`` is written as it is.
+        The result's file.
+    result:
+        Labels, a heat map; ``meta["made_by"]`` is written as it is.
     image:
-        What was segmented; its file name alone is noted.
+        What it was made of; its file name alone is noted.
     """
-    note: dict[str, Any] = {
-        "made_by": labels.meta.get("made_by", {}),
-        "labels": labels.labels.to_json(),
-        "not_for_diagnosis": True,
-    }
+    note: dict[str, Any] = {"made_by": result.meta.get("made_by", {})}
+    if isinstance(result, LabelMap):
+        note["labels"] = result.labels.to_json()
+    note["not_for_diagnosis"] = True
     if image is not None:
         note["image"] = image.name
     with whole_file(provenance_path(path)) as part:

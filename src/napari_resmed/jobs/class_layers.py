@@ -44,7 +44,7 @@ def class_layers(
     yield Started(f"Loading {known.name}")
     machine = choose_machine(device, precision)
     network = warm_network(known, machine)
-    batch = as_batch(torch.zeros((len(known.channels), *known.patch)), known).to(machine.device)
+    batch = as_batch(torch.zeros((len(known.channels), *known.image_shape))).to(machine.device)
     found = [{"name": name, "size": list(size)} for name, size in layer_sizes(network, batch).items()]
     yield Progress("Loaded", 1.0)
     return found

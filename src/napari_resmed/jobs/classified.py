@@ -25,19 +25,19 @@ class Classified:
     quality:
         ``"good"``, or what is unusual about the image; or why it could not be used.
     heat:
-        Where it speaks for a class, ``zyx`` in the image's geometry (``tzyx`` of a cine loop); None where that was not
+        Where it speaks for a class, ``zyx`` in the image's geometry (``tzyx`` of a series); None where that was not
         asked for, or was written to a file.
     counted:
-        How much each modality, by name, or each slice of the network's grid, by number, counted; empty for a network
-        that sees all together.
+        How much each modality, by name, or each slice or frame as the network sees them, by number, counted; empty for
+        a network that sees all together.
     explained:
         The class that ``heat`` speaks for.
     channel:
         The channel of the model in whose image ``heat`` lies: where every modality has a branch, the one that counted
         most.
     strongest:
-        Along z, y and x of the image's array (the frames of a cine loop are its z): the slice that counted most, and
-        its share of all. Empty where there is no heat.
+        Along [t,] z, y and x of the image's array: the frame or slice that counted most, and its share of all. Empty
+        where there is no heat.
     heat_file:
         Where the heat was written.
     """

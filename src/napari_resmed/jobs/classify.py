@@ -21,7 +21,7 @@ from napari_resmed.events import Event, Progress, Started
 from napari_resmed.io import write
 from napari_resmed.io.archives import forget_archives
 from napari_resmed.io.datasets.classes import load_channels
-from napari_resmed.io.datasets.classes.load import AS_SLICES
+from napari_resmed.io.provenance import write_provenance
 from napari_resmed.io.tables import write_table
 from napari_resmed.io.whole_file import check_place, reason
 from napari_resmed.jobs.classified import Classification, Classified
@@ -38,6 +38,7 @@ from napari_resmed.predict.machine import Machine, choose_machine, is_out_of_mem
 from napari_resmed.predict.warm import warm_network
 from napari_resmed.prepare.fixed_size import restore_fixed
 from napari_resmed.prepare.grid import Grid
+from napari_resmed.prepare.series import frames_back, restore_series
 from napari_resmed.review.quality import GOOD, Usual, look_at_image
 from napari_resmed.train.classify.images import prepared_image
 from napari_resmed.volume import Volume
@@ -127,6 +128,7 @@ def classify(
             one = yield from follow(_one(case, work), covering)
             if targets and one.heat is not None:
                 write(one.heat, targets[number])
+                write_provenance(targets[number], one.heat)
                 one = replace(one, heat=None, heat_file=str(targets[number]))
             found.append(one)
     except (MemoryError, RuntimeError) as problem:
@@ -172,7 +174,7 @@ def _one(case: Case, work: _Work) -> Generator[float, None, Classified]:
     name = str(case.images[0]) if isinstance(case.images[0], Path) else case.name
     try:
         channels = load_channels(case, Dataset((case,), channels=model.channels))
-        image = prepared_image(channels, model.preparation, model.patch, model.fit)
+        image = prepared_image(channels, model.preparation, model.patch, model.fit, model.frames)
     except InputError as problem:
         return Classified(name, "", {}, f"not usable: {problem}")
     shares = class_probabilities(work.network, image, model, work.machine, work.tta)
@@ -199,29 +201,35 @@ def _explained(
     """The same with a heat map; where every modality has a branch, that of the one which counted most."""
     model = work.model
     of = work.of or said.predicted
-    by_slices = isinstance(work.network, SequenceClassifier)
-    channel = 0 if attention is None or by_slices else int(attention.argmax())
-    # Seen together they lie as the first that is there.
+    one_by_one = isinstance(work.network, SequenceClassifier)
+    channel = 0 if attention is None or one_by_one else int(attention.argmax())
+    # Seen together they lie as the first that is there; of a series, that has time.
     at = channel if channels[channel] is not None else next(k for k, one in enumerate(channels) if one is not None)
+    if model.frames:
+        at = next(k for k, one in enumerate(channels) if one is not None and one.frames > 1)
     seen = channels[at]
     assert seen is not None
     number = model.classes.index(of)
     found = yield from class_heat(work.network, image, model, number, work.method, work.layer, channel)
-    heat = restore_fixed(found, seen, model.preparation, model.fit)
+    restore = restore_series if model.frames else restore_fixed
+    heat = restore(found, seen, model.preparation, model.fit)
     strongest = strongest_slices(heat)
-    if attention is not None and strongest and getattr(work.network, "attention", None) is not None and by_slices:
-        # The network itself says how much each slice counted.
-        each = np.broadcast_to(attention[:, None, None], tuple(image.shape[1:])).copy()
-        axis = Grid.of(seen, model.preparation).order.axes[0]
-        strongest[axis] = strongest_slices(restore_fixed(each, seen, model.preparation, model.fit))[axis]
-    cine = bool(seen.meta.get(AS_SLICES))
+    if attention is not None and strongest and one_by_one and getattr(work.network, "attention", None) is not None:
+        # The network itself says how much each frame or slice counted.
+        if model.frames:
+            line = frames_back(model.frames, seen.frames) @ attention
+            strongest[0] = strongest_slices(line.reshape(-1, 1, 1, 1))[0]
+        else:
+            each = np.broadcast_to(attention[:, None, None], tuple(image.shape[1:])).copy()
+            axis = Grid.of(seen, model.preparation).order.axes[0]
+            strongest[axis] = strongest_slices(restore_fixed(each, seen, model.preparation, model.fit))[axis]
     made_by = {**work.made_by, "class": of}
     if said.quality != GOOD:
         made_by["warnings"] = [f"the image is unlike those {model.name} was trained on: {said.quality}"]
     volume = Volume(
-        heat[:, None] if cine else heat,
+        heat,
         seen.affine,
-        "tzyx" if cine else "zyx",
+        seen.axes,
         name=f"{seen.name} {of}".strip(),
         meta={"made_by": made_by},
     )

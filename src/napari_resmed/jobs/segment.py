@@ -115,7 +115,13 @@ def segment(
     if tta and not chosen.mirror_axes:
         raise ModelError(f"the model {chosen.name} tells left from right, so mirrored passes would mislead it")
     overlap = chosen.overlap if overlap is None else overlap
-    wishes = Windows(chosen.patch, overlap, chosen.mirror_axes if tta else (), even=chosen.even_windows)
+    wishes = Windows(
+        chosen.patch,
+        overlap,
+        chosen.mirror_axes if tta else (),
+        even=chosen.even_windows,
+        mirrored_classes=chosen.mirrored_classes,
+    )
     several = chosen.members * len(wishes.mirrors) > 1
     if uncertainty_kind not in KINDS:
         raise InputError(f"the uncertainty is {uncertainty_kind!r}, expected {' or '.join(KINDS)}")

@@ -30,12 +30,13 @@ from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.review.quality import GOOD, judge_each
 from napari_resmed.train.classify.calibrate import fit_temperature
 from napari_resmed.train.classify.card import class_card
-from napari_resmed.train.classify.checkpoint import read_checkpoint, recognise_resnet, take_weights
+from napari_resmed.train.classify.checkpoint import read_checkpoint, take_weights
 from napari_resmed.train.classify.images import Images, prepare_images
 from napari_resmed.train.classify.make_plan import Start, Usable, make_class_plan, smaller_batch
-from napari_resmed.train.classify.monais import PREFIX
+from napari_resmed.train.classify.monais import DENSENETS, EFFICIENTNETS, PREFIX
 from napari_resmed.train.classify.plan import ClassPlan
 from napari_resmed.train.classify.pretrained import fetch_weights
+from napari_resmed.train.classify.recognise import recognise
 from napari_resmed.train.classify.session import ClassSession, areas
 from napari_resmed.train.classify.view import View, decide_view
 from napari_resmed.train.first_weights import fresh_network, keep_first_weights
@@ -121,10 +122,11 @@ def _base(name: str, download: bool) -> _Base:
     path = Path(name)
     if path.is_file():
         weights = read_checkpoint(path)
-        known = recognise_resnet(weights)
+        known = recognise(weights)
         if known is None:
             raise ModelError(
-                f"{path.name} holds weights of an unknown network; expected those of a ResNet, or a model folder"
+                f"{path.name} holds weights of an unknown network; expected those of a ResNet, of one of MONAI's "
+                f"networks ({', '.join((*DENSENETS, *EFFICIENTNETS))}), or a model folder"
             )
         arguments = {key: known[key] for key in ("spatial_dims", "backbone", "backbone_arguments")}
         return _Base(path.name, weights, arguments)
@@ -164,7 +166,7 @@ def _decide(
     try:
         dataset = run.keep_dataset(dataset)
         images = yield from follow(
-            prepare_images(dataset, view.preparation, view.patch, view.fit, run.prepared),
+            prepare_images(dataset, view.preparation, view.patch, view.fit, run.prepared, view.frames),
             lambda share: Progress("Preparing the images", PLANNED * share),
         )
         usable, dataset, of_same = _on_one_side(dataset, images)
@@ -215,33 +217,50 @@ def _on_one_side(dataset: Dataset, images: Images) -> tuple[Usable, Dataset, lis
 
 def _view_of(view: View, base: _Base | None, dataset: Dataset) -> View:
     """As the model sees images that training starts from, where it does."""
-    model = None if base is None else base.model
-    takes_slices = base is not None and base.arguments["spatial_dims"] == 2
-    if base is not None and takes_slices is not view.flat:
-        # Weights of slices alone are made those of volumes, or see a series frame by frame.
-        if base.model is None and takes_slices:
-            return view
-        takes, found = ("volumes", "single slices") if view.flat else ("single slices", "volumes")
-        raise InputError(f"{base.name} takes {takes}, the images are {found}; start from another model")
+    if base is None:
+        return view
+    model = base.model
+    if model is not None and model.classifies:
+        _check_sight(model, view)
+    # Weights of slices alone are made those of volumes, and those of volumes see a loop of slices as one.
+    elif base.arguments["spatial_dims"] == 3 and view.flat and not view.series:
+        raise InputError(f"{base.name} takes volumes, the images are single slices; start from another model")
     if model is None:
         return view
-    windows = model.preparation.windows if len(model.channels) == len(dataset.channels) else ()
     reasons = {**view.reasons, "patch": f"as {model.name} sees images"}
-    if model.classifies:
-        return View(replace(model.preparation, windows=windows), model.patch, model.fit, view.flat, reasons)
-    # Of a segmentation model the intensities count, and voxels no finer than it knows.
-    spacing = tuple(max(pair) for pair in zip(view.preparation.spacing_mm, model.preparation.spacing_mm, strict=True))
-    a, b, c = spacing
-    # Frames of a series are not turned, wherever they lie.
-    orientation = view.preparation.orientation if view.series else model.preparation.orientation
     preparation = replace(
-        model.preparation,
+        model.preparation, windows=model.preparation.windows if len(model.channels) == len(dataset.channels) else ()
+    )
+    if view.series and (preparation.normalization or preparation.intensity):
+        # Done frame by frame, it would undo what a series shows: how intensities change.
+        preparation = replace(preparation, normalization=(), intensity=(), intensity_first=False)
+        reasons["intensities"] = f"alike in all frames, and so not those of {model.name}"
+    if model.classifies:
+        return View(preparation, model.patch, model.fit, view.flat, reasons, model.frames or view.frames)
+    # Of a segmentation model the intensities count, and voxels no finer than it knows.
+    spacing = tuple(max(pair) for pair in zip(view.preparation.spacing_mm, preparation.spacing_mm, strict=True))
+    a, b, c = spacing
+    preparation = replace(
+        preparation,
         spacing_mm=(a, b, c),
-        windows=windows,
-        orientation=orientation,
+        # Single slices are not turned, wherever they lie.
+        orientation=view.preparation.orientation if view.flat else preparation.orientation,
         crop_nonzero=view.preparation.crop_nonzero,
     )
-    return View(preparation, view.patch, view.fit, view.flat, reasons)
+    return View(preparation, view.patch, view.fit, view.flat, reasons, view.frames)
+
+
+def _check_sight(model: Model, view: View) -> None:
+    """Refuse to start from a classifier of other images."""
+    kinds = {True: "single slices", False: "volumes"}
+    takes, found = kinds[model.patch[0] == 1], kinds[view.flat]
+    if takes == found and bool(model.frames) is view.series:
+        return
+    # One that sees an image as a whole can see frame by frame.
+    if takes == found and view.series and model.network == "ImageClassifier":
+        return
+    takes, found = f"series of {takes}" if model.frames else takes, f"series of {found}" if view.series else found
+    raise InputError(f"{model.name} takes {takes}, the images are {found}; start from another model")
 
 
 def _changed_view(view: View, changes: Mapping[str, Any]) -> View:
@@ -252,7 +271,11 @@ def _changed_view(view: View, changes: Mapping[str, Any]) -> View:
         preparation = Preparation.from_json(changes["preparation"])
     if len(patch) != 3 or not all(isinstance(edge, int) and edge > 0 for edge in patch):
         raise InputError(f"the plan's patch is {list(patch)}, expected three whole numbers of voxels (z, y, x)")
-    return View(preparation, (patch[0], patch[1], patch[2]), fit, view.flat, view.reasons)
+    frames = changes.get("frames", view.frames)
+    if not isinstance(frames, int) or (frames > 1) is not view.series:
+        expected = "2 or more" if view.series else "0: the images have no time"
+        raise InputError(f"the plan's frames are {frames!r}, expected {expected}")
+    return View(preparation, (patch[0], patch[1], patch[2]), fit, view.flat, view.reasons, frames)
 
 
 def _check_against(dataset: Dataset, plan: ClassPlan) -> None:
@@ -262,10 +285,11 @@ def _check_against(dataset: Dataset, plan: ClassPlan) -> None:
             f"the plan has the classes {', '.join(plan.classes)} and the channels {', '.join(plan.channels)}, expected "
             f"those of the data, {', '.join(dataset.classes)} and {', '.join(dataset.channels)}"
         )
-    if plan.flat is not (plan.patch[0] == 1):
+    if plan.arguments.get("spatial_dims") != (2 if plan.flat else 3) + (plan.frames > 0):
+        frames = f" and {plan.frames} frames" if plan.frames else ""
         raise InputError(
-            f"the plan's network has {plan.arguments.get('spatial_dims')} spatial dimensions, which does not go with a "
-            f"patch of {'×'.join(map(str, plan.patch))}"
+            f"the plan's network has {plan.arguments.get('spatial_dims')} dimensions, which does not go with a "
+            f"patch of {'×'.join(map(str, plan.patch))}{frames}"
         )
 
 

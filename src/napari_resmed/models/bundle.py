@@ -29,7 +29,6 @@ def required_packages(model: Model) -> dict[str, str]:
 
 def network_data_format(model: Model) -> dict[str, Any]:
     """The ``network_data_format`` of a bundle's ``metadata.json``."""
-    patch = list(model.patch)
     return {
         "inputs": {
             "image": {
@@ -37,7 +36,7 @@ def network_data_format(model: Model) -> dict[str, Any]:
                 "format": "magnitude",
                 "modality": model.channels[0],
                 "num_channels": len(model.channels),
-                "spatial_shape": patch,
+                "spatial_shape": list(model.image_shape),
                 "dtype": "float32",
                 "value_range": [0, 1],
                 "is_patch_data": True,

@@ -61,12 +61,16 @@ def combine_models(models: Sequence[Model], folder: Path | str) -> Model:
     names = [model.name for model in models]
     # No window is larger than any of them was trained on.
     z, y, x = (min(edges) for edges in zip(*(model.patch for model in models), strict=True))
+    # Along x (2) an ensemble is mirrored only where all of it exchanges the same left and right.
+    sides_alike = all(set(model.mirror_pairs) == set(first.mirror_pairs) for model in models)
+    axes = [axis for axis in first.mirror_axes if all(axis in model.mirror_axes for model in models)]
     made = replace(
         first,
         name=folder.absolute().name,
         patch=(z, y, x),
         description=f"The mean of {', '.join(names)}",
-        mirror_axes=tuple(axis for axis in first.mirror_axes if all(axis in model.mirror_axes for model in models)),
+        mirror_axes=tuple(axis for axis in axes if axis != 2 or sides_alike),
+        mirror_pairs=first.mirror_pairs if sides_alike else (),
         measured={},
         training={"combined_from": {model.name: dict(model.training) for model in models}},
         members=sum(model.members for model in models),

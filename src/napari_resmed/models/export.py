@@ -47,8 +47,9 @@ def export_model(model: Model, out: Path | str, kind: str) -> str:
         A file; of a bundle a folder, or a file that ends in ``.zip``.
     kind:
         ``"bundle"`` runs with ``python -m monai.bundle run``. ``"torchscript"`` and ``"onnx"`` hold the network alone:
-        a prepared window ``(1, channel, z, y, x)`` in, of the model's own size, scores ``(1, class, z, y, x)`` out;
-        how an image is prepared and what the classes mean lies beside it as ``resmed.json``.
+        a prepared window ``(1, channel, z, y, x)`` in, of the model's own size, scores ``(1, class, z, y, x)`` out; of
+        one that classifies an image ``(1, channel, [t,] [z,] y, x)`` in, scores ``(1, class)`` out. How an image is
+        prepared and what the classes mean lies beside it as ``resmed.json``.
 
     Returns
     -------
@@ -167,7 +168,10 @@ def _write_onnx(network: WholeNetwork, model: Model, path: Path) -> None:
 
 
 def _window(model: Model, seed: int) -> Tensor:
-    return torch.rand((1, len(model.channels), *model.patch), generator=torch.Generator().manual_seed(seed))
+    shape = (1, len(model.channels), *model.image_shape)
+    window = torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+    # What classifies single slices takes them without z.
+    return window.squeeze(-3) if model.classifies else window
 
 
 def _check_agreement(model: Model, network: WholeNetwork, other: Callable[[Tensor], Tensor], called: str) -> None:

@@ -56,16 +56,18 @@ class Model:
         Share of a window that its neighbour repeats, unless a person wants another.
     mirror_axes:
         Axes ``(0 z, 1 y, 2 x)`` along which a mirrored image gives the mirrored answer.
+    mirror_pairs:
+        Values of labels, left and right, that have to be exchanged in what is answered to an image mirrored along x.
     measured:
         Figures on named cases, as in the card.
     training:
         Plan, history, fingerprint of the data.
     cleanup:
         What is done to labels after the network, by value; those that are not named are left as they are.
-    classes, fit, temperature:
+    classes, fit, frames, temperature:
         Of a model that classifies (``task`` is :data:`CLASSIFICATION`): what an image may be, how it is brought to the
-        size of the patch (see :func:`napari_resmed.prepare.fixed_size.fixed_size`), and what the network's scores are
-        divided by.
+        size of the patch (see :func:`napari_resmed.prepare.fixed_size.fixed_size`), for series in time how many frames
+        are made of theirs (else 0), and what the network's scores are divided by.
     folder:
         Where it was loaded from; None for one that was not saved yet.
 
@@ -99,6 +101,8 @@ class Model:
     temperature: float = 1.0
     region_order: tuple[int, ...] = ()
     overlap: float = 0.5
+    frames: int = 0
+    mirror_pairs: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         if self.members < 1 or (self.regions and sorted(self.regions) != list(self.labels.values)):
@@ -114,9 +118,14 @@ class Model:
             )
         if self.classifies and (len(set(self.classes)) < max(2, len(self.classes)) or self.fit not in FITS):
             raise ModelError(f"the model {self.name} contradicts itself in its classes, or in how it sees an image")
+        if self.frames < 0 or self.frames == 1:
+            raise ModelError(f"the model {self.name} sees {self.frames} frames of a series, expected several, or 0")
         says_what = self.classifies or (len(self.labels) and self.background_classes >= 1)
         if min(self.patch) < 1 or not self.channels or not says_what or not self.temperature > 0:
             raise ModelError(f"the model {self.name} says nothing of patch, labels, channels or background")
+        paired = [value for pair in self.mirror_pairs for value in pair]
+        if len(set(paired)) < len(paired) or not set(paired) <= set(self.labels.values):
+            raise ModelError(f"the model {self.name} contradicts itself in which of its structures are left and right")
         unknown = sorted(set(self.cleanup) - set(self.labels.values))
         if unknown:
             raise ModelError(f"the model {self.name} wants the label {unknown[0]} cleaned up, which it does not have")
@@ -132,6 +141,11 @@ class Model:
     def classifies(self) -> bool:
         """Whether it tells what an image as a whole is, and not where something is."""
         return self.task == CLASSIFICATION
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Size ``([t,] z, y, x)`` of an image as a model that classifies takes it."""
+        return (self.frames, *self.patch) if self.frames else self.patch
 
     @property
     def outputs(self) -> int:
@@ -152,6 +166,13 @@ class Model:
     def by_slices(self) -> bool:
         """Whether its network is 2D and sees one slice after the other."""
         return self.arguments.get("spatial_dims") == 2
+
+    @property
+    def mirrored_classes(self) -> tuple[tuple[int, int], ...]:
+        """``mirror_pairs`` by number, as the network gives its classes."""
+        first, values = (0, self.regions) if self.regions else (self.background_classes, self.labels.values)
+        number = {value: first + place for place, value in enumerate(values)}
+        return tuple((number[one], number[other]) for one, other in self.mirror_pairs)
 
     def check_fits(self, volume: Volume) -> None:
         """Refuse an image this model cannot take.
@@ -183,8 +204,18 @@ class Model:
             "members": self.members,
             "even_windows": self.even_windows,
             "overlap": self.overlap,
+            "frames": self.frames,
+            "mirror_pairs": [list(pair) for pair in self.mirror_pairs],
         }
-        usual = {"regions": [], "region_order": [], "members": 1, "even_windows": False, "overlap": 0.5}
+        usual = {
+            "regions": [],
+            "region_order": [],
+            "members": 1,
+            "even_windows": False,
+            "overlap": 0.5,
+            "frames": 0,
+            "mirror_pairs": [],
+        }
         cleanup = {str(value): wish.to_json() for value, wish in self.cleanup.items()}
         return {
             "format": FORMAT,
@@ -248,7 +279,9 @@ class Model:
                 temperature=float(ours.get("temperature", 1.0)),
                 cleanup={int(value): Cleanup.from_json(wish) for value, wish in ours.get("cleanup", {}).items()},
                 region_order=tuple(int(value) for value in ours.get("region_order", ())),
+                mirror_pairs=tuple((int(one), int(other)) for one, other in ours.get("mirror_pairs", ())),
                 overlap=float(ours.get("overlap", 0.5)),
+                frames=int(ours.get("frames", 0)),
             )
         except (AttributeError, KeyError, TypeError, ValueError) as problem:
             raise ModelError(f"metadata.json is incomplete or wrong at {problem}") from problem

@@ -1,6 +1,6 @@
 """Networks that tell what an image as a whole is: by the image, by its frames, by its modalities.
 
-All take ``(batch, in_channels, [z,] y, x)`` and give scores ``(batch, out_channels)``. A channel that is zero
+All take ``(batch, in_channels, [t,] [z,] y, x)`` and give scores ``(batch, out_channels)``. A channel that is zero
 everywhere is a modality that is not there; ``drop_channels`` leaves some out in training, so that the network can do
 without.
 """
@@ -17,6 +17,10 @@ from napari_resmed.nets.attention import GatedAttention, Mixer
 from napari_resmed.nets.backbones import build_backbone
 
 __all__ = ["BranchClassifier", "ImageClassifier", "SequenceClassifier"]
+
+# Voxels of frames that go through a backbone together where nothing is learnt, so that a long series of volumes takes
+# no more memory than a short one.
+VOXELS_AT_A_TIME = 2**20
 
 
 class ImageClassifier(nn.Module):
@@ -60,14 +64,14 @@ class ImageClassifier(nn.Module):
 
 
 class SequenceClassifier(nn.Module):
-    """A 2D backbone over every slice or frame, a mixer that knows their order, and attention over them.
+    """A backbone over every slice or frame, a mixer that knows their order, and attention over them.
 
-    Takes ``(batch, in_channels, frames, y, x)``.
+    Takes ``(batch, in_channels, frames, [z,] y, x)``. Where gradients are not asked for, few frames at a time.
 
     Parameters
     ----------
     spatial_dims:
-        3: frames count as an axis of the image.
+        3 or 4: frames count as an axis of the image, whose backbone is 2D or 3D.
     in_channels, out_channels, backbone, backbone_arguments, dropout, drop_channels:
         As of :class:`ImageClassifier`.
     mixer, hidden:
@@ -90,12 +94,12 @@ class SequenceClassifier(nn.Module):
         drop_channels: float = 0.0,
     ) -> None:
         super().__init__()
-        if spatial_dims != 3:
-            raise ValueError(f"spatial_dims {spatial_dims}, expected 3: frames, rows and columns")
+        if spatial_dims not in (3, 4):
+            raise ValueError(f"spatial_dims {spatial_dims}, expected 3 or 4: frames, [slices,] rows and columns")
         if pooling not in ("attention", "mean"):
             raise ValueError(f"pooling {pooling!r}, expected attention or mean")
         self.drop_channels = drop_channels
-        self.backbone, width = build_backbone(backbone, 2, in_channels, backbone_arguments)
+        self.backbone, width = build_backbone(backbone, spatial_dims - 1, in_channels, backbone_arguments)
         self.mixer = Mixer(mixer, width, hidden, dropout=dropout)
         self.attention = GatedAttention(self.mixer.width) if pooling == "attention" else None
         self.dropout = nn.Dropout(dropout)
@@ -111,13 +115,19 @@ class SequenceClassifier(nn.Module):
             image = _without_some(image, self.drop_channels)
         batch, frames = image.shape[0], image.shape[2]
         each = image.transpose(1, 2).flatten(0, 1)
-        vectors = self.backbone(each).flatten(2).mean(2).unflatten(0, (batch, frames))
-        vectors = self.mixer(vectors)
+        vectors = self.mixer(self._vectors(each).reshape(batch, frames, -1))
         if self.attention is None:
             mean, weights = vectors.mean(1), vectors.new_full((batch, frames), 1 / frames)
         else:
             mean, weights = self.attention(vectors)
         return self.head(self.dropout(mean)), weights
+
+    def _vectors(self, each: Tensor) -> Tensor:
+        """Of every frame ``(n, in_channels, [z,] y, x)``."""
+        at_a_time = max(1, VOXELS_AT_A_TIME // each[0, 0].numel())
+        # What is learnt from is normalised over all of them.
+        parts = [each] if self.training or torch.is_grad_enabled() else torch.split(each, at_a_time)
+        return torch.cat([self.backbone(part).flatten(2).mean(2) for part in parts])
 
 
 class BranchClassifier(nn.Module):

@@ -16,6 +16,8 @@ from napari_resmed.predict.windows import Windows
 __all__ = ["Answers", "Network", "TwoParts", "merge_background"]
 
 # Takes windows ``(batch, c, z, y, x)`` and gives scores; what it gave may lie in memory that its next answer uses.
+X = 2  # left and right are along the last axis of (z, y, x)
+
 Network = Callable[[Tensor], Tensor]
 
 
@@ -62,6 +64,7 @@ class Answers:
         if isinstance(only, TwoParts) and alone:
             self.head, networks = only.head, [only.body]
         self._passes = [(network, mirror) for network in networks for mirror in mirrors]
+        self._pairs = windows.mirrored_classes
         self._machine, self._background, self._doubt = machine, background_classes, doubt
         self._on_device = on_device
         self._even: dict[tuple[float, ...], Tensor] = {}
@@ -109,15 +112,26 @@ class Answers:
             answer = answer.float()
             if len(self._passes) == 1:
                 return answer, None
+            answer = self._turned_back(answer, mirror)
             if self._doubt is not None:
-                shares = merge_background(answer, self._background)
-                self._doubt.add(shares.flip(axes) if axes else shares)
+                self._doubt.add(merge_background(answer, self._background))
             if total is None:
                 total = answer.clone()
             else:
-                total += answer.flip(axes) if axes else answer
+                total += answer
         assert total is not None
         return total.div_(len(self._passes)), None if self._doubt is None else self._doubt.taken()
+
+    def _turned_back(self, answer: Tensor, mirror: Sequence[int]) -> Tensor:
+        """What was said to a mirrored window, as said to the window itself."""
+        if mirror:
+            answer = answer.flip([2 + axis for axis in mirror])
+        if X in mirror and self._pairs:
+            order = list(range(answer.shape[1]))
+            for one, other in self._pairs:
+                order[one], order[other] = other, one
+            answer = answer[:, order]
+        return answer
 
 
 def merge_background(scores: Tensor, count: int, axis: int = 1) -> Tensor:

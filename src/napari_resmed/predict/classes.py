@@ -24,7 +24,7 @@ def class_probabilities(
     network:
         The model's.
     image:
-        Prepared: float32 ``(c, z, y, x)``.
+        Prepared: float32 ``(c, [t,] z, y, x)``.
     model, machine:
         What, and where.
     mirrored:
@@ -35,13 +35,13 @@ def class_probabilities(
     NDArray
         ``(class,)``, summing to 1.
     """
-    axes = [axis + 1 for axis in model.mirror_axes] if mirrored else []
+    axes = [axis - 3 for axis in model.mirror_axes] if mirrored else []
     ways = [image, *(image.flip(axis) for axis in axes)]
     with (
         torch.inference_mode(),
         torch.autocast(machine.device.type, machine.dtype, enabled=machine.precision != "fp32"),
     ):
-        scores = [network(as_batch(way, model).to(machine.device)).double() for way in ways]
+        scores = [network(as_batch(way).to(machine.device)).double() for way in ways]
     shares = torch.stack([torch.softmax(score / model.temperature, 1) for score in scores]).mean(0)
     found: NDArray[np.float64] = shares[0].cpu().numpy()
     return found
@@ -55,12 +55,11 @@ def class_attention(network: nn.Module, image: Tensor, model: Model, machine: Ma
     if not isinstance(network, SequenceClassifier | BranchClassifier):
         return None
     with torch.inference_mode():
-        _, weights = network.answer(as_batch(image, model).to(machine.device))
+        _, weights = network.answer(as_batch(image).to(machine.device))
     found: NDArray[np.float32] = weights[0].float().cpu().numpy()
     return found
 
 
-def as_batch(image: Tensor, model: Model) -> Tensor:
-    """A prepared image ``(c, z, y, x)`` as the model's network takes it."""
-    flat = model.arguments.get("spatial_dims") == 2
-    return (image[:, 0] if flat else image)[None]
+def as_batch(image: Tensor) -> Tensor:
+    """A prepared image ``(c, [t,] z, y, x)`` as a network takes it: slices that are alone have no z."""
+    return image.squeeze(-3)[None]

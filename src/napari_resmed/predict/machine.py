@@ -9,12 +9,14 @@ from torch import nn
 
 from napari_resmed.errors import InputError
 
-__all__ = ["PRECISIONS", "Machine", "check_devices", "choose_machine", "is_out_of_memory", "put_on"]
+__all__ = ["LAYOUTS", "PRECISIONS", "Machine", "check_devices", "choose_machine", "is_out_of_memory", "put_on"]
 
 # What torch's allocators on CPU, Windows, CUDA and Apple GPUs, and NVIDIA's libraries say; an illegal memory access or
 # a wrong memory format is none of it.
 _OUT_OF_MEMORY = ("out of memory", "allocate memory", "not enough memory", "status_alloc_failed")
 
+# Channels last in memory, by the number of axes of an image or of weights: what convolutions are fastest on.
+LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -78,10 +80,9 @@ def check_devices(machine: Machine, count: int) -> None:
 def put_on(device: torch.device, network: nn.Module) -> nn.Module:
     """The network on a device, its convolutions' channels last in memory, which is fastest on all of them."""
     network.to(device)
-    layouts = {4: torch.channels_last, 5: torch.channels_last_3d}
     for weight in network.parameters():
-        if weight.dim() in layouts:
-            weight.data = weight.data.contiguous(memory_format=layouts[weight.dim()])
+        if weight.dim() in LAYOUTS:
+            weight.data = weight.data.contiguous(memory_format=LAYOUTS[weight.dim()])
     return network
 
 

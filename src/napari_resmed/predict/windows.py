@@ -45,6 +45,8 @@ class Windows:
     of_features:
         Whether what the network's last layer is given is summed instead of scores, and that layer is applied to the
         sums: see :mod:`napari_resmed.nets.split`. The same result, but for rounding.
+    mirrored_classes:
+        Pairs of the network's classes, left and right, exchanged in its answer to what is mirrored along x.
     """
 
     patch: Shape
@@ -55,6 +57,7 @@ class Windows:
     multiples: Shape | None = None
     even: bool = False
     of_features: bool = False
+    mirrored_classes: tuple[tuple[int, int], ...] = ()
 
     @property
     def mirrors(self) -> list[tuple[int, ...]]:

@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from napari_resmed.prepare.grid import Grid, prepare
-from napari_resmed.prepare.preparation import SERIES, Preparation
+from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.prepare.resample import along
 from napari_resmed.volume import Volume
 
-__all__ = ["fixed_size", "fixed_spacing", "restore_fixed"]
+__all__ = ["Shape", "around_the_middle", "back_to_source", "fitted", "fixed_size", "fixed_spacing", "restore_fixed"]
 
 Shape = tuple[int, int, int]
 Three = tuple[float, float, float]
@@ -34,8 +34,7 @@ def fixed_size(volume: Volume, preparation: Preparation, shape: Shape, fit: str)
         Size ``(z, y, x)`` of what comes out.
     fit:
         ``"whole"``: the image is made larger or smaller until all of it just fits, the proportions of its edges in mm
-        kept; ``"middle"``: it is taken at the network's spacing; ``"series"``: as ``"whole"`` within a frame, while
-        the frames are made as many as the shape has, however many there are.
+        kept; ``"middle"``: it is taken at the network's spacing.
 
     Returns
     -------
@@ -47,9 +46,8 @@ def fixed_size(volume: Volume, preparation: Preparation, shape: Shape, fit: str)
     InputError
         If the image holds NaN or infinity, or one value only.
     """
-    preparation = _fitted(volume, preparation, shape, fit)
-    image, _ = prepare(volume, preparation)
-    return _around_the_middle(image, shape)
+    image, _ = prepare(volume, fitted(volume, preparation, shape, fit))
+    return around_the_middle(image, shape)
 
 
 def restore_fixed(
@@ -70,9 +68,33 @@ def restore_fixed(
         float32 ``(z, y, x)`` on the image's grid; zero where nothing was seen.
     """
     shape = (found.shape[0], found.shape[1], found.shape[2])
-    preparation = _fitted(volume, preparation, shape, fit)
+    return back_to_source(found, Grid.of(volume, fitted(volume, preparation, shape, fit)))
+
+
+def fitted(volume: Volume, preparation: Preparation, shape: Shape, fit: str) -> Preparation:
+    """The preparation at the spacing that this image is taken at; for what is cut to its middle, the network's."""
+    if fit == "middle":
+        return preparation
+    return replace(preparation, spacing_mm=fixed_spacing(volume, preparation, shape))
+
+
+def fixed_spacing(volume: Volume, preparation: Preparation, shape: Shape) -> Three:
+    """Voxel edges ``(z, y, x)`` in mm at which the whole image just fits, in the proportions of the preparation's."""
     grid = Grid.of(volume, preparation)
-    whole = _around_the_middle(torch.from_numpy(found)[None], grid.shape)
+    edges = [volume.spacing_mm[axis] for axis in grid.order.axes]
+    pairs = zip(grid.source_shape, edges, shape, preparation.spacing_mm, strict=True)
+    # A single slice stays one, however thick.
+    most = max((size * mm / (room * target) for size, mm, room, target in pairs if size > 1), default=1.0)
+    spacing = [
+        mm if size == 1 else most * target
+        for size, mm, target in zip(grid.source_shape, edges, preparation.spacing_mm, strict=True)
+    ]
+    return spacing[0], spacing[1], spacing[2]
+
+
+def back_to_source(found: NDArray[np.float32], grid: Grid) -> NDArray[np.float32]:
+    """What was found in an image of fixed size, on the image's own grid, that the other was made of by ``grid``."""
+    whole = around_the_middle(torch.from_numpy(found)[None], grid.shape)
     back = grid.weights_back
     for axis in range(3):
         if grid.step[axis] != 1 or grid.shape[axis] != grid.source_shape[axis]:
@@ -81,33 +103,8 @@ def restore_fixed(
     return restored
 
 
-def _fitted(volume: Volume, preparation: Preparation, shape: Shape, fit: str) -> Preparation:
-    if fit == "middle":
-        return preparation
-    return replace(preparation, spacing_mm=fixed_spacing(volume, preparation, shape, fit == SERIES))
-
-
-def fixed_spacing(volume: Volume, preparation: Preparation, shape: Shape, series: bool = False) -> Three:
-    """Voxel edges ``(z, y, x)`` in mm at which the whole image just fits, in the proportions of the preparation's.
-
-    Of a series, the first counts frames and goes by itself.
-    """
-    grid = Grid.of(volume, preparation)
-    edges = [volume.spacing_mm[axis] for axis in grid.order.axes]
-    pairs = zip(grid.source_shape, edges, shape, preparation.spacing_mm, strict=True)
-    # A single slice stays one, however thick.
-    factors = [size * mm / (room * target) if size > 1 else 0.0 for size, mm, room, target in pairs]
-    most = max(factors[1:] if series else factors) or 1.0
-    spacing = [
-        mm if size == 1 else (own if series and axis == 0 else most) * target
-        for axis, (size, mm, target, own) in enumerate(
-            zip(grid.source_shape, edges, preparation.spacing_mm, factors, strict=True)
-        )
-    ]
-    return spacing[0], spacing[1], spacing[2]
-
-
-def _around_the_middle(image: Tensor, shape: Shape) -> Tensor:
+def around_the_middle(image: Tensor, shape: Shape) -> Tensor:
+    """Cut or filled up with zeros, as much on both sides; ``(c, z, y, x)``."""
     padding: list[int] = []
     for axis, room in enumerate(shape, 1):
         over = image.shape[axis] - room

@@ -153,9 +153,11 @@ def _order(volume: Volume, preparation: Preparation) -> AxisOrder:
 
 
 def _box(volume: Volume, order: AxisOrder, above: float | None) -> tuple[Shape, Shape]:
-    """Corner and size, in the network's axes, of the box of what is not zero, or above a value, in any channel."""
-    there = np.asarray(volume.data != 0 if above is None else volume.data > above)
-    there = order.apply(np.asarray(there.any(0)) if volume.axes == "czyx" else there)
+    """Corner and size, in the network's axes, of the box of what is not zero, or above a value, anywhere and ever."""
+    there = np.zeros(volume.grid_shape, bool)
+    for one in volume.data.reshape(-1, *volume.grid_shape):
+        there |= one != 0 if above is None else one > above
+    there = order.apply(there)
     corner, size = [], []
     for axis in range(3):
         used = np.flatnonzero(there.any(tuple(other for other in range(3) if other != axis)))
@@ -177,7 +179,7 @@ def _kinds(kind: str, spacing: Sequence[float], other: Sequence[float]) -> Kinds
     return kinds[0], kinds[1], kinds[2]
 
 
-def prepare(volume: Volume, preparation: Preparation) -> tuple[Tensor, Grid]:
+def prepare(volume: Volume, preparation: Preparation, grid: Grid | None = None) -> tuple[Tensor, Grid]:
     """Turn, resample and rescale an image for the network.
 
     Parameters
@@ -186,6 +188,8 @@ def prepare(volume: Volume, preparation: Preparation) -> tuple[Tensor, Grid]:
         Axes ``zyx`` or ``czyx``.
     preparation:
         The model's description.
+    grid:
+        Where it is known already, as that of all frames of a series is; else :meth:`Grid.of` both.
 
     Returns
     -------
@@ -199,7 +203,7 @@ def prepare(volume: Volume, preparation: Preparation) -> tuple[Tensor, Grid]:
     InputError
         If the image holds NaN or infinity, or one value only.
     """
-    grid = Grid.of(volume, preparation)
+    grid = grid or Grid.of(volume, preparation)
     data = volume.data if volume.axes == "czyx" else volume.data[None]
     _check_voxels(data)
     if preparation.normalization:

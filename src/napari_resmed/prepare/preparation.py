@@ -12,7 +12,7 @@ from napari_resmed.errors import ModelError
 from napari_resmed.prepare.intensity import Intensity
 from napari_resmed.prepare.normalization import Normalization
 
-__all__ = ["FITS", "INTERPOLATIONS", "ORIENTATIONS", "SERIES", "STORED", "Preparation"]
+__all__ = ["FITS", "INTERPOLATIONS", "ORIENTATIONS", "STORED", "Preparation"]
 
 ORIENTATION = "SPL"
 # The axes as the image has them.
@@ -20,9 +20,8 @@ STORED = "stored"
 ORIENTATIONS = (*("".join(sides) for sides in product("SI", "PA", "LR")), STORED)
 INTERPOLATIONS = ("linear", "cubic", "corner")
 # Where an image is brought to one size: whether all of it is made to fit, whatever its size in mm, or its middle is
-# taken at the network's spacing; frames of a series are made to fit in their number by themselves.
-SERIES = "series"
-FITS = ("whole", "middle", SERIES)
+# taken at the network's spacing.
+FITS = ("whole", "middle")
 _AXES = (0, 1, 2)
 # What only models of other programs ask for, and what it is in any other.
 _FOREIGN: dict[str, Any] = {

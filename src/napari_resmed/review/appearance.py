@@ -69,14 +69,16 @@ class Appearance:
 
 
 def appearance_of(channel: NDArray[np.floating[Any]]) -> list[float] | None:
-    """A few values of one channel ``(z, y, x)`` in 0..1; None where it is the same everywhere.
+    """A few values of one channel ``([t,] z, y, x)`` in 0..1; None where it is the same everywhere.
 
-    What was only filled up around the image does not count, whatever its value.
+    Of a series, those of its mean over time. What was only filled up around the image does not count, whatever its
+    value.
     """
-    seen = _without_border(np.asarray(channel, np.float32))
+    image = np.asarray(channel, np.float32)
+    seen = _without_border(image.mean(0) if image.ndim == 4 else image)
     if seen is None:
         return None
-    grid = _FLAT_GRID if channel.shape[0] == 1 else _DEEP_GRID
+    grid = _FLAT_GRID if image.shape[-3] == 1 else _DEEP_GRID
     values = [
         float(part.mean())
         for slab in _parts(seen, 0, grid[0])

@@ -1,4 +1,4 @@
-"""What an image that was answered wrongly looks like: its middle slice, of every modality that is there."""
+"""What an image that was answered wrongly looks like: its middle slice and frame, of every modality that is there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from napari_resmed.case import Case, Dataset
 from napari_resmed.errors import ResMedError
 from napari_resmed.geometry import canonical_order
 from napari_resmed.io.datasets.classes import load_channels
-from napari_resmed.io.datasets.classes.load import AS_SLICES
 from napari_resmed.volume import Volume
 
 __all__ = ["case_picture"]
@@ -26,7 +25,7 @@ _PERCENT = 0.5
 def case_picture(case: Case, dataset: Dataset) -> bytes | None:
     """A PNG in grey; None where the image cannot be read.
 
-    Volumes are turned so that the middle slice is axial; slices and frames are shown as they are stored.
+    Volumes are turned so that the middle slice is axial; single slices are shown as they are stored.
 
     Parameters
     ----------
@@ -46,9 +45,11 @@ def case_picture(case: Case, dataset: Dataset) -> bytes | None:
 
 
 def _middle(volume: Volume) -> NDArray[np.float32]:
-    """The middle slice in 0..1, its voxels as wide as they are high."""
+    """The middle slice (of the middle frame) in 0..1, its voxels as wide as they are high."""
     data, edges = volume.data, volume.spacing_mm[1:]
-    if data.shape[0] > 1 and AS_SLICES not in volume.meta:
+    if "t" in volume.axes:
+        data = data[volume.frames // 2]
+    if data.shape[0] > 1:
         order = canonical_order(volume.affine)
         data = order.apply(data)
         edges = volume.spacing_mm[order.axes[1]], volume.spacing_mm[order.axes[2]]

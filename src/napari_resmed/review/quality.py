@@ -46,6 +46,8 @@ _WORDS = {
     "ghosting": ("", "ghosting"),
     "gaps": ("", "slices blank or doubled"),
     "jump": ("", "slices missing between others"),
+    "frame_gaps": ("", "frames blank or doubled"),
+    "frame_jump": ("", "frames missing between others"),
     _DISTANCE: ("", "far from the training images"),
 }
 _INVERTED = "wrong polarity (bright and dark exchanged)"
@@ -151,19 +153,19 @@ def look_at_image(image: NDArray[np.floating[Any]], volumes: Sequence[Volume | N
     Parameters
     ----------
     image:
-        Prepared, ``(c, z, y, x)`` in 0..1; a channel that is zero everywhere is not there.
+        Prepared, ``(c, [t,] z, y, x)`` in 0..1; a channel that is zero everywhere is not there.
     volumes:
-        What it was made from, ``zyx``; the slices of each are looked at.
+        What it was made from, ``zyx`` or ``tzyx``; slices and frames of each are looked at.
     """
     figures = image_figures(image)
-    slices = [slice_figures(volume) for volume in volumes if volume is not None]
-    for name in slices[0] if slices else ():
-        figures[name] = max(of[name] for of in slices)
+    for volume in volumes:
+        for name, value in slice_figures(volume).items() if volume is not None else ():
+            figures[name] = max(figures.get(name, 0.0), value)
     return Look(figures, tuple(appearance_of(channel) for channel in image))
 
 
 def image_figures(image: NDArray[np.floating[Any]]) -> dict[str, float]:
-    """Figures of a prepared image ``(c, z, y, x)`` in 0..1."""
+    """Figures of a prepared image ``(c, [t,] z, y, x)`` in 0..1."""
     values = np.asarray(image, np.float32)
     axes = [axis for axis in (-1, -2) if values.shape[axis] > 2]
     once = [np.diff(values, axis=axis).std() for axis in axes]

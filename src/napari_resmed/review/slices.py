@@ -1,4 +1,4 @@
-"""Whether the slices of a volume follow each other as they should: none missing, none twice."""
+"""Whether slices of a volume, and frames of a series, follow each other as they should: none missing, none twice."""
 
 from __future__ import annotations
 
@@ -23,18 +23,30 @@ def slice_figures(volume: Volume) -> dict[str, float]:
     Parameters
     ----------
     volume:
-        Axes ``zyx``.
+        Axes ``zyx`` or ``tzyx``.
 
     Returns
     -------
     dict
         ``gaps``: slices between others that hold one value only, or the same as the one before. ``jump``: how many
         times as much changes from one slice to the next as from their neighbours to theirs, where that is most. Both 0
-        for few slices.
+        for few slices. Of a series those of its middle frame, and ``frame_gaps`` and ``frame_jump``, the same of
+        frames.
     """
-    slices = _thinned(volume)
+    if "t" not in volume.axes:
+        return _figures(_thinned(volume))
+    middle = volume.with_data(volume.data[volume.frames // 2], "zyx")
+    step = max(1, round((middle.data.size / _COMPARED) ** (1 / 3)))
+    z, y, x = (step if size > step else 1 for size in middle.grid_shape)
+    frames = volume.data[:, ::z, ::y, ::x].reshape(volume.frames, -1).astype(np.float32)
+    return {**_figures(_thinned(middle)), **{f"frame_{name}": value for name, value in _figures(frames).items()}}
+
+
+def _figures(slices: NDArray[np.float32]) -> dict[str, float]:
+    """Of some voxels of every slice, ``(slice, voxel)``."""
     if len(slices) < LEAST_SLICES:
         return {"gaps": 0.0, "jump": 0.0}
+    slices = np.nan_to_num(slices)  # a frame of no numbers is a blank one
     blank = slices.max(1) == slices.min(1)
     there = np.flatnonzero(~blank)
     if len(there) < LEAST_SLICES:

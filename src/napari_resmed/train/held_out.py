@@ -20,8 +20,10 @@ from napari_resmed.prepare.grid import UNKNOWN
 from napari_resmed.train.loss import merge_unknown
 from napari_resmed.train.store import Prepared
 
-__all__ = ["Look", "case_dice", "dice_per_case", "known_box", "look_at", "mean_dice"]
+__all__ = ["WATCHED", "Look", "case_dice", "dice_per_case", "known_box", "look_at", "mean_dice"]
 
+# Held-out cases that are looked at while training; all are at its end.
+WATCHED = 8
 # Percentiles of a slice that are shown black and white.
 SHOWN = (0.5, 99.5)
 

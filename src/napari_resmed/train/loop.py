@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from napari_resmed.errors import InputError, WorkError
 from napari_resmed.io.whole_file import reason
 from napari_resmed.predict.belt import NotFiniteError
-from napari_resmed.predict.machine import Machine, is_out_of_memory
+from napari_resmed.predict.machine import LAYOUTS, Machine, is_out_of_memory
 from napari_resmed.train.loss import Batch, Loss, segmentation_loss
+from napari_resmed.train.mixed import mixed
 from napari_resmed.train.patches import ahead
 from napari_resmed.train.together import Together
 
@@ -237,15 +238,13 @@ class Trainer:
         for group in self._optimiser.param_groups:
             group["lr"] = rate * group["share"]
             _let_learn(group, self.state.progress >= group.get("frozen_share", 0.0))
-        device, half = self._machine.device, self._machine.precision != "fp32"
-        flat = batch.image.dim() == 4
-        image = batch.image.to(
-            device, memory_format=torch.channels_last if flat else torch.channels_last_3d, non_blocking=True
-        )
+        # A series of volumes has one axis more than there are layouts for.
+        layout = LAYOUTS.get(batch.image.dim(), torch.preserve_format)
+        image = batch.image.to(self._machine.device, memory_format=layout, non_blocking=True)
         self.network.train()
         if self._seed is not None:
             torch.manual_seed(self._seed * 1_000_003 + self.state.step)
-        with torch.autocast(device.type, self._machine.dtype, enabled=half):
+        with mixed(self._machine):
             answers = self._answer(image)
         loss = self._loss(answers, batch, self.state.progress)
         self._optimiser.zero_grad(set_to_none=True)
@@ -263,7 +262,7 @@ class Trainer:
         return float(loss.detach() if self._together is None else self._together.mean(loss.detach()))
 
     def _left_out(self) -> float:
-        """A step whose gradient is no number is not made: bf16 on some processors has one now and then (seen once)."""
+        """A step whose gradient is no number is not made, for half precision has one now and then."""
         self._in_a_row += 1
         if self._in_a_row > LEFT_OUT_IN_A_ROW:
             raise AstrayError("training went astray (its gradient is no number); try again more carefully")

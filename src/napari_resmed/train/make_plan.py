@@ -20,6 +20,7 @@ from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.train.augmentation import Augmentation
 from napari_resmed.train.deformation import Deformation
 from napari_resmed.train.fingerprint import Fingerprint
+from napari_resmed.train.held_out import WATCHED
 from napari_resmed.train.plan import Plan
 from napari_resmed.train.same_images import patients_of
 from napari_resmed.train.sides import side_pairs, tells_sides
@@ -172,7 +173,7 @@ def make_plan(name: str, dataset: Dataset, facts: Fingerprint, base: Model | Non
     synthetic = _synthetic(facts, wishes, reasons)
     an_epoch = max(LEAST_STEPS_AN_EPOCH, math.ceil(len(split.train) / batch))
     steps = None if wishes.epochs is None else wishes.epochs * an_epoch
-    look = len(split.validation or split.train) * _look_in_steps(sizes, patch, batch)
+    look = min(WATCHED, len(split.validation or split.train)) * _look_in_steps(sizes, patch, batch)
     scratch, tuned = CARE[wishes.care]
     return Plan(
         name=name,
@@ -282,9 +283,9 @@ def _look_in_steps(sizes: Shape, patch: Shape, batch: int) -> float:
 
 
 def _steps_between_looks(an_epoch: int, steps: int | None, look: float) -> int:
-    """Looking takes a tenth of a training by steps, but is done ten times; where time counts, the loop sees to that."""
+    """Looking takes a tenth of a training, but is done ten times; where time counts, the loop sees to that."""
     usual = min(an_epoch, MOST_STEPS_BETWEEN_LOOKS)
-    return usual if steps is None else max(usual, min(math.ceil(10 * look), steps // 10))
+    return max(usual, math.ceil(10 * look) if steps is None else min(math.ceil(10 * look), steps // 10))
 
 
 def _is_a_single_voxel(patch: Sequence[int], multiples: Shape) -> bool:

@@ -18,6 +18,8 @@ __all__ = ["fit_memory", "judging_bytes", "step_bytes"]
 BYTES_A_CLASS = 28
 BYTES_A_FEATURE = {"fp32": 20, "bf16": 11, "fp16": 11}
 BYTES_BESIDE = 100
+# What torch's libraries take for themselves in a first step, whatever its size; measured 10 to 30 MB, by the processor.
+BYTES_OF_LIBRARIES = 2**25
 # A case is judged row by row: sums of every class' scores, and what its windows are weighted by.
 BYTES_A_CLASS_JUDGED = 4
 # Share of the free memory that may be counted on: other programs want some of it, and pieces of it are lost.
@@ -68,7 +70,8 @@ def step_bytes(plan: Plan, machine: Machine) -> int:
     features = first_features(plan.arguments)
     classes = plan.background_classes + len(plan.labels)
     voxels = math.prod(plan.patch) * plan.batch // plan.devices
-    return voxels * (BYTES_A_CLASS * classes + BYTES_A_FEATURE[machine.precision] * features + BYTES_BESIDE)
+    a_voxel = BYTES_A_CLASS * classes + BYTES_A_FEATURE[machine.precision] * features + BYTES_BESIDE
+    return BYTES_OF_LIBRARIES + voxels * a_voxel
 
 
 def judging_bytes(plan: Plan, shape: Sequence[int]) -> int:

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
+from napari_resmed.errors import InputError
 from napari_resmed.models.catalogue import own_models_folder
 from napari_resmed.models.names import name_trouble
-from napari_resmed.train.claim import is_claimed
+from napari_resmed.train.claim import claim, is_claimed
 from napari_resmed.train.run_folder import RunFolder
 
-__all__ = ["forget_training", "free_name", "is_unfinished", "last_unfinished", "run_of"]
+__all__ = [
+    "discard_training",
+    "forget_training",
+    "free_name",
+    "is_unfinished",
+    "last_at_work",
+    "last_unfinished",
+    "run_of",
+]
 
 
 def run_of(name: str) -> RunFolder:
@@ -36,6 +47,31 @@ def forget_training(model: Path) -> None:
     run = RunFolder.beside(model)
     if run.path.exists() and not is_claimed(run):
         run.remove()
+
+
+def discard_training(name: str) -> None:
+    """Remove an unfinished training; a model of that name stays, and an earlier training that was set aside is back.
+
+    Raises
+    ------
+    InputError
+        If there is none, or another program is at work on it.
+    WorkError
+        If it cannot be removed.
+    """
+    run = run_of(name)
+    with claim(run):
+        if not run.is_unfinished:
+            raise InputError(f"{name} has no unfinished training any more; nothing was discarded")
+        run.discard()
+
+
+def last_at_work(name: str) -> datetime | None:
+    """When an unfinished training last wrote down where it is; None where that is not known."""
+    for path in (run_of(name).checkpoint, run_of(name).plan):
+        with suppress(OSError):
+            return datetime.fromtimestamp(path.stat().st_mtime).astimezone()
+    return None
 
 
 def last_unfinished() -> str:

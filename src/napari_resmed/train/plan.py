@@ -45,7 +45,8 @@ class Plan(WrittenPlan):
     mirror_axes:
         Axes along which a mirrored image gives the mirrored answer; empty where left and right are labelled.
     mirror_pairs:
-        Values of labels that are each other's mirror image, exchanged in a patch that is mirrored.
+        Values of labels that are each other's mirror image, exchanged in a patch that is mirrored along x, and in what
+        the model answers to a mirrored window.
     minutes, steps:
         How long: one of them is None.
     learning_rate, weight_decay, check_every, patience:
@@ -144,4 +145,7 @@ class Plan(WrittenPlan):
 
     def model(self, **facts: Any) -> Model:
         """The model this plan describes; ``facts`` are further fields of it."""
-        return self._model(labels=self.labels, background_classes=self.background_classes, **facts)
+        sides = {}
+        if self.mirror_pairs and self.augmentation.deformation.mirror:
+            sides = {"mirror_axes": (*self.mirror_axes, 2), "mirror_pairs": self.mirror_pairs}
+        return self._model(labels=self.labels, background_classes=self.background_classes, **sides, **facts)

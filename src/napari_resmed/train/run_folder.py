@@ -123,6 +123,25 @@ class RunFolder:
             with suppress(OSError):
                 self._old.rename(self.path)
 
+    def discard(self) -> None:
+        """Remove it; one that was set aside for it takes its place again.
+
+        Raises
+        ------
+        WorkError
+            If that cannot be done; it is whole then, or has been removed in part under a name that nobody looks for.
+        """
+        going = self.path.with_name(self.path.name + ".discarded")
+        try:
+            if going.exists():  # of a program that died meanwhile
+                shutil.rmtree(going)
+            self.path.rename(going)
+            if self._old.exists():
+                self._old.rename(self.path)
+            shutil.rmtree(going)
+        except OSError as problem:
+            raise WorkError(f"could not remove {self.path}: {reason(problem)}") from problem
+
     def remove(self) -> None:
         """Everything, and what was set aside."""
         shutil.rmtree(self.path, ignore_errors=True)

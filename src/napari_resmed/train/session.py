@@ -17,7 +17,7 @@ from napari_resmed.review.quality import Look as Seen
 from napari_resmed.train.case_facts import CaseFacts
 from napari_resmed.train.familiar import Answered, familiar_with
 from napari_resmed.train.first_weights import first_network
-from napari_resmed.train.held_out import Look, dice_per_case, look_at, mean_dice
+from napari_resmed.train.held_out import WATCHED, Look, dice_per_case, look_at, mean_dice
 from napari_resmed.train.little_held_out import Shown, shown_in, why_hardly
 from napari_resmed.train.loop import Trainer
 from napari_resmed.train.loss import segmentation_loss
@@ -29,8 +29,6 @@ from napari_resmed.train.together import Together
 
 __all__ = ["Session"]
 
-# Held-out cases that are looked at while training, where nothing was measured that allows more.
-WATCHED = 8
 # Cases whose looks are kept as a mean and a covariance; more would hardly change these.
 MOST_LOOKS = 100
 # Held-out cases in which it is looked for too little before training; more are hardly ever too little.

@@ -75,8 +75,7 @@ class WrittenPlan:
             preparation=self.preparation,
             patch=self.patch,
             channels=self.channels,
-            mirror_axes=self.mirror_axes,
-            **facts,
+            **{"mirror_axes": self.mirror_axes, **facts},
         )
 
     def _check_common(self, whole: tuple[str, ...], real: tuple[str, ...], may_be_zero: tuple[str, ...]) -> None:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from napari_resmed.errors import InputError, WorkError
 from napari_resmed.io import read, write
+from napari_resmed.io.datasets import load_case, read_dataset
 from napari_resmed.io.project import (
     NO_LABELS,
     Project,
@@ -28,6 +30,7 @@ from napari_resmed.io.project import (
     write_prediction,
 )
 from napari_resmed.labels import Label, LabelMap, LabelSet
+from napari_resmed.train.case_facts import known_voxels
 from tests.io.project.conftest import description, what_nnunet_sees
 
 Paint = Callable[..., LabelMap]
@@ -87,6 +90,71 @@ class TestLabels:
         assert back is not None
         assert np.array_equal(back.data, paint("a").data)
         assert not project.layout.left_overs()
+
+
+def marked(labels: LabelMap, *slices: tuple[int, int]) -> LabelMap:
+    return replace(labels, meta={"complete_slices": [list(place) for place in slices]})
+
+
+class TestCompleteSlices:
+    def test_stay_with_the_case_however_it_moves(self, project: Project, paint: Paint) -> None:
+        token = write_labels(project, "a", marked(paint("a"), (0, 2), (2, 5)), NO_LABELS).token
+        for move in (accept, reopen, accept):
+            assert move(project, "a", token).token == token
+            back, found = read_labels(open_project(project.folder), "a")
+            assert found == token
+            assert back is not None
+            assert back.meta["complete_slices"] == [[0, 2], [2, 5]]
+        (case,) = (one for one in list_cases(project) if one.name == "a")
+        assert case.complete_slices == 2
+        write_labels(project, "a", paint("a"), token)
+        back, _ = read_labels(project, "a")
+        assert back is not None
+        assert "complete_slices" not in back.meta
+
+    def test_marks_are_somebodys_work_too(self, project: Project, paint: Paint) -> None:
+        token = write_labels(project, "a", paint("a"), NO_LABELS).token
+        theirs = write_labels(open_project(project.folder), "a", marked(paint("a"), (0, 2)), token)
+        assert theirs.token != token
+        assert accept(project, "a", token).state is State.CORRECTED
+        assert write_labels(project, "a", paint("a", 2), token).conflict is not None
+        assert read_labels(project, "a")[1] == theirs.token
+
+    def test_are_not_said_of_labels_that_could_not_be_written(
+        self, project: Project, paint: Paint, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        token = write_labels(project, "a", paint("a"), NO_LABELS).token
+
+        def full(*_: object) -> None:
+            raise WorkError("the disk is full")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("napari_resmed.io.project.cases._replace", full)
+            with pytest.raises(WorkError, match="full"):
+                write_labels(project, "a", marked(paint("a", 2), (0, 2)), token)
+        assert read_labels(project, "a")[1] == token
+        assert write_labels(project, "a", marked(paint("a", 2), (0, 2)), token).conflict is None
+
+    def test_training_takes_the_rest_for_unknown(self, project: Project, paint: Paint) -> None:
+        for name, slices in (("a", [(0, 2), (1, 6)]), ("c", [])):
+            token = write_labels(project, name, marked(paint(name), *slices), NO_LABELS).token
+            accept(project, name, token)
+        dataset, _ = read_dataset(project.folder)
+        one, other = dataset.cases
+        assert (one.only_painted, one.complete_slices) == (True, ((0, 2), (1, 6)))
+        assert (other.only_painted, other.complete_slices) == (False, ())
+        _, labels = load_case(one, dataset)
+        known = known_voxels(labels, one, dataset)
+        expected = labels.data != 0
+        expected[2] = expected[:, 6] = True
+        assert np.array_equal(known, expected)
+
+    def test_one_that_is_not_there_leaves_the_case_out(self, project: Project, paint: Paint) -> None:
+        token = write_labels(project, "a", marked(paint("a"), (0, 60)), NO_LABELS).token
+        accept(project, "a", token)
+        dataset, _ = read_dataset(project.folder)
+        with pytest.raises(InputError, match="slice 60 along axis 0 is said to be complete"):
+            load_case(dataset.cases[0], dataset)
 
 
 class TestPrediction:

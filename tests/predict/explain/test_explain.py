@@ -77,6 +77,16 @@ class TestGradients:
         assert alone.max() > 0
         torch.testing.assert_close(to_one(whole[5]), to_one(alone), rtol=1e-3, atol=1e-4)
 
+    def test_volumes_seen_one_by_one_too(self) -> None:
+        made = build(4, "SequenceClassifier", mixer="none", pooling="mean")
+        batch = torch.rand((1, 1, 3, 8, 8, 8), generator=torch.Generator().manual_seed(1))
+        whole = gradient_map(made, batch, layer_of(made, "layer2"), 0)
+        assert whole.shape == (3, 8, 8, 8)
+        alone = gradient_map(made, batch[:, :, 1:2], layer_of(made, "layer2"), 0)[0]
+        assert alone.max() > 0
+        torch.testing.assert_close(to_one(whole[1]), to_one(alone), rtol=1e-3, atol=1e-4)
+        assert next(iter(layer_sizes(made, batch).values())) == (1, 1, 1)
+
     def test_a_branch_of_its_own(self) -> None:
         made, batch = build(2, "BranchClassifier", in_channels=2), image(2, 2)
         maps = [gradient_map(made, batch, layer_of(made, "layer3", branch), 0) for branch in (0, 1)]

@@ -111,13 +111,21 @@ class TestCrop:
 
 
 def test_frames_are_moved_alike_and_none_into_another() -> None:
-    of = drawing([0], augmentation=MOVING, batch=1, flat=False, series=True, crop=0.2)
-    frames = np.repeat(of.images.data[:, :, :, None][:, :, 0], 5, 2).astype(np.float16)
-    frames[:, :, 2] = 0
-    data = np.ascontiguousarray(frames)
-    of = replace(of, images=replace(of.images, data=data))
-    image = draw_classes(of, 0).image[0, 0]
+    of = drawing([0], augmentation=MOVING, batch=1, crop=0.2)
+    data = np.repeat(of.images.data[:, :, None], 5, 2)
+    data[:, :, 2] = 0
+    image = draw_classes(replace(of, images=replace(of.images, data=data)), 0).image[0, 0]
     assert image.shape == (5, 12, 12)
     assert not image[2].any()
     assert torch.equal(image[0], image[4])
-    assert not torch.equal(image[0], torch.from_numpy(data[0, 0, 0].astype(np.float32)))
+    assert not torch.equal(image[0], torch.from_numpy(data[0, 0, 0, 0].astype(np.float32)))
+
+
+def test_frames_that_are_volumes_too() -> None:
+    volumes = np.random.default_rng(0).random((1, 2, 1, 4, 12, 12)).astype(np.float16)
+    data = np.repeat(volumes, 3, 2)
+    of = drawing([0], augmentation=MOVING, batch=1, flat=False)
+    image = draw_classes(replace(of, images=replace(of.images, data=data)), 1).image[0]
+    assert image.shape == (2, 3, 4, 12, 12)
+    assert torch.equal(image[:, 0], image[:, 2])
+    assert not torch.equal(image[0, 0], torch.from_numpy(data[0, 0, 0].astype(np.float32)))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from napari_resmed.errors import ModelError
 from napari_resmed.nets import build_network
 from napari_resmed.nets.resnet import ResNet
-from napari_resmed.train.classify.checkpoint import read_checkpoint, recognise_resnet, take_weights
+from napari_resmed.train.classify.checkpoint import read_checkpoint, take_weights
 from tests import small_models
 
 NARROW = [4, 6, 8, 10]
@@ -122,23 +122,3 @@ class TestTaking:
     def test_weights_of_something_else(self) -> None:
         with pytest.raises(ModelError, match="another kind"):
             take_weights(classifier(), {"blocks.0.attention.weight": torch.rand((4, 4))}, "other.pth")
-
-
-class TestRecognising:
-    @pytest.mark.parametrize("depth", [10, 18, 34, 50])
-    def test_a_resnet_is_known_by_its_weights(self, depth: int) -> None:
-        halvings = depth % 3
-        made = ResNet(depth, 3, 2, NARROW, halvings=halvings)
-        found = recognise_resnet({f"net.{name}": tensor for name, tensor in made.state_dict().items()})
-        assert found == {
-            "backbone": f"resnet{depth}", "backbone_arguments": {"features": NARROW, "halvings": halvings},
-            "spatial_dims": 3, "in_channels": 2,
-        }  # fmt: skip
-
-    def test_shortcuts_without_weights(self) -> None:
-        found = recognise_resnet(ResNet(18, 3, 1, NARROW, shortcut="identity").state_dict())
-        assert found is not None
-        assert found["backbone_arguments"]["shortcut"] == "identity"
-
-    def test_others_are_not(self) -> None:
-        assert recognise_resnet({"features.conv0.weight": torch.rand((4, 1, 3, 3))}) is None

@@ -15,11 +15,12 @@ from napari_resmed.prepare.fixed_size import fixed_size
 from napari_resmed.prepare.preparation import STORED, Preparation
 from napari_resmed.train.classify.make_plan import Start, Usable, make_class_plan, smaller_batch
 from napari_resmed.train.classify.plan import ClassPlan
-from napari_resmed.train.classify.view import MOST_DEEP, View, decide_view
+from napari_resmed.train.classify.view import LEAST_FRAMES, MOST_DEEP, MOST_DYNAMIC, View, decide_view
 from napari_resmed.train.make_plan import Wishes
 from napari_resmed.volume import Volume
 
-SERIES = View(Preparation((1.0, 1.0, 1.0), orientation=STORED), (10, 32, 32), "series", False, {})
+SERIES = View(Preparation((1.0, 1.0, 1.0), orientation=STORED), (1, 32, 32), "whole", True, {}, 10)
+DYNAMIC = View(Preparation((1.0, 1.0, 1.0)), (16, 20, 20), "whole", False, {}, 6)
 FLAT = View(Preparation((1.0, 1.0, 1.0), orientation=STORED), (1, 28, 28), "whole", True, {})
 
 
@@ -98,6 +99,20 @@ class TestPlan:
         start = Start("r.pth", {"spatial_dims": 2, "backbone": "resnet10", "backbone_arguments": {}})
         made = make_class_plan("m", dataset, usable, SERIES, start, Wishes(), "cpu")
         assert (made.network, made.arguments["spatial_dims"]) == ("SequenceClassifier", 3)
+        # Those of volumes take it for one.
+        deep = replace(start, arguments={**start.arguments, "spatial_dims": 3})
+        made = make_class_plan("m", dataset, usable, SERIES, deep, Wishes(), "cpu")
+        assert (made.network, made.arguments["spatial_dims"]) == ("ImageClassifier", 3)
+
+    @pytest.mark.parametrize("dims", [0, 2, 3])
+    def test_volumes_in_time_are_seen_one_by_one(self, dims: int) -> None:
+        dataset = cases({"a": 20, "b": 20})
+        usable = Usable(tuple(case.name for case in dataset.cases), ())
+        own = {"spatial_dims": dims, "backbone": "resnet10", "backbone_arguments": {}}
+        start = Start("m", own, "ImageClassifier" if dims == 3 else "") if dims else None
+        made = make_class_plan("m", dataset, usable, DYNAMIC, start, Wishes(), "cpu")
+        assert (made.network, made.arguments["spatial_dims"]) == ("SequenceClassifier", 4)
+        assert made.model().image_shape == (6, 16, 20, 20)
 
     def test_modalities_that_may_be_missing_get_a_branch_each(self) -> None:
         whole = cases({"a": 20, "b": 20}).cases
@@ -220,7 +235,24 @@ class TestView:
         view = decide_view(Dataset(made, classes=("a", "b")), "cpu")
         assert view.series
         assert view.preparation.orientation == STORED
-        assert view.patch == (8, 40, 30)
+        assert (view.frames, view.patch) == (8, (1, 40, 30))
+
+    def test_volumes_in_time_are_fewer_or_coarser_where_they_must(self) -> None:
+        axial = np.eye(4)[[2, 1, 0, 3]]
+
+        def seen(frames: int, shape: tuple[int, ...]) -> View:
+            volume = Volume(np.random.default_rng(0).random((frames, *shape), np.float32), axial, "tzyx")
+            made = tuple(Case(f"c{n}", (volume,), class_name="ab"[n]) for n in range(2))
+            return decide_view(Dataset(made, classes=("a", "b")), "cpu")
+
+        small = seen(5, (10, 16, 16))
+        assert (small.frames, small.patch, small.flat) == (5, (10, 16, 16), False)
+        assert "made of" not in small.reasons["frames"]
+        large = seen(24, (30, 40, 40))
+        assert LEAST_FRAMES <= large.frames < 24
+        assert f"{large.frames} frames are made of 24" in large.reasons["frames"]
+        assert large.frames * np.prod(large.patch) <= 1.2 * MOST_DYNAMIC["cpu"]
+        assert "coarser" in large.reasons["patch"]
 
     def test_ct_gets_a_fixed_window(self) -> None:
         rng = np.random.default_rng(0)

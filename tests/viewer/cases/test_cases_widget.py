@@ -30,6 +30,8 @@ from napari_resmed.io.project import (
 )
 from napari_resmed.labels import LabelMap
 from napari_resmed.viewer.cases.cases_widget import CasesWidget
+from napari_resmed.viewer.parts.complete_slices import complete_slices, mark
+from napari_resmed.viewer.parts.label_meanings import rename
 from napari_resmed.volume import Volume
 from tests.affines import make_affine
 from tests.small_models import BANDS
@@ -191,7 +193,10 @@ class TestOpen:
         other = viewer.add_points(np.zeros((1, 3)), name="mine")
         labels = open_case(qtbot, cases, "a")
         labels.brush_size, labels.selected_label, labels.mode = 3, 2, "paint"
+        before, modes = labels, []
+        viewer.layers.events.removing.connect(lambda: modes.append(str(before.mode)))
         labels = open_case(qtbot, cases, "b")
+        assert modes[0] == "pan_zoom"  # napari may crash where a layer goes that is painted on
         assert {layer.name for layer in viewer.layers} == {"mine", "b", "b labels"}
         assert (labels.brush_size, labels.selected_label, str(labels.mode)) == (3, 2, "paint")
         assert other in viewer.layers
@@ -281,11 +286,19 @@ class TestSave:
         labels.paint((4, 4, 4), 2)
         cases.save()
         settle(qtbot, cases)
+        assert not cases.work.list.is_unsaved
         labels.undo()
+        assert cases.work.list.is_unsaved
         cases.save()
         settle(qtbot, cases)
         saved, _ = read_labels(cases.project, "a")
         assert set(np.unique(saved.data)) == {0, 1}
+        labels.visible = False
+        labels.redo()  # of a hidden layer nothing is drawn
+        cases.save()
+        settle(qtbot, cases)
+        saved, _ = read_labels(cases.project, "a")
+        assert set(np.unique(saved.data)) == {0, 1, 2}
 
     def test_on_closing_the_dock(self, viewer: napari.Viewer, images: Path, messages: Messages, qtbot: QtBot) -> None:
         dock, widget = viewer.window.add_plugin_dock_widget("napari-resmed", "Cases")
@@ -358,6 +371,46 @@ print(sorted({"torch", "monai"} & set(sys.modules)))
         settle(qtbot, cases)
         assert states(cases)["a"] is State.CORRECTED
         assert not cases.work.list.is_unsaved
+
+
+class TestCompleteSlices:
+    def test_come_back_with_the_case_in_the_files_own_axes(self, cases: CasesWidget, qtbot: QtBot) -> None:
+        labels = open_case(qtbot, cases, "a")
+        assert not cases.work.partly.isVisibleTo(cases)
+        labels.data[8] = 1
+        labels.data = labels.data
+        cases.save()
+        settle(qtbot, cases)
+        mark(labels, [(0, 8)])  # nothing is painted any more
+        assert cases.work.list.is_unsaved
+        assert "1 slice is complete" in cases.work.partly_words.text()
+        open_case(qtbot, cases, "b")
+        assert not cases.work.partly.isVisibleTo(cases)
+        settle(qtbot, cases)
+        saved, _ = read_labels(cases.project, "a")
+        ((axis, index),) = saved.meta["complete_slices"]
+        painted = np.moveaxis(saved.data, axis, 0)
+        assert painted[index].all()
+        assert not np.delete(painted, index, 0).any()
+        labels = open_case(qtbot, cases, "a")
+        assert complete_slices(labels) == [(0, 8)]
+        assert cases.work.partly.isVisibleTo(cases)
+        assert cases.minimumSizeHint().width() <= 320
+        cases.accept()
+        qtbot.waitUntil(lambda: cases.work.list.model().index(0, 0).data() == "a, accepted · 1 slice")
+
+    def test_whole_case_takes_the_marks_away(self, cases: CasesWidget, qtbot: QtBot) -> None:
+        labels = open_case(qtbot, cases, "a")
+        labels.paint((8, 8, 8), 1)
+        mark(labels, [(0, 8), (1, 3)])
+        cases.save()
+        settle(qtbot, cases)
+        assert len(read_labels(cases.project, "a")[0].meta["complete_slices"]) == 2
+        cases.work.whole_button.click()
+        assert complete_slices(labels) == []
+        cases.save()
+        settle(qtbot, cases)
+        assert "complete_slices" not in read_labels(cases.project, "a")[0].meta
 
 
 class TestAccept:
@@ -568,6 +621,16 @@ class TestLabels:
         np.testing.assert_allclose(labels.colormap.color_dict[2][:3], np.array([10, 20, 30]) / 255, atol=1e-6)
         names.table.cellClicked.emit(1, 0)
         assert labels.selected_label == 2
+
+    def test_a_name_given_in_another_dock_is_the_projects(self, cases: CasesWidget, qtbot: QtBot) -> None:
+        labels = open_case(qtbot, cases, "a")
+        labels.paint((8, 8, 8), 1)
+        cases.save()
+        qtbot.waitUntil(lambda: cases.work.labels.table.rowCount() == 1)
+        rename(labels, 1, "liver")
+        settle(qtbot, cases)
+        assert read_label_set(cases.project)[1].name == "liver"
+        assert cases.work.labels.table.item(0, 2).text() == "liver"
 
     def test_a_name_twice_is_refused_and_the_table_shows_what_is(
         self, cases: CasesWidget, messages: Messages, qtbot: QtBot

@@ -204,7 +204,10 @@ class TestFolder:
             rows = list(csv.DictReader(file))
         assert list(rows[0]) == ["path", "predicted", "p_well", "p_ill", "quality"]
         assert len(rows) == 5
-        assert len(list((tmp_path / "answers_heat").iterdir())) == 4
+        maps = sorted((tmp_path / "answers_heat").glob("*.nii.gz"))
+        notes = sorted((tmp_path / "answers_heat").glob("*.resmed.json"))
+        assert len(maps) == 4
+        assert [f"{path.name}.resmed.json" for path in maps] == [path.name for path in notes]
         # Compared with what they are: one of them is the other.
         assert classify.judgement.isVisible()
         said = {row["path"]: row["predicted"] for row in rows if row["predicted"]}

@@ -62,7 +62,15 @@ def test_frames_of_a_cine_loop(ours: bool) -> None:
     volume = layer_to_volume(layer.data, attributes_of(layer))
     heat = over(Volume(hot(volume.shape, (4, 0, 2, 1)), volume.affine, "tzyx"), layer)
     assert heat.data.shape == layer.data.shape
-    slices = strongest_in_layer(heat, [(4, 0.5), (2, 0.5), (1, 0.5)])
+    slices = strongest_in_layer(heat, [(4, 0.5), (0, 1.0), (2, 0.5), (1, 0.5)])
+    assert heat.data[tuple(slices[axis][0] for axis in range(4))] == 1
+
+
+def test_volumes_in_time() -> None:
+    layer = layer_of(Volume(np.arange(6 * 60.0).reshape(6, 3, 4, 5), np.eye(4) @ TURNED, "tzyx"))
+    volume = layer_to_volume(layer.data, attributes_of(layer))
+    heat = over(Volume(hot(volume.shape, (4, 2, 1, 3)), volume.affine, "tzyx"), layer)
+    slices = strongest_in_layer(heat, [(4, 0.5), (2, 0.5), (1, 0.5), (3, 0.5)])
     assert heat.data[tuple(slices[axis][0] for axis in range(4))] == 1
 
 

@@ -151,7 +151,7 @@ class TestTraining:
         qtbot.waitUntil(lambda: not train.is_running)
         assert is_unfinished("shapes")
         viewer.layers.clear()
-        train.resume_button.click()
+        train.unfinished.resume_button.click()
         qtbot.waitUntil(lambda: train.view.stop_button.isEnabled() or not train.is_running)
         train.view.stop_button.click()
         qtbot.waitUntil(lambda: not train.is_running)

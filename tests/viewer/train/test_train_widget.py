@@ -19,11 +19,11 @@ from napari_resmed.labels import Label, LabelMap, LabelSet
 from napari_resmed.models.catalogue import list_models, own_models_folder
 from napari_resmed.train.from_viewer import join_cases
 from napari_resmed.train.own_trainings import is_unfinished, run_of
+from napari_resmed.viewer.parts.complete_slices import complete_slices, mark
 from napari_resmed.viewer.parts.label_meanings import labels_in, rename
 from napari_resmed.viewer.parts.running_job import training_engine
 from napari_resmed.viewer.parts.shown_volume import Origin
 from napari_resmed.viewer.segment.segment_widget import SegmentWidget
-from napari_resmed.viewer.train.complete_slices import complete_slices, mark
 from napari_resmed.viewer.train.kept_paint import find_paint, image_key, read_paint
 from napari_resmed.viewer.train.train_widget import TrainWidget
 from napari_resmed.volume import Volume
@@ -185,7 +185,7 @@ class TestTraining:
         assert is_unfinished("resumed")
         assert train.unfinished.isVisibleTo(train)
         steps = shorten(run_of("resumed"))
-        train.resume_button.click()
+        train.unfinished.resume_button.click()
         assert train.is_running
         finish(qtbot, train)
         assert train.result is not None, train.view.status.text()
@@ -194,6 +194,29 @@ class TestTraining:
             step for step, _ in train.view.curves.measured.mean
         ]
         assert not is_unfinished("resumed")
+
+    def test_unfinished_one_can_be_discarded_if_that_is_meant(
+        self, viewer: napari.Viewer, train: TrainWidget, own_folder: Path, qtbot: QtBot
+    ) -> None:
+        run = run_of("a-try")
+        run.begin()
+        for path in (run.plan, run.path / "dataset.json"):
+            path.write_text("{}")
+        train.options.name_edit.setText("a-try")
+        offer = train.unfinished
+        assert offer.isVisibleTo(train)
+        assert not offer.yes_button.isVisibleTo(train)
+        offer.discard_button.click()
+        assert not offer.discard_button.isVisibleTo(train)
+        assert "Discard the training of <b>a-try</b>, last at work on" in offer.question.text()
+        assert train._scroll.widget().minimumSizeHint().width() <= 320 - 16
+        offer.keep_button.click()
+        assert is_unfinished("a-try")
+        offer.discard_button.click()
+        offer.yes_button.click()
+        qtbot.waitUntil(lambda: train.view.status.text() == "Discarded the training of a-try.")
+        assert not run.path.exists()
+        assert offer.name != "a-try"
 
     def test_closing_the_dock_stops_it(
         self, viewer: napari.Viewer, painted: Labels, qtbot: QtBot, messages: Messages
@@ -231,7 +254,8 @@ class TestTraining:
         begin(qtbot, train, "planned")
         finish(qtbot, train)
         assert train.result["plan"]["learning_rate"] == 0.0011
-        assert train.more.plan_button.isEnabled()
+        assert not train.more.plan.text.toPlainText()  # nobody looks at it
+        train.more.plan_button.click()
         shown = json.loads(train.more.plan.text.toPlainText())
         assert shown["steps"] == 6
         assert "patch" in shown["reasons"]
@@ -360,6 +384,23 @@ class TestKeptPaint:
         keeper.forget_button.click()
         assert not keeper.isVisibleTo(train)
         qtbot.waitUntil(lambda: not find_paint(key))
+
+    def test_what_was_undone_is_kept_undone(
+        self, train: TrainWidget, image: Image, painted: Labels, qtbot: QtBot
+    ) -> None:
+        keeper = train.source.keeper
+        painted.paint((5, 5, 5), 3)
+        keeper.save()
+        for change in (painted.undo, painted.redo, painted.undo):
+            change()
+            assert [one.labels for one in keeper._touched] == [painted]
+            keeper.save()
+        painted.refresh()  # as for another slice
+        assert keeper._touched == []
+        until_looked(qtbot, train)
+        train.source.refresh()
+        until_looked(qtbot, train)
+        assert 3 not in train.source.known[0][1].counts
 
     def test_what_is_saved_elsewhere_is_not_kept(self, train: TrainWidget, painted: Labels) -> None:
         train.source.keeper.save()
@@ -633,6 +674,7 @@ class TestPlanEditor:
     @pytest.fixture
     def editor(self, train: TrainWidget):
         train.more.show_plan({"minutes": 10.0, "steps": None, "patch": [32, 32, 32], "labels": []})
+        train.more.plan_button.click()
         return train.more.plan
 
     @pytest.mark.parametrize(

@@ -105,11 +105,13 @@ def load_labels(case: Case, image: Volume) -> LabelMap:
     placed, order = moved
     if not case.complete_slices:
         return placed
-    slices = [
-        [new, labels.grid_shape[axis] - 1 - index if order.flipped[new] else index]
-        for axis, index in case.complete_slices
-        for new in (order.axes.index(axis),)
-    ]
+    for axis, index in case.complete_slices:
+        if not (0 <= axis < 3 and 0 <= index < labels.grid_shape[axis]):
+            raise InputError(
+                f"its slice {index} along axis {axis} is said to be complete, but its labels are "
+                f"{_by(labels.grid_shape)} voxels; mark its complete slices anew"
+            )
+    slices = [list(order.apply_to_slice(axis, index, labels.grid_shape)) for axis, index in case.complete_slices]
     return replace(placed, meta={**placed.meta, "complete_slices": slices})
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from napari_resmed.errors import InputError, WorkError
 from napari_resmed.io.files import read, write
 from napari_resmed.io.project.description import read_description, write_description
-from napari_resmed.io.project.index import Index, read_index, write_index
+from napari_resmed.io.project.index import Index, Record, read_index, write_index
 from napari_resmed.io.project.lock import locked
 from napari_resmed.io.project.project import Project, read_label_set, set_labels
 from napari_resmed.io.project.repair import put_in_place
@@ -44,6 +44,8 @@ __all__ = [
 NO_LABELS = ""
 # Another window may move a case between looking for its files and reading them; it will not do so for ever.
 TRIES = 5
+
+_Slices = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,8 @@ def read_labels(project: Project, name: str) -> tuple[LabelMap | None, str]:
     Returns
     -------
     labels, token
-        None and :data:`NO_LABELS` where there are none yet.
+        None and :data:`NO_LABELS` where there are none yet. Where slices are marked as complete,
+        ``meta["complete_slices"]`` holds them as ``[axis, index]`` pairs in the file's own order of axes.
 
     Raises
     ------
@@ -106,24 +109,26 @@ def read_labels(project: Project, name: str) -> tuple[LabelMap | None, str]:
         If the project has no such case, or its label file is damaged or holds no labels.
     """
     for attempt in range(TRIES):
-        path = project.layout.find_labels(name, _state(project, name))
+        record = _record(read_index(project.folder), name)
+        path = project.layout.find_labels(name, record.state)
         if path is None:
             return None, NO_LABELS
         try:
-            token = _token(path)
+            token = _token(path, record.complete_slices)
             found = read(path)
-            if _token(path) == token:
+            if _token(path, record.complete_slices) == token:
                 break
         except (OSError, InputError):
             if attempt + 1 == TRIES or path.exists():
                 raise
     else:
         raise WorkError(f"the labels of {name} are being written by another window; try again")
-    return _named(as_label_map(found, path.name), project, name), token
+    return _named(as_label_map(found, path.name), project, name, record.complete_slices), token
 
 
-def _named(found: LabelMap, project: Project, name: str) -> LabelMap:
-    return replace(found, labels=read_label_set(project).completed(found.counts()), name=name)
+def _named(found: LabelMap, project: Project, name: str, slices: _Slices) -> LabelMap:
+    meta = {**found.meta, "complete_slices": [list(place) for place in slices]} if slices else found.meta
+    return replace(found, labels=read_label_set(project).completed(found.counts()), name=name, meta=meta)
 
 
 def as_label_map(volume: Volume, name: str) -> LabelMap:
@@ -151,7 +156,8 @@ def write_labels(project: Project, name: str, labels: LabelMap, token: str) -> W
     project, name:
         The case.
     labels:
-        On the grid of its image. Values that the project does not know are added to its labels.
+        On the grid of its image. Values that the project does not know are added to its labels. Slices in
+        ``meta["complete_slices"]`` are those that are complete now.
     token:
         From :func:`read_labels` or the last :func:`write_labels`.
 
@@ -163,18 +169,26 @@ def write_labels(project: Project, name: str, labels: LabelMap, token: str) -> W
         If writing fails; what was there stays.
     """
     _state(project, name)
-    with _being_written(project, name, labels) as (part, ours), locked(project.folder):
-        state = _state(project, name)
-        there = project.layout.find_labels(name, state)
-        now = _token(there) if there else NO_LABELS
-        if now != token:
-            beside = project.layout.conflict(name, project.session)
-            _replace(part, beside)
-            return Written(now, state, beside)
-        kept = state if state is State.ACCEPTED else State.CORRECTED
-        _note(project, name, labels, state=kept)
-        _replace(part, there or project.layout.labels(name, kept))
-        return Written(ours, kept)
+    slices = tuple((int(axis), int(index)) for axis, index in labels.meta.get("complete_slices", ()))
+    with _being_written(project, name, labels) as part:
+        ours = _token(part, slices)
+        with locked(project.folder):
+            index = read_index(project.folder)
+            record = _record(index, name)
+            there = project.layout.find_labels(name, record.state)
+            now = _token(there, record.complete_slices) if there else NO_LABELS
+            if now != token:
+                beside = project.layout.conflict(name, project.session)
+                _replace(part, beside)
+                return Written(now, record.state, beside)
+            kept = record.state if record.state is State.ACCEPTED else State.CORRECTED
+            _note(project, name, labels, state=kept, complete_slices=slices)
+            try:
+                _replace(part, there or project.layout.labels(name, kept))
+            except WorkError:
+                write_index(project.folder, index)  # what it says of complete slices is true of the new labels alone
+                raise
+            return Written(ours, kept)
 
 
 def write_prediction(
@@ -197,7 +211,7 @@ def write_prediction(
         As :func:`write_labels`.
     """
     _state(project, name)
-    with _being_written(project, name, labels) as (part, _), locked(project.folder):
+    with _being_written(project, name, labels) as part, locked(project.folder):
         state = _state(project, name)
         if state is not State.NOT_STARTED or project.layout.find_labels(name, state):
             return False
@@ -232,11 +246,12 @@ def reopen(project: Project, name: str, token: str) -> Written:
 def _move(project: Project, name: str, token: str, state: State) -> Written:
     with locked(project.folder):
         index = read_index(project.folder)
-        before = _known(index, name)
+        record = _record(index, name)
+        before = record.state
         there = project.layout.find_labels(name, before)
         if there is None:
             raise InputError(f"{name} has no labels yet; predict or paint them first")
-        now = _token(there)
+        now = _token(there, record.complete_slices)
         if now != token:
             return Written(now, before)
         index = index.with_case(name, state=state)
@@ -247,13 +262,13 @@ def _move(project: Project, name: str, token: str, state: State) -> Written:
 
 
 def _state(project: Project, name: str) -> State:
-    return _known(read_index(project.folder), name)
+    return _record(read_index(project.folder), name).state
 
 
-def _known(index: Index, name: str) -> State:
+def _record(index: Index, name: str) -> Record:
     if name not in index.cases:
         raise InputError(f"the project has no case {name}; open the project again")
-    return index.cases[name].state
+    return index.cases[name]
 
 
 def _note(project: Project, name: str, labels: LabelMap, **changes: Any) -> None:
@@ -270,20 +285,20 @@ def _note(project: Project, name: str, labels: LabelMap, **changes: Any) -> None
     write_index(project.folder, read_index(project.folder).with_case(name, **changes))
 
 
-def _token(path: Path) -> str:
-    """What tells one content of a file from another."""
+def _token(path: Path, slices: _Slices) -> str:
+    """What tells one content of a label file, and of what is said of its slices, from another."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest() + "".join(f" {axis}.{index}" for axis, index in slices)
 
 
 @contextmanager
-def _being_written(project: Project, name: str, labels: LabelMap) -> Iterator[tuple[Path, str]]:
-    """A label file written in full beside its place, so that the lock is held for renames alone; and its token."""
+def _being_written(project: Project, name: str, labels: LabelMap) -> Iterator[Path]:
+    """A label file written in full beside its place, so that the lock is held for renames alone."""
     path = project.layout.being_written(name, project.session)
     smallest = labels.data.astype(smallest_integer_type(int(labels.data.max())))
     try:
         write(labels.with_data(smallest), path)
-        yield path, _token(path)
+        yield path
     finally:
         with suppress(OSError):
             path.unlink(missing_ok=True)

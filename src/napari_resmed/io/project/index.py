@@ -1,8 +1,9 @@
 """The index of a project: what nnU-Net's layout has no place for.
 
 ``resmed.json`` holds how far every case has come, how unsure the model was, when its labels were last written and by
-which session (a random word, no person), the labels' colours, and what was left out. It can be made anew from the
-files: what is lost then is the difference between predicted and corrected.
+which session (a random word, no person), which of its slices are painted completely, the labels' colours, and what was
+left out. It can be made anew from the files: what is lost then is the difference between predicted and corrected, and
+the marks on complete slices.
 """
 
 from __future__ import annotations
@@ -42,6 +43,9 @@ class Record:
         Where its image came from, relative to the project; empty for DICOM, whose folders may be named after people.
     written, session:
         When (UTC, ISO 8601) and by which session its labels were last written; empty where never.
+    complete_slices:
+        ``(axis, index)`` in the label file's own order of axes (0 z, 1 y, 2 x): where there are any, what is unpainted
+        elsewhere is unknown rather than background.
     """
 
     state: State = State.NOT_STARTED
@@ -50,6 +54,7 @@ class Record:
     source: str = ""
     written: str = ""
     session: str = ""
+    complete_slices: tuple[tuple[int, int], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; what is empty is left out."""
@@ -57,6 +62,8 @@ class Record:
         if self.uncertainty is not None:
             entry["uncertainty"] = round(self.uncertainty, 5)
         entry |= {key: text for key in ("model", "source", "written", "session") if (text := getattr(self, key))}
+        if self.complete_slices:
+            entry["complete_slices"] = [list(place) for place in self.complete_slices]
         return entry
 
     @classmethod
@@ -66,7 +73,11 @@ class Record:
         return cls(
             State(entry["state"]),
             None if doubt is None else float(doubt),
-            *(str(entry.get(key, "")) for key in ("model", "source", "written", "session")),
+            model=str(entry.get("model", "")),
+            source=str(entry.get("source", "")),
+            written=str(entry.get("written", "")),
+            session=str(entry.get("session", "")),
+            complete_slices=tuple((int(axis), int(index)) for axis, index in entry.get("complete_slices", ())),
         )
 
 

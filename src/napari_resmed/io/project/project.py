@@ -63,12 +63,15 @@ class ProjectCase:
         How unsure the model was, 0..1; None where no model was asked.
     written:
         When its labels were last written (UTC, ISO 8601); empty where never.
+    complete_slices:
+        How many of its slices are marked as complete; where any are, what is unpainted elsewhere is unknown.
     """
 
     name: str
     state: State
     uncertainty: float | None = None
     written: str = ""
+    complete_slices: int = 0
 
 
 def is_project(folder: Path) -> bool:
@@ -108,7 +111,8 @@ def list_cases(project: Project) -> tuple[ProjectCase, ...]:
     """
     cases = read_index(project.folder).cases
     return tuple(
-        ProjectCase(name, cases[name].state, cases[name].uncertainty, cases[name].written) for name in sorted(cases)
+        ProjectCase(name, one.state, one.uncertainty, one.written, len(one.complete_slices))
+        for name, one in sorted(cases.items())
     )
 
 

@@ -81,7 +81,7 @@ def repair(folder: Path) -> Index:
         if labelled and record.state is State.NOT_STARTED:
             record = replace(record, state=State.CORRECTED)
         elif not labelled and record.state is not State.NOT_STARTED:
-            record = replace(record, state=State.NOT_STARTED, uncertainty=None)
+            record = replace(record, state=State.NOT_STARTED, uncertainty=None, complete_slices=())
         index = replace(index, cases={**index.cases, name: record})
     # A case whose image is gone can neither be trained on nor counted.
     present = {name: index.cases[name] for name in (*trained, *other)}

@@ -28,7 +28,7 @@ def gradient_map(network: nn.Module, batch: Tensor, layer: nn.Module, number: in
     Parameters
     ----------
     network, batch:
-        A classifier and one image ``(1, c, [z,] y, x)`` as it takes it.
+        A classifier and one image ``(1, c, [t,] [z,] y, x)`` as it takes it.
     layer:
         One of the network's, whose features ``(n, width, [z,] y, x)`` still have places.
     number:
@@ -40,8 +40,8 @@ def gradient_map(network: nn.Module, batch: Tensor, layer: nn.Module, number: in
     Returns
     -------
     Tensor
-        Of the image's size ``([z,] y, x)``, none negative. A layer that sees slices one by one (n of them) gives a map
-        of each.
+        Of the image's size ``([t,] [z,] y, x)``, none negative. A layer that sees slices or frames one by one (n of
+        them) gives a map of each.
 
     Raises
     ------
@@ -84,10 +84,10 @@ def layered_map(network: nn.Module, batch: Tensor, layers: Sequence[nn.Module], 
 
 def _as_image(coarse: Tensor, batch: Tensor) -> Tensor:
     """A layer's map ``(n, 1, [z,] y, x)`` in the image's size, without the axes of batch and feature."""
-    flat = coarse.dim() == 4
-    size = batch.shape[3:] if flat and batch.dim() == 5 else batch.shape[2:]
-    fine = interpolate(coarse, size=tuple(size), mode="bilinear" if flat else "trilinear", align_corners=False)
-    return fine[:, 0] if batch.dim() == 5 and flat else fine[0, 0]
+    mode = "bilinear" if coarse.dim() == 4 else "trilinear"
+    size = tuple(batch.shape[batch.dim() - coarse.dim() + 2 :])
+    fine = interpolate(coarse, size=size, mode=mode, align_corners=False)
+    return fine[:, 0] if coarse.dim() < batch.dim() else fine[0, 0]
 
 
 def _at(network: nn.Module, batch: Tensor, layers: Sequence[nn.Module], number: int) -> list[tuple[Tensor, Tensor]]:

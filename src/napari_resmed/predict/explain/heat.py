@@ -37,7 +37,7 @@ def class_heat(
     network, model:
         The network, and its description.
     image:
-        Prepared: float32 ``(c, z, y, x)``.
+        Prepared: float32 ``(c, [t,] z, y, x)``.
     number:
         Of the class.
     method:
@@ -54,14 +54,14 @@ def class_heat(
     Returns
     -------
     NDArray
-        float32 ``(z, y, x)`` of the prepared image, 0 where nothing speaks for the class, 1 where most does.
+        float32 ``([t,] z, y, x)`` of the prepared image, 0 where nothing speaks for the class, 1 where most does.
 
     Raises
     ------
     InputError
         If the layer is unknown, or knows no places.
     """
-    batch = as_batch(image, model).to(next(network.parameters()).device)
+    batch = as_batch(image).to(next(network.parameters()).device)
     if method == OCCLUSION:
         found = (yield from occlusion_map(network, batch, number, model.temperature)).clamp_min(0)
     elif method == LAYER_CAM:

@@ -20,12 +20,12 @@ def layer_sizes(network: nn.Module, batch: Tensor) -> dict[str, tuple[int, ...]]
     network:
         Of :mod:`napari_resmed.nets.classifiers`.
     batch:
-        An image as the network takes it, ``(1, c, [z,] y, x)``; what is in it does not matter.
+        An image as the network takes it, ``(1, c, [t,] [z,] y, x)``; what is in it does not matter.
 
     Returns
     -------
     dict
-        Name within the backbone, and size ``([z,] y, x)``; of a network that sees slice after slice, that of a slice.
+        Name within the backbone, and size ``([z,] y, x)``; that of one slice or frame where they are seen one by one.
     """
     backbone = _backbone(network, 0)
     seen: dict[tuple[int, ...], str] = {}

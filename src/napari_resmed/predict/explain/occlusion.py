@@ -13,16 +13,16 @@ from torch import Tensor, nn
 
 __all__ = ["cover_size", "occlusion_map"]
 
-# An edge of the image is this many times that of what covers it: in 3D a finer look would take minutes on a laptop.
-PARTS = {2: 8, 3: 4}
+# An edge of the image is this many times that of what covers it: a finer look at volumes, or at a series of them, would
+# take minutes on a laptop.
+PARTS = {2: 8, 3: 4, 4: 3}
 # Images at a time, small enough for a person who cancels.
 BATCH = 8
 
 
 def cover_size(shape: Sequence[int]) -> tuple[int, ...]:
-    """How large a part is covered at a time, of an image ``([z,] y, x)``."""
-    deep = [edge for edge in shape if edge > 1]
-    parts = PARTS[3 if len(deep) > 2 else 2]
+    """How large a part is covered at a time, of an image ``([t,] [z,] y, x)``."""
+    parts = PARTS[max(2, sum(edge > 1 for edge in shape))]
     return tuple(-(-edge // parts) for edge in shape)
 
 
@@ -41,11 +41,11 @@ def occlusion_map(
     Parameters
     ----------
     network, batch:
-        A classifier and one image ``(1, c, [z,] y, x)`` as it takes it.
+        A classifier and one image ``(1, c, [t,] [z,] y, x)`` as it takes it.
     number, temperature:
         The class, and what scores are divided by.
     cover:
-        Size ``([z,] y, x)`` of what is covered at a time; :func:`cover_size` where empty.
+        Size ``([t,] [z,] y, x)`` of what is covered at a time; :func:`cover_size` where empty.
     overlap:
         Share of it that the next one covers again.
 
@@ -57,7 +57,7 @@ def occlusion_map(
     Returns
     -------
     Tensor
-        ``([z,] y, x)``: the probability less what is left of it, averaged over all that covered a place; negative
+        ``([t,] [z,] y, x)``: the probability less what is left of it, averaged over all that covered a place; negative
         where something speaks against the class.
     """
     shape = tuple(batch.shape[2:])

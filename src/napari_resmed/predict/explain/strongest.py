@@ -17,12 +17,12 @@ def strongest_slices(heat: NDArray[np.float32]) -> list[tuple[int, float]]:
     Parameters
     ----------
     heat:
-        ``(z, y, x)``, none negative.
+        ``([t,] z, y, x)``, none negative.
 
     Returns
     -------
     list
-        Index and share, along z, y and x; the middle one where several hold as much. Empty where there is no heat.
+        Index and share, along [t,] z, y and x; the middle one where several hold as much. Empty where there is no heat.
     """
     total = float(heat.sum(dtype=np.float64))
     if total <= 0:

@@ -44,13 +44,11 @@ class Drawing:
     mirror_axes:
         Axes ``(0 z, 1 y, 2 x)`` along which an image may be mirrored.
     flat:
-        Whether images are single slices.
+        Whether images, or their frames, are single slices.
     seed:
         Of every random choice.
     crop:
         Largest share of every edge that is cut away.
-    series:
-        Whether the first axis counts frames: they are turned, cut and shifted alike, each within its plane.
     """
 
     images: Images
@@ -63,7 +61,6 @@ class Drawing:
     flat: bool
     seed: int
     crop: float = 0.0
-    series: bool = False
 
 
 def draw_classes(drawing: Drawing, step: int, part: slice = slice(None)) -> ClassBatch:
@@ -77,7 +74,7 @@ def draw_classes(drawing: Drawing, step: int, part: slice = slice(None)) -> Clas
         images.append(_changed(image, drawing, generator))
         targets.append(int(drawing.classes[row]))
     stacked = torch.stack(images)
-    return ClassBatch(stacked[:, :, 0] if drawing.flat else stacked, torch.tensor(targets))
+    return ClassBatch(stacked.squeeze(-3) if drawing.flat else stacked, torch.tensor(targets))
 
 
 def _row(drawing: Drawing, count: int) -> int:
@@ -97,7 +94,12 @@ def _order(seed: int, lap: int, count: int) -> NDArray[np.int64]:
 
 
 def _changed(image: Tensor, drawing: Drawing, generator: torch.Generator) -> Tensor:
-    """One image ``(c, z, y, x)`` moved and disturbed; a channel that is not there stays away."""
+    """One image ``(c, [t,] z, y, x)`` moved and disturbed; a channel that is not there stays away.
+
+    Frames of a series go as if they were channels: all are changed alike, but for the noise.
+    """
+    shape = image.shape
+    image = image.reshape(-1, *shape[-3:])
     there = image.flatten(1).any(1)
     ranges = drawing.augmentation.deformation
     flips = [axis + 1 for axis in drawing.mirror_axes if uniform(0, 1, generator) < 0.5]
@@ -107,14 +109,14 @@ def _changed(image: Tensor, drawing: Drawing, generator: torch.Generator) -> Ten
     if moves and uniform(0, 1, generator) >= drawing.augmentation.undeformed:
         image = _moved(image, drawing, generator)
     image = disturb(image, drawing.augmentation, generator)
-    return image * there[:, None, None, None] if not bool(there.all()) else image
+    image = image * there[:, None, None, None] if not bool(there.all()) else image
+    return image.reshape(shape)
 
 
 def _moved(image: Tensor, drawing: Drawing, generator: torch.Generator) -> Tensor:
-    """Rotated, scaled, shifted and cropped; a single slice or a frame within its plane."""
+    """Rotated, scaled, shifted and cropped; a single slice within its plane."""
     ranges = drawing.augmentation.deformation
-    in_plane = drawing.flat or drawing.series
-    axes = 2 if in_plane else 3
+    axes = 2 if drawing.flat else 3
     size = torch.tensor(image.shape[-axes:], dtype=torch.float32)
     matrix = torch.eye(axes)
     for one in range(axes):
@@ -133,8 +135,7 @@ def _moved(image: Tensor, drawing: Drawing, generator: torch.Generator) -> Tenso
     # torch counts from -1 to 1 over each axis, the last one first.
     matrix = factor * matrix * size[None, :] / size[:, None]
     theta = torch.cat([matrix.flip(0, 1), (2 * shift / size).flip(0)[:, None]], 1)[None]
-    # Frames go as if they were channels.
-    flat = image.flatten(0, 1) if in_plane else image
+    flat = image.flatten(0, 1) if drawing.flat else image
     grid = affine_grid(theta, [1, *flat.shape], align_corners=False)
     moved = grid_sample(flat[None], grid, mode="bilinear", padding_mode="zeros", align_corners=False)[0]
     return moved.reshape(image.shape)

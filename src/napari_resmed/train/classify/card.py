@@ -35,6 +35,8 @@ def class_card(
     """
     rows = [f"| {name} | {_figure(before.get(name))} | {_figure(value)} |" for name, value in after.items()]
     size = "×".join(str(edge) for edge in (plan.patch[1:] if plan.flat else plan.patch))
+    if plan.frames:
+        size = f"{plan.frames} frames of {size}"
     lines = [
         f"# {plan.name}",
         "",

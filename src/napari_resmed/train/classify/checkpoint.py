@@ -16,9 +16,8 @@ from torch import Tensor, nn
 from napari_resmed.errors import ModelError
 from napari_resmed.models.folder import METADATA, WEIGHTS
 from napari_resmed.models.tensors_only import read_tensors
-from napari_resmed.nets.resnet import DEPTHS, FIRST_KERNELS
 
-__all__ = ["Taken", "read_checkpoint", "recognise_resnet", "take_weights"]
+__all__ = ["Taken", "read_checkpoint", "take_weights"]
 
 # Where programs put the weights in a checkpoint that holds more.
 _HOLDERS = ("state_dict", "model_state_dict", "model", "network_weights", "net", "network", "weights")
@@ -132,46 +131,6 @@ def take_weights(network: nn.Module, weights: Mapping[str, Tensor], source: str)
     left = tuple(name for name in weights if name not in used)
     notes = _notes(source, len(state), whole, adapted, new, left, deeper)
     return Taken(whole, tuple(adapted), new, left, tuple(notes))
-
-
-def recognise_resnet(weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
-    """Backbone and arguments of the ResNet that weights are of; None where they are of another network.
-
-    Returns
-    -------
-    dict
-        ``backbone``, ``backbone_arguments``, ``spatial_dims``, ``in_channels`` of
-        :class:`napari_resmed.nets.classifiers.ImageClassifier`.
-    """
-    ends = [name for name in weights if name.endswith("layer1.0.conv1.weight")]
-    if not ends:
-        return None
-    front = ends[0].removesuffix("layer1.0.conv1.weight")
-    first = weights.get(f"{front}conv1.weight")
-    counts = tuple(
-        len({name.split(".")[0] for name in _under(weights, f"{front}layer{stage}.")}) for stage in range(1, 5)
-    )
-    bottleneck = f"{front}layer1.0.conv3.weight" in weights
-    depth = next((depth for depth, kind in DEPTHS.items() if kind == (counts, bottleneck)), None)
-    if first is None or depth is None or first.dim() not in (4, 5):
-        return None
-    features = [len(weights[f"{front}layer{stage}.0.conv1.weight"]) for stage in range(1, 5)]
-    kernel = int(first.shape[-1])
-    # Of any other size the first layer begins anew; what follows fits all the same.
-    halvings = FIRST_KERNELS.index(kernel) if kernel in FIRST_KERNELS else 2
-    arguments: dict[str, Any] = {"features": features, "halvings": halvings}
-    if not any(".downsample." in name for name in weights):
-        arguments["shortcut"] = "identity"
-    return {
-        "backbone": f"resnet{depth}",
-        "backbone_arguments": arguments,
-        "spatial_dims": first.dim() - 2,
-        "in_channels": int(first.shape[1]),
-    }
-
-
-def _under(weights: Mapping[str, Tensor], front: str) -> list[str]:
-    return [name.removeprefix(front) for name in weights if name.startswith(front)]
 
 
 def _parts(state: Mapping[str, Tensor]) -> list[str]:

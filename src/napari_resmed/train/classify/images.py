@@ -19,7 +19,8 @@ from napari_resmed.io.archives import forget_archives
 from napari_resmed.io.datasets.classes import load_channels
 from napari_resmed.io.whole_file import reason
 from napari_resmed.prepare.fixed_size import Shape, fixed_size
-from napari_resmed.prepare.preparation import SERIES, Preparation
+from napari_resmed.prepare.preparation import Preparation
+from napari_resmed.prepare.series import fixed_series
 from napari_resmed.review.quality import Look, look_at_image
 from napari_resmed.train.same_images import Same, find_same
 from napari_resmed.volume import Volume
@@ -40,7 +41,7 @@ class Images:
     rows:
         Where each of them lies in ``data``.
     data:
-        float16 ``(row, c, z, y, x)`` in 0..1.
+        float16 ``(row, c, [t,] z, y, x)`` in 0..1.
     left_out:
         Case and reason of the others.
     looks:
@@ -76,36 +77,49 @@ class Images:
             raise InputError(f"the unfinished training in {folder.parent} is damaged; start it anew") from problem
 
 
-def prepared_image(channels: Sequence[Volume | None], preparation: Preparation, shape: Shape, fit: str) -> Tensor:
-    """One image as the network takes it: ``(c, *shape)``, float32; zeros for a channel that is not there.
+def prepared_image(
+    channels: Sequence[Volume | None], preparation: Preparation, shape: Shape, fit: str, frames: int = 0
+) -> Tensor:
+    """One image as the network takes it: ``(c, [frames,] *shape)``, float32; zeros for a channel that is not there.
+
+    In a series, a channel without time is the same in every frame.
 
     Raises
     ------
     InputError
         If it cannot be used.
     """
-    for volume in channels:
-        if volume is not None:
-            _check_slices(volume, shape, fit)
-    prepared = [
-        torch.zeros((1, *shape)) if volume is None else fixed_size(volume, preparation.of_channel(number), shape, fit)
-        for number, volume in enumerate(channels)
-    ]
+    _check_frames(channels, frames)
+    prepared = []
+    for number, volume in enumerate(channels):
+        of = preparation.of_channel(number)
+        if volume is None:
+            prepared.append(torch.zeros((1, *((frames,) if frames else ()), *shape)))
+            continue
+        _check_slices(volume, shape)
+        prepared.append(fixed_series(volume, of, shape, fit, frames) if frames else fixed_size(volume, of, shape, fit))
     return torch.cat(prepared)
 
 
-def _check_slices(volume: Volume, shape: Shape, fit: str) -> None:
+def _check_frames(channels: Sequence[Volume | None], wanted: int) -> None:
+    found = max((volume.frames for volume in channels if volume is not None), default=0)
+    if found > 1 and not wanted:
+        raise InputError(f"it has {found} frames in time, expected one image; save the one you want by itself")
+    if found == 1 and wanted:
+        raise InputError("it is a single frame, expected several that follow each other in time")
+
+
+def _check_slices(volume: Volume, shape: Shape) -> None:
     """Refuse what would be squeezed or blown up into something that the network was never meant for."""
     slices = volume.grid_shape[0]
     if shape[0] == 1 and slices > 1:
         raise InputError(f"it has {slices} slices, expected a single one")
     if shape[0] > 1 and 1 in volume.grid_shape:
-        single, several = ("frame", "several") if fit == SERIES else ("slice", "a volume")
-        raise InputError(f"it is a single {single}, expected {several}")
+        raise InputError("it is a single slice, expected a volume")
 
 
 def prepare_images(
-    dataset: Dataset, preparation: Preparation, shape: Shape, fit: str, folder: Path
+    dataset: Dataset, preparation: Preparation, shape: Shape, fit: str, folder: Path, frames: int = 0
 ) -> Generator[float, None, Images]:
     """Prepare every case; yields the share that is done.
 
@@ -122,13 +136,13 @@ def prepare_images(
     looks: dict[str, Look] = {}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        size = (len(dataset.cases), len(dataset.channels), *shape)
+        size = (len(dataset.cases), len(dataset.channels), *((frames,) if frames else ()), *shape)
         data = np.lib.format.open_memmap(folder / _FILE, mode="w+", dtype=np.float16, shape=size)
         for row, case in enumerate(dataset.cases):
             yield row / len(dataset.cases)
             try:
                 channels = load_channels(case, dataset)
-                prepared = prepared_image(channels, preparation, shape, fit).numpy()
+                prepared = prepared_image(channels, preparation, shape, fit, frames).numpy()
             except InputError as problem:
                 left_out.append((case.name, str(problem)))
                 continue
@@ -169,7 +183,7 @@ def classes_of(images: Images, dataset: Dataset) -> NDArray[np.int64]:
     return found
 
 
-def batch_of(images: Images, rows: Sequence[int], spatial_dims: int) -> Tensor:
-    """Some cases as the network takes them: float32 ``(batch, c, [z,] y, x)``."""
+def batch_of(images: Images, rows: Sequence[int]) -> Tensor:
+    """Some cases as the network takes them: float32 ``(batch, c, [t,] [z,] y, x)``, without the z of single slices."""
     data = torch.from_numpy(np.ascontiguousarray(images.data[list(rows)]).astype(np.float32))
-    return data[:, :, 0] if spatial_dims == 2 else data
+    return data.squeeze(-3)

@@ -34,7 +34,7 @@ SIZES = (("resnet18", 64), ("resnet18", 32), ("resnet18", 16), ("resnet10", 16),
 # gone after that, and the last stage knows fewer places. A volume is halved sooner, as it would take too long else.
 LARGE_EDGE = {2: 80, 3: 32}
 MOST_HALVINGS = 2
-BATCH = {2: 32, 3: 8}
+BATCH = {2: 32, 3: 8, 4: 4}
 # Norms need more than one image.
 LEAST_BATCH = 2
 LEAST_STEPS_AN_EPOCH = 10
@@ -132,7 +132,8 @@ def make_class_plan(
     reasons["balance"] = f"the most frequent class has {uneven:.1f} times the cases of the rarest" + (
         ", so each is drawn as often" if uneven > UNEVEN else ""
     )
-    spatial = 2 if view.flat else 3
+    # Axes of an image as the network takes it.
+    spatial = (2 if view.flat else 3) + view.series
     network = _kind_of_network(dataset, kept, view, start, reasons)
     minutes = None if wishes.epochs is not None else wishes.minutes or DEFAULT_MINUTES
     batch = min(BATCH[spatial], max(2, len(split.train) // 4))
@@ -163,6 +164,7 @@ def make_class_plan(
         preparation=view.preparation,
         patch=view.patch,
         fit=view.fit,
+        frames=view.frames,
         batch=batch,
         training=split.train,
         held_out=split.validation,
@@ -199,12 +201,14 @@ def _kind_of_network(
     dataset: Dataset, kept: Sequence[Case], view: View, start: Start | None, reasons: dict[str, str]
 ) -> str:
     """By the image, by its frames, or by its modalities."""
-    if start is not None and start.network:
+    # What knows volumes takes a loop of slices for one, whose depth is time.
+    as_volumes = start is not None and view.flat and start.arguments["spatial_dims"] == 3
+    if start is not None and start.network and (as_volumes or not view.series):
         return start.network
     lacking = any(case.channels for case in kept)
     if lacking:
         reasons["network"] = "some cases lack an image, so whole images are left out in training too"
-    if view.series and (start is None or start.arguments["spatial_dims"] == 2):
+    if view.series and not as_volumes:
         said = f"frames are seen one by one, and in their order by a recurrent head ({MIXER})"
         reasons["network"] = "; ".join(part for part in (said, reasons.get("network", "")) if part)
         return "SequenceClassifier"
@@ -236,7 +240,8 @@ def _network(
     reasons: dict[str, str],
 ) -> dict[str, Any]:
     """The largest network with which every image is seen often enough."""
-    edges = view.patch[1:] if view.flat or network == "SequenceClassifier" else view.patch
+    by_slices = network == "SequenceClassifier" and not view.series
+    edges = view.patch[1:] if view.flat or by_slices else view.patch
     limits = [LARGE_EDGE[len(edges)] * 2**halved for halved in range(MOST_HALVINGS)]
     fine = sum(math.prod(edges) >= limit ** len(edges) for limit in limits)
     # Rather a narrow network than a blurred look; where none is quick enough, a blurred look at what is large.
@@ -258,7 +263,8 @@ def _operations(name: str, arguments: Mapping[str, Any], view: View) -> float:
     """Of a forward pass over one image."""
     with torch.device("meta"):
         network = build_network(name, arguments)
-        image = torch.empty((1, arguments["in_channels"], *(view.patch[1:] if view.flat else view.patch)))
+        frames = (view.frames,) if view.series else ()
+        image = torch.empty((1, arguments["in_channels"], *frames, *(view.patch[1:] if view.flat else view.patch)))
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():
         network.eval()(image)
@@ -266,7 +272,7 @@ def _operations(name: str, arguments: Mapping[str, Any], view: View) -> float:
 
 
 def _augmentation(view: View) -> Augmentation:
-    shortest = min(view.patch[1:] if view.flat or view.series else view.patch)
+    shortest = min(view.patch[1:] if view.flat else view.patch)
     # Where images keep their own size, that may be what tells them apart.
     ranges = Deformation(
         rotation_deg=15,

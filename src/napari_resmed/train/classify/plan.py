@@ -20,7 +20,7 @@ __all__ = ["ClassPlan"]
 
 Shape = tuple[int, int, int]
 
-_MAY_BE_ZERO = ("seed", "weight_decay", "label_smoothing", "focus", "frozen_share", "crop")
+_MAY_BE_ZERO = ("seed", "frames", "weight_decay", "label_smoothing", "focus", "frozen_share", "crop")
 _SHARES = ("label_smoothing", "frozen_share", "layer_decay", "crop")
 
 
@@ -34,7 +34,7 @@ class ClassPlan(WrittenPlan):
         Of the model that comes out.
     classes, channels:
         What it will answer, and what it will be given.
-    network, arguments, preparation, patch, fit:
+    network, arguments, preparation, patch, fit, frames:
         As in :class:`napari_resmed.models.model.Model`.
     batch:
         Images a step.
@@ -110,6 +110,7 @@ class ClassPlan(WrittenPlan):
     devices: int = 1
     seed: int = 0
     base: str = ""
+    frames: int = 0
     reasons: Mapping[str, str] = field(default_factory=dict)
 
     _OF_CASES: ClassVar[tuple[str, ...]] = (*WrittenPlan._OF_CASES, "unusual")
@@ -117,7 +118,7 @@ class ClassPlan(WrittenPlan):
 
     def __post_init__(self) -> None:
         self._check_common(
-            ("batch", "steps", "check_every", "devices", "seed"),
+            ("batch", "steps", "check_every", "devices", "seed", "frames"),
             ("minutes", "search", "learning_rate", "weight_decay", "patience", "focus", *_SHARES),
             _MAY_BE_ZERO,
         )
@@ -133,8 +134,8 @@ class ClassPlan(WrittenPlan):
 
     @property
     def flat(self) -> bool:
-        """Whether the network takes single slices."""
-        return self.arguments.get("spatial_dims") == 2
+        """Whether images, or the frames of series, are single slices."""
+        return self.patch[0] == 1
 
     @property
     def a_step(self) -> str:
@@ -147,4 +148,6 @@ class ClassPlan(WrittenPlan):
 
     def model(self, **facts: Any) -> Model:
         """The model this plan describes; ``facts`` are further fields of it."""
-        return self._model(labels=LabelSet(), task=CLASSIFICATION, classes=self.classes, fit=self.fit, **facts)
+        return self._model(
+            labels=LabelSet(), task=CLASSIFICATION, classes=self.classes, fit=self.fit, frames=self.frames, **facts
+        )

@@ -8,8 +8,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from napari_resmed.errors import InputError, ModelError, WorkError
-from napari_resmed.train.classify.checkpoint import recognise_resnet
 from napari_resmed.train.classify.monais import DENSENETS, EFFICIENTNETS, MEDICALNET, PREFIX, PRETRAINED
+from napari_resmed.train.classify.recognise import recognise
 
 __all__ = ["fetch_weights"]
 
@@ -47,10 +47,8 @@ def fetch_weights(base: str, allowed: bool) -> tuple[dict[str, Tensor], dict[str
     except Exception as problem:  # whatever the libraries below raise where there is no way to the internet
         said = " ".join(str(problem).split())
         raise WorkError(f"the weights of {base} could not be fetched: {said or type(problem).__name__}") from problem
-    known = recognise_resnet(weights)
-    if known is not None:
-        return weights, {key: known[key] for key in ("spatial_dims", "backbone", "backbone_arguments")}
-    return weights, {"spatial_dims": 2, "backbone": name, "backbone_arguments": {}}
+    known = recognise(weights) or {"spatial_dims": 2, "backbone": name, "backbone_arguments": {}}
+    return weights, {key: known[key] for key in ("spatial_dims", "backbone", "backbone_arguments")}
 
 
 def _makers() -> dict[str, Callable[[], nn.Module]]:

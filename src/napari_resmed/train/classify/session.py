@@ -12,7 +12,6 @@ from torch import nn
 from napari_resmed.case import Dataset
 from napari_resmed.errors import InputError
 from napari_resmed.predict.machine import Machine, choose_machine
-from napari_resmed.prepare.preparation import SERIES
 from napari_resmed.review.quality import Usual
 from napari_resmed.review.ranking import area_under_roc
 from napari_resmed.train.classify.batches import Drawing, draw_classes
@@ -65,7 +64,6 @@ class ClassSession:
             plan.flat,
             plan.seed,
             plan.crop,
-            plan.fit == SERIES,
         )
 
     def network(self) -> nn.Module:
@@ -87,7 +85,7 @@ class ClassSession:
         found = []
         step = 4 * self.plan.batch
         for start in range(0, len(self.held_out), step):
-            image = batch_of(self.images, self.held_out[start : start + step], 2 if self.plan.flat else 3)
+            image = batch_of(self.images, self.held_out[start : start + step])
             half = self.machine.precision != "fp32"
             with torch.inference_mode(), torch.autocast(self.machine.device.type, self.machine.dtype, enabled=half):
                 answer = network(image.to(self.machine.device))

@@ -13,10 +13,9 @@ from napari_resmed.case import Dataset
 from napari_resmed.errors import InputError
 from napari_resmed.geometry import canonical_order
 from napari_resmed.io.datasets.classes import load_channels
-from napari_resmed.io.datasets.classes.load import AS_SLICES
 from napari_resmed.prepare.fixed_size import Shape
 from napari_resmed.prepare.grid import Grid
-from napari_resmed.prepare.preparation import SERIES, STORED, Preparation
+from napari_resmed.prepare.preparation import STORED, Preparation
 from napari_resmed.volume import Volume
 
 __all__ = ["View", "decide_view"]
@@ -26,9 +25,16 @@ OPENED = 16
 # The most voxels of an image on the network's grid: what two cores, and what a GPU get through in the time of a coffee.
 MOST_FLAT = {"cpu": 128**2, "gpu": 256**2}
 MOST_DEEP = {"cpu": 40**3, "gpu": 96**3}
+# Of all frames of a series together, be they slices or volumes.
+MOST_LOOP = MOST_DEEP
+MOST_DYNAMIC = {"cpu": 3 * 40**3, "gpu": 3 * 96**3}
 LEAST_EDGE = 8
 # Of a longer series so many frames are made: a heart beat has no more that differ.
 MOST_FRAMES = 32
+# Frames that are volumes are rather fewer than with fewer voxels than this each, ...
+LEAST_VOLUME = 24**3
+# ... but no fewer than so many, where there are: the course of an enhancement is still seen in them.
+LEAST_FRAMES = 8
 COARSER = 1.02
 # The black rim of a volume is cut away where that leaves less than this share of it ...
 WORTH_CUTTING = 0.6
@@ -49,9 +55,11 @@ class View:
     preparation, patch, fit:
         As in :class:`napari_resmed.models.model.Model`.
     flat:
-        Whether images are single slices.
+        Whether images, or the frames of series, are single slices.
     reasons:
         Why.
+    frames:
+        Of series in time, how many are made of theirs; 0 for images without time.
     """
 
     preparation: Preparation
@@ -59,11 +67,12 @@ class View:
     fit: str
     flat: bool
     reasons: dict[str, str]
+    frames: int = 0
 
     @property
     def series(self) -> bool:
-        """Whether images are frames of a single slice that follow each other in time."""
-        return self.fit == SERIES
+        """Whether images are frames, slices or volumes, that follow each other in time."""
+        return self.frames > 0
 
 
 def decide_view(dataset: Dataset, kind: str) -> View:
@@ -82,24 +91,25 @@ def decide_view(dataset: Dataset, kind: str) -> View:
         If none can be read.
     """
     channels = _some(dataset)
-    opened = [next(volume for volume in case if volume is not None) for case in channels]
+    # Where one of several is a series, the others are the same in all of its frames.
+    opened = [max((one for one in case if one is not None), key=lambda one: one.frames) for case in channels]
     flat = sum(volume.grid_shape[0] == 1 for volume in opened) > len(opened) / 2
-    series = not flat and sum(AS_SLICES in volume.meta for volume in opened) > len(opened) / 2
-    orientation = STORED if flat or series else Preparation.orientation
-    shapes, edges = zip(*(_turned(volume, flat or series) for volume in opened), strict=True)
+    series = sum(volume.frames > 1 for volume in opened) > len(opened) / 2
+    orientation = STORED if flat else Preparation.orientation
+    shapes, edges = zip(*(_turned(volume, flat) for volume in opened), strict=True)
     size = np.median(np.array(shapes), 0)
     spacing = np.median(np.array(edges), 0)
     reasons = {"patch": "the images' size"}
-    filled = None if flat or series or len(dataset.channels) > 1 else _filled_mm(opened)
+    filled = None if flat or len(dataset.channels) > 1 else _filled_mm(opened)
     cut = filled is not None and bool(np.prod(filled) < WORTH_CUTTING * np.prod(size * spacing))
     if cut:
         size = filled / spacing
         reasons["fit"] = "the rim of nothing around them is cut away, and what is left keeps its size"
+    frames = _frames(opened, flat, float(np.prod(size)), kind, reasons) if series else 0
+    most: float = MOST_FLAT[kind] if flat else MOST_DEEP[kind]
     if series:
-        size[0] = min(size[0], MOST_FRAMES)
-        reasons["fit"] = "frames of one slice follow each other in time"
-    most = MOST_FLAT[kind] if flat else MOST_DEEP[kind] / (size[0] if series else 1)
-    fine = np.array([not (flat or series), True, True])
+        most = (MOST_LOOP if flat else MOST_DYNAMIC)[kind] / frames
+    fine = np.array([not flat, True, True])
     even, shape = spacing.copy(), size.copy()
     # The finest axes are made coarser first: thick slices are few as it is.
     while np.prod(shape[fine]) > most:
@@ -107,8 +117,7 @@ def decide_view(dataset: Dataset, kind: str) -> View:
         even[fine] = np.maximum(even[fine], target)
         shape = size * spacing / even
         reasons["patch"] = "coarser than the images, so that there is time to look at many of them"
-    least = (1 if series else LEAST_EDGE, LEAST_EDGE, LEAST_EDGE)
-    z, y, x = (max(few, math.ceil(round(edge, 3))) for few, edge in zip(least, shape, strict=True))
+    z, y, x = (max(LEAST_EDGE, math.ceil(round(edge, 3))) for edge in shape)
     a, b, c = (round(float(mm), 4) for mm in even)
     windows = tuple(_window([volume for volume in of if volume is not None]) for of in zip(*channels, strict=True))
     if any(windows):
@@ -116,8 +125,21 @@ def decide_view(dataset: Dataset, kind: str) -> View:
     else:
         windows = ()
     preparation = Preparation((a, b, c), orientation=orientation, windows=windows, crop_nonzero=cut)
-    fit = SERIES if series else "middle" if cut else "whole"
-    return View(preparation, (1 if flat else z, y, x), fit, flat, reasons)
+    return View(preparation, (1 if flat else z, y, x), "middle" if cut else "whole", flat, reasons, frames)
+
+
+def _frames(opened: Sequence[Volume], flat: bool, voxels: float, kind: str, reasons: dict[str, str]) -> int:
+    """How many frames are made of a series' own; ``voxels`` are those of one."""
+    own = math.ceil(float(np.median([volume.frames for volume in opened])))
+    count = min(own, MOST_FRAMES)
+    if not flat:
+        room = MOST_DYNAMIC[kind] / min(voxels, LEAST_VOLUME)
+        count = min(count, max(LEAST_FRAMES, int(room)))
+    what = "slices" if flat else "volumes"
+    reasons["frames"] = f"{what} follow each other in time" + (
+        f"; {count} frames are made of {own}, so that there is memory and time for each of them" if count < own else ""
+    )
+    return max(2, count)
 
 
 def _some(dataset: Dataset) -> list[list[Volume | None]]:

@@ -16,6 +16,8 @@ from napari_resmed.viewer.cases.open_case import LoadedCase, OpenCase, load_case
 from napari_resmed.viewer.cases.show_case import remove_layer, show_case
 from napari_resmed.viewer.layers import KEY
 from napari_resmed.viewer.parts.background import Background
+from napari_resmed.viewer.parts.complete_slices import complete_slices, mark
+from napari_resmed.viewer.parts.paint_watch import PaintWatch
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -126,7 +128,8 @@ class CaseDesk(QObject):
             self._let_go(case)
 
         def follow(images: list[Any], labels: Any) -> None:
-            self._follow(OpenCase(project, loaded.name, loaded.token, loaded.digest, loaded.grid, images, labels))
+            read = (loaded.token, loaded.digest, loaded.grid)
+            self._follow(OpenCase(project, loaded.name, *read, images, labels, loaded.complete_slices))
 
         yield from show_case(self._viewer, loaded, self.now, put_away, follow)
         if self.wish == loaded.name:
@@ -137,14 +140,15 @@ class CaseDesk(QObject):
         self.shown.emit(loaded.name)
 
     def _follow(self, case: OpenCase) -> None:
-        """Notice what is painted on a case."""
+        """Notice what is painted on a case, and which slices are marked as complete."""
         self.open[:] = [case]
         self.seen.add(case.name)
         case.labels.metadata.setdefault(KEY, {})["autosaved"] = True  # nobody else has to
-        touch = partial(self._on_touched, case)
-        for emitter in (case.labels.events.paint, case.labels.events.labels_update, case.labels.events.data):
-            emitter.connect(touch)
-            case.listening.append((emitter, touch))
+        # The layer itself: napari hands plugins a stand-in for it, which hides what the watch looks at.
+        itself = next(layer for layer in self._viewer.layers if layer == case.labels)
+        case.watch = PaintWatch(itself, partial(self._on_touched, case))
+        case.on_marked = partial(self._on_marked, case)
+        case.labels.events.metadata.connect(case.on_marked)
 
     def _on_touched(self, case: OpenCase, event: Any = None) -> None:
         first = not case.unsaved
@@ -152,12 +156,18 @@ class CaseDesk(QObject):
         if first:
             self.changed.emit()
 
+    def _on_marked(self, case: OpenCase, event: Any = None) -> None:
+        self._on_touched(case)
+        self.changed.emit()
+
     def save(self) -> None:
         """Write the labels of the open case, if they were changed; returns at once."""
         case = self.now
+        if case is not None and case.watch is not None:
+            case.watch.look()
         if case is None or not case.touched:
             return
-        # Always compared with what was written, since undoing a stroke tells nobody.
+        # Always compared with what was written: a stroke may have been undone.
         snapshot = case.snapshot()
         case.unsaved = False
         self._files.run(
@@ -197,6 +207,12 @@ class CaseDesk(QObject):
             return
         self.save()
         self._files.run(partial(_accept, case, case.snapshot()), partial(self._on_moved, case, State.ACCEPTED))
+
+    def mark_whole(self) -> None:
+        """Say of the open case that all of it is painted: no slice is marked as complete any more."""
+        case = self.now
+        if case is not None:
+            mark(case.labels, complete_slices(case.labels), False)
 
     def take_back(self) -> None:
         """Take the open case out of those that are accepted."""
@@ -249,9 +265,9 @@ class CaseDesk(QObject):
             show_info(f"Cases was closed: what you paint on {case.name} from now on is not saved to the project.")
 
     def _let_go(self, case: OpenCase) -> None:
-        for emitter, callback in case.listening:
-            emitter.disconnect(callback)
-        case.listening.clear()
+        if case.watch is not None:
+            case.watch.let_go()
+        case.labels.events.metadata.disconnect(case.on_marked)
         case.labels.metadata[KEY]["autosaved"] = False
         self.open.clear()
 
@@ -274,7 +290,7 @@ def write_what_is_left(cases: list[OpenCase]) -> None:
     cases.clear()
 
 
-def _accept(case: OpenCase, snapshot: tuple[Any, dict[str, Any]]) -> Written:
+def _accept(case: OpenCase, snapshot: tuple[Any, ...]) -> Written:
     """Accept a case as it is seen; one without a label file gets an empty one."""
     if case.token == NO_LABELS:
         case.digest = ""

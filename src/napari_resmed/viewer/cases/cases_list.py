@@ -155,7 +155,8 @@ class _Cases(QAbstractListModel):
 def _words(case: ProjectCase) -> str:
     if case.state is State.PREDICTED and case.uncertainty is not None:
         return f"{case.state} · unsure {100 * case.uncertainty:.0f} %"
-    return str(case.state)
+    slices = f" · {case.complete_slices} slice{'s' * (case.complete_slices > 1)}" if case.complete_slices else ""
+    return f"{case.state}{slices}"
 
 
 class _Row(PictureRow):

@@ -26,6 +26,7 @@ from napari_resmed.viewer.cases.start_pages import StartPages
 from napari_resmed.viewer.cases.work_page import WorkPage
 from napari_resmed.viewer.label_look import warm_labels
 from napari_resmed.viewer.parts.background import Background
+from napari_resmed.viewer.parts.complete_slices import complete_slices
 from napari_resmed.viewer.parts.dock_width import DOCK_WIDTH
 from napari_resmed.viewer.parts.dropped import dropped_paths
 from napari_resmed.viewer.parts.palette import palette_of
@@ -110,6 +111,7 @@ class CasesWidget(QWidget):
         self.work.accept_wanted.connect(self.accept)
         self.work.predict_wanted.connect(self.predict_rest)
         self.work.train_wanted.connect(self.train)
+        self.work.whole_wanted.connect(self.desk.mark_whole)
         self.work.more_wanted.connect(self._choose_more)
         self.work.filtered.connect(self._show_cases)
         self.work.list.case_chosen.connect(self.open_case)
@@ -245,6 +247,7 @@ class CasesWidget(QWidget):
         self.work.show_cases(
             self._shown_cases(), case.name if case else "", bool(case and case.unsaved), self._predict.is_running
         )
+        self.work.show_complete(len(complete_slices(case.labels)) if case else 0)
 
     def _state_of(self, name: str) -> State:
         return next((case.state for case in self._shown_cases() if case.name == name), State.NOT_STARTED)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from napari_resmed.labels import LabelMap, LabelSet, smallest_integer_type
 from napari_resmed.viewer.label_look import label_look
 from napari_resmed.viewer.layer_place import attributes_of
 from napari_resmed.viewer.layers import LayerData, layer_to_volume, tilt_note, volume_to_layer
+from napari_resmed.viewer.parts.complete_slices import MARKS, complete_slices, in_own_axes, in_the_window
+from napari_resmed.viewer.parts.paint_watch import PaintWatch
 from napari_resmed.volume import Volume
 
 __all__ = ["LoadedCase", "OpenCase", "load_case", "project_look", "save_case"]
@@ -40,6 +42,8 @@ class LoadedCase:
         The first image, for its place; its voxels are not kept.
     middle_mm:
         Where to look first along napari's first axis.
+    complete_slices:
+        ``(axis, index)`` of the slices that are marked as complete, in the window's order of axes.
     notes:
         What a person should know, a sentence each.
     """
@@ -51,6 +55,7 @@ class LoadedCase:
     digest: str
     grid: Volume
     middle_mm: float
+    complete_slices: tuple[tuple[int, int], ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -58,7 +63,8 @@ class LoadedCase:
 class OpenCase:
     """The case that is open; the token changes whenever it is written.
 
-    Only the thread that writes reads and changes ``token`` and ``digest``.
+    Only the thread that writes reads and changes ``token``, ``digest`` and ``written_slices``, which say what was
+    written last.
     """
 
     project: Project
@@ -68,19 +74,21 @@ class OpenCase:
     grid: Volume
     images: list[Any]
     labels: Any
+    written_slices: tuple[tuple[int, int], ...] = ()
     touched: bool = False  # since it was opened: a stroke, or its undoing, may have changed something
     unsaved: bool = False  # since it was last handed over for writing
     told_of_conflict: bool = False
-    listening: list[tuple[Any, Any]] = field(default_factory=list)
+    watch: PaintWatch | None = None
+    on_marked: Callable[..., None] | None = None
 
     @property
     def layers(self) -> list[Any]:
         """Its layers, images first."""
         return [*self.images, self.labels]
 
-    def snapshot(self) -> tuple[NDArray[Any], dict[str, Any]]:
-        """What the labels layer holds now; a copy, since painting goes on while it is written."""
-        return np.array(self.labels.data), attributes_of(self.labels)
+    def snapshot(self) -> tuple[NDArray[Any], dict[str, Any], tuple[tuple[int, int], ...]]:
+        """What the labels layer holds now, and its complete slices; a copy, since painting goes on meanwhile."""
+        return np.array(self.labels.data), attributes_of(self.labels), tuple(complete_slices(self.labels))
 
 
 def load_case(project: Project, name: str) -> LoadedCase:
@@ -106,6 +114,8 @@ def load_case(project: Project, name: str) -> LoadedCase:
     labels = replace(labels, name=f"{name} labels", labels=named.completed(labels.labels.values))
     data, attributes, kind = volume_to_layer(labels)
     attributes |= {**project_look(labels.labels), "opacity": 0.5}
+    slices = tuple(sorted(in_the_window(labels.meta.get("complete_slices", ()), attributes)))
+    attributes["metadata"][MARKS] = slices
     shown = [volume_to_layer(image) for image in images]
     for _, look, _ in shown[1:]:
         look["visible"] = False  # one channel at a time; the eye in the layer list shows the others
@@ -119,11 +129,14 @@ def load_case(project: Project, name: str) -> LoadedCase:
         _digest(data),
         first.with_data(np.broadcast_to(np.uint8(0), first.shape)),
         attributes["translate"][0] + row * attributes["scale"][0],
+        slices,
         (*notes, *((tilt_note(first),) if tilt_note(first) else ())),
     )
 
 
-def save_case(case: OpenCase, data: NDArray[Any], attributes: Mapping[str, Any]) -> Written | None:
+def save_case(
+    case: OpenCase, data: NDArray[Any], attributes: Mapping[str, Any], slices: tuple[tuple[int, int], ...]
+) -> Written | None:
     """Write what a snapshot holds, if it is not what was written last; for a thread beside the window's.
 
     Raises
@@ -134,7 +147,7 @@ def save_case(case: OpenCase, data: NDArray[Any], attributes: Mapping[str, Any])
         If it cannot be written; what was there stays.
     """
     digest = _digest(data)
-    if digest == case.digest:
+    if digest == case.digest and slices == case.written_slices:
         return None
     labels = layer_to_volume(data, attributes, labels=True)
     if not isinstance(labels, LabelMap) or not labels.same_grid(case.grid):
@@ -142,8 +155,10 @@ def save_case(case: OpenCase, data: NDArray[Any], attributes: Mapping[str, Any])
             f"the labels of {case.name} do not lie on its image any more, so they were not saved; put the layer back "
             "where it was, or save it with File › Save selected layers"
         )
+    own = [list(place) for place in in_own_axes(slices, attributes, data.shape)]
+    labels = replace(labels, meta={**labels.meta, "complete_slices": own})
     written = write_labels(case.project, case.name, labels, case.token)
-    case.digest = digest
+    case.digest, case.written_slices = digest, slices
     if written.conflict is None:
         case.token = written.token
     return written

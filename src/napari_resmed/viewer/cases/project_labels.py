@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
 from napari_resmed.io.project import write_label_set
 from napari_resmed.labels import LabelSet
 from napari_resmed.viewer.cases.case_desk import CaseDesk
-from napari_resmed.viewer.cases.open_case import project_look
+from napari_resmed.viewer.cases.open_case import OpenCase, project_look
 from napari_resmed.viewer.cases.project_watch import ProjectWatch
 from napari_resmed.viewer.parts.background import Background
+from napari_resmed.viewer.parts.label_meanings import labels_in
 from napari_resmed.viewer.parts.label_table import LabelTable
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class ProjectLabels(QObject):
         super().__init__(table)
         self._viewer, self._watch, self._desk, self._table, self._files = viewer, watch, desk, table, files
         watch.read.connect(self._on_read)
+        desk.shown.connect(self._follow)
         table.chosen.connect(self._choose)
         table.changed.connect(self._write)
 
@@ -55,6 +58,26 @@ class ProjectLabels(QObject):
         if labels != self._table.labels and not self._table.is_editing:
             self._table.show_labels(labels)
             self._show_look(labels)
+
+    def _follow(self) -> None:
+        """Names may be given to the open case elsewhere, as in the Train dock."""
+        case = self._desk.now
+        if case is not None:
+            case.labels.events.features.connect(partial(self._on_named, case))
+
+    def _on_named(self, case: OpenCase, event: Any = None) -> None:
+        known = self._table.labels
+        names = {label.value: label.name for label in labels_in(case.labels, known.values)}
+        # "background" is for labels that no project has: nnU-Net's own is 0.
+        named = LabelSet(
+            tuple(
+                label if names[label.value].casefold() == "background" else replace(label, name=names[label.value])
+                for label in known
+            )
+        )
+        if case is self._desk.now and named != known and not self._table.is_editing:
+            self._table.show_labels(named)
+            self._write(named)
 
     def _choose(self, value: int) -> None:
         """Paint with the label of a row."""

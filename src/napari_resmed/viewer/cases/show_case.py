@@ -44,6 +44,12 @@ def show_case(
     images: list[Any] = []
     if before is not None:
         brush = {name: getattr(before.labels, name) for name in _BRUSH} | {"mode": str(before.labels.mode)}
+        if brush["mode"] != "pan_zoom":
+            # napari 0.9.2 on Mesa's renderer crashes where a layer goes with the brush in hand and others come; not
+            # so once the window was drawn without the brush.
+            before.labels.mode = "pan_zoom"
+            yield
+            yield
         put_away(before)
         remove_layer(viewer, before.labels)  # at once with saving: nothing can be painted on it in between
         yield
@@ -76,4 +82,5 @@ def show_case(
 def remove_layer(viewer: ViewerModel, layer: Any) -> None:
     """Take a layer out of the window, if it is still there."""
     if layer in viewer.layers:
+        layer.mode = "pan_zoom"
         viewer.layers.remove(layer)

@@ -28,6 +28,7 @@ from napari_resmed.viewer.parts.fold import Fold
 from napari_resmed.viewer.parts.label_table import LabelTable
 from napari_resmed.viewer.parts.palette import Palette
 from napari_resmed.viewer.parts.picture_row import THUMBNAIL
+from napari_resmed.viewer.parts.words import words
 
 __all__ = ["WorkPage"]
 
@@ -50,6 +51,8 @@ class WorkPage(QWidget):
     -------
     other_wanted(), next_wanted(), accept_wanted(), predict_wanted(), train_wanted(), more_wanted()
         A button was pressed: another project, the next case, accept or take back, predict the rest, train, add images.
+    whole_wanted()
+        All of the open case is painted, not some slices alone.
     filtered()
         Cases of another state are to be shown; see ``only``.
     """
@@ -60,6 +63,7 @@ class WorkPage(QWidget):
     predict_wanted = Signal()
     train_wanted = Signal()
     more_wanted = Signal()
+    whole_wanted = Signal()
     filtered = Signal()
 
     def __init__(self, palette: Callable[[], Palette], parent: QWidget | None = None) -> None:
@@ -72,6 +76,7 @@ class WorkPage(QWidget):
         layout.addLayout(self._build_head())
         layout.addLayout(self._build_counts())
         layout.addWidget(self.list, 1)
+        layout.addWidget(self._build_partly())
         layout.addLayout(self._build_go_on())
         layout.addLayout(self._build_predict())
         layout.addWidget(self._build_train())
@@ -108,6 +113,19 @@ class WorkPage(QWidget):
             counts.addWidget(button, place // 2, place % 2)
             self.count_buttons[state] = button
         return counts
+
+    def _build_partly(self) -> QWidget:
+        """What is said of a case that is painted on some slices only."""
+        self.partly = QWidget()
+        self.partly_words = words(small=True)
+        self.whole_button = QPushButton("&Whole case")
+        self.whole_button.setToolTip("All of the case is painted: what is unpainted is background, on every slice")
+        self.whole_button.clicked.connect(self.whole_wanted)
+        row = QHBoxLayout(self.partly)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.partly_words, 1)
+        row.addWidget(self.whole_button)
+        return self.partly
 
     def _build_go_on(self) -> QHBoxLayout:
         self.next_button = QPushButton("&Next case")
@@ -208,6 +226,12 @@ class WorkPage(QWidget):
             counts[State.NOT_STARTED] > 0 and self.model_choice.count() > 0 and not predicting
         )
         self.next_button.setEnabled(bool(cases))
+
+    def show_complete(self, slices: int) -> None:
+        """Show how many slices of the open case are marked as complete."""
+        self.partly.setVisible(slices > 0)
+        are = f"{slices} slices are" if slices > 1 else "1 slice is"
+        self.partly_words.setText(f"{are} complete. Elsewhere, what is unpainted is unknown, not background.")
 
     def _filter(self, state: State, checked: bool) -> None:
         self.only = state if checked else None

@@ -25,6 +25,7 @@ from napari_resmed.viewer.classify.judgement import Judgement
 from napari_resmed.viewer.classify.model_row import ModelRow
 from napari_resmed.viewer.layer_place import attributes_of
 from napari_resmed.viewer.layers import layer_to_volume
+from napari_resmed.viewer.parts.add_in_parts import add_aside
 from napari_resmed.viewer.parts.fold import Fold
 from napari_resmed.viewer.parts.in_turns import in_turns
 from napari_resmed.viewer.parts.job_dock import JobDock
@@ -196,19 +197,14 @@ class ClassifyWidget(JobDock):
                 former.data, former.metadata = layer.data, layer.metadata
                 layer = former
             else:
-                self._add(layer, source[0])
+                # It lies on top, and its image stays active: the next click is about that one again.
+                yield from add_aside(layer, self._viewer, source[0])
             yield
         self.heat, self.result = layer, said
         self.end_job()
         self.answer.show_answer(said, layer, model)
         self.answer.show()
         self.say_done(f"Classified <b>{escape(self._sources[0][1]['name'])}</b> in {seconds:.1f} s.")
-
-    def _add(self, layer: Image, source: Any) -> None:
-        """The heat lies on top, and its image is the active layer: the next click is about that one again."""
-        self._viewer.add_layer(layer)
-        if source in self._viewer.layers:
-            self._viewer.layers.selection.active = source
 
     def _of_heat(
         self, result: Mapping[str, Any], said: Mapping[str, Any]

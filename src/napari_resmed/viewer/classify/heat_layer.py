@@ -61,16 +61,15 @@ def strongest_in_layer(layer: Image, strongest: Sequence[Sequence[float]]) -> di
     layer:
         Of the heat.
     strongest:
-        Index and share along z, y and x of the file's own array, whose z are the frames of a cine loop.
+        Index and share along [t,] z, y and x of the file's own array.
     """
     if not strongest:
         return {}
     found = [(int(index), float(share)) for index, share in strongest]
     ours = layer.metadata.get(KEY, {})
     shape = layer.data.shape
-    if layer.ndim == 4:  # frames of a single slice; that lies along the layer's first axis of space
+    if layer.ndim == 4:
         frame, *found = found
-        found.insert(0, (0, 1.0))
         placed = _placed(found, ours, shape[1:])
         return {0: frame, **{axis + 1: slice_ for axis, slice_ in placed.items()}}
     if layer.ndim == 2:

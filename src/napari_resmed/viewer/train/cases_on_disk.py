@@ -127,7 +127,10 @@ class CasesOnDisk(QWidget):
                 self.line.setText(f"Learn from <b>{escape(self.data.name)}</b>: {said}; {channels}")
                 return
             without = sum(case.labels is None for case in found.cases)
-            cases = f"{len(found.cases)} cases" + (f" ({without} of them without labels)" if without else "")
+            partly = sum(bool(case.complete_slices) for case in found.cases)
+            asides = [f"{without} of them without labels"] * bool(without)
+            asides += [f"{partly} of them painted on complete slices only"] * bool(partly)
+            cases = f"{len(found.cases)} cases" + (f" ({', '.join(asides)})" if asides else "")
             names = escape(", ".join(label.name for label in found.labels))
             self.line.setText(f"Learn from <b>{escape(self.data.name)}</b>: {cases} of {channels}; {names}")
 

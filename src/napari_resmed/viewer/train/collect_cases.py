@@ -12,11 +12,12 @@ import numpy as np
 from napari_resmed.errors import InputError
 from napari_resmed.labels import LabelSet
 from napari_resmed.train.painted import BACKGROUND, look_through, why_not
-from napari_resmed.viewer.layer_place import attributes_of
+from napari_resmed.viewer.layer_place import attributes_of, last_three
+from napari_resmed.viewer.parts.complete_slices import complete_slices, in_own_axes
+from napari_resmed.viewer.parts.grids import spatial_shape
 from napari_resmed.viewer.parts.label_meanings import labels_in
 from napari_resmed.viewer.parts.shown_volume import Origin
-from napari_resmed.viewer.train.complete_slices import complete_slices
-from napari_resmed.viewer.train.pairs import Pair, case_of, in_own_axes
+from napari_resmed.viewer.train.pairs import Pair, case_of
 from napari_resmed.viewer.train.patients import origin_of, patients_of
 
 __all__ = ["collect_cases"]
@@ -48,7 +49,9 @@ def collect_cases(pairs: Sequence[Pair]) -> Callable[[], list[dict[str, Any]]]:
                 [(image.data, attributes_of(image)) for image in pair.images],
                 # The person may paint on, so it is copied: 3 ms for 256³ voxels of uint8, 25 ms of int64.
                 data.copy() if isinstance(data, np.ndarray) else data,
-                [in_own_axes(pair.images[0], axis, index) for axis, index in complete_slices(layer)],
+                in_own_axes(
+                    complete_slices(layer), last_three(attributes_of(pair.images[0])), spatial_shape(pair.images[0])
+                ),
                 SimpleNamespace(features=layer.features.copy(), colormap=layer.colormap),
                 origin_of(pair.images[0]),
             )

@@ -13,8 +13,8 @@ from qtpy.QtWidgets import QHBoxLayout, QMenu, QPushButton, QWidget
 
 from napari_resmed.labels import Label
 from napari_resmed.train.painted import BACKGROUND, Painted
+from napari_resmed.viewer.parts.complete_slices import complete_slices
 from napari_resmed.viewer.parts.words import words
-from napari_resmed.viewer.train.complete_slices import complete_slices
 from napari_resmed.viewer.train.pairs import Pair
 
 __all__ = ["LookedFor"]

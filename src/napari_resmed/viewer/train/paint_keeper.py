@@ -23,11 +23,11 @@ from napari_resmed.viewer.label_look import label_look
 from napari_resmed.viewer.layer_place import attributes_of
 from napari_resmed.viewer.layers import KEY
 from napari_resmed.viewer.parts.background import Background
+from napari_resmed.viewer.parts.complete_slices import complete_slices, mark
 from napari_resmed.viewer.parts.grids import spatial_shape
 from napari_resmed.viewer.parts.label_meanings import labels_in
 from napari_resmed.viewer.parts.over_image import COLOURS, attributes_on
 from napari_resmed.viewer.parts.words import words
-from napari_resmed.viewer.train.complete_slices import complete_slices, mark
 from napari_resmed.viewer.train.kept_paint import (
     KeptPaint,
     find_paint,

@@ -12,15 +12,13 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_resmed.train.painted import Painted, look_through
 from napari_resmed.viewer.parts.background import Background
+from napari_resmed.viewer.parts.paint_watch import PaintWatch
 
 __all__ = ["PaintedLayers"]
 
 # How long after the last stroke what is painted is looked through again.
 LOOK_AGAIN_MS = 500
-_WATCHED = (
-    "name", "data", "paint", "labels_update", "features", "colormap", "scale", "translate", "rotate", "shear", "affine",
-)  # fmt: skip
-_PAINT = ("data", "paint", "labels_update")
+_WATCHED = ("name", "features", "colormap", "metadata", "scale", "translate", "rotate", "shear", "affine")
 
 
 class PaintedLayers(QObject):
@@ -38,7 +36,7 @@ class PaintedLayers(QObject):
     looked()
         A layer was looked through.
     painted(Labels)
-        Somebody painted in a layer, just now.
+        Somebody painted in a layer, or undid it, just now.
     """
 
     touched = Signal()
@@ -51,7 +49,7 @@ class PaintedLayers(QObject):
         self._painted: WeakKeyDictionary[Labels, Painted] = WeakKeyDictionary()
         self._unread: WeakSet[Labels] = WeakSet()  # painted on since they were looked through
         self._looking: WeakSet[Labels] = WeakSet()
-        self._watched: WeakSet[Any] = WeakSet()
+        self._watched: WeakKeyDictionary[Any, PaintWatch | None] = WeakKeyDictionary()
         self.asleep = False
         self._again = QTimer(self)
         self._again.setSingleShot(True)
@@ -68,10 +66,9 @@ class PaintedLayers(QObject):
         for layer in layers:
             if layer in self._watched or not isinstance(layer, Image | Labels):
                 continue
-            self._watched.add(layer)
-            for name in _WATCHED:
-                if name in layer.events.emitters:
-                    layer.events[name].connect(self._on_layer)
+            self._watched[layer] = PaintWatch(layer, self._on_painted) if isinstance(layer, Labels) else None
+            for name in _names(layer):
+                layer.events[name].connect(self._on_layer)
 
     def look(self, layers: Iterable[Labels]) -> None:
         """Look through what was painted in these since the last time, on a thread."""
@@ -90,17 +87,20 @@ class PaintedLayers(QObject):
 
     def let_go(self) -> None:
         """Listen to nothing any more."""
-        for layer in list(self._watched):
-            for name in _WATCHED:
-                if name in layer.events.emitters:
-                    layer.events[name].disconnect(self._on_layer)
+        for layer, watch in list(self._watched.items()):
+            for name in _names(layer):
+                layer.events[name].disconnect(self._on_layer)
+            if watch is not None:
+                watch.let_go()
         self._watched.clear()
         self._again.stop()
 
-    def _on_layer(self, event: Any) -> None:
-        if isinstance(event.source, Labels) and event.type in _PAINT:
-            self._unread.add(event.source)
-            self.painted.emit(event.source)
+    def _on_painted(self, layer: Labels) -> None:
+        self._unread.add(layer)
+        self.painted.emit(layer)
+        self._on_layer()
+
+    def _on_layer(self, event: Any = None) -> None:
         if not self.asleep:
             self._again.start()
 
@@ -113,6 +113,12 @@ class PaintedLayers(QObject):
         if layer in self._unread:
             self._again.start()
         self.looked.emit()
+
+
+def _names(layer: Any) -> list[str]:
+    """What of a layer matters; of an image its voxels, too."""
+    names = _WATCHED if isinstance(layer, Labels) else (*_WATCHED, "data")
+    return [name for name in names if name in layer.events.emitters]
 
 
 def _look_through(layer: Labels, data: Any) -> tuple[Labels, Painted]:

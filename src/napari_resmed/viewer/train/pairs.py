@@ -11,7 +11,7 @@ from napari.layers import Image, Labels
 
 from napari_resmed.errors import InputError
 from napari_resmed.labels import LabelMap, LabelSet, smallest_integer_type
-from napari_resmed.viewer.layer_place import attributes_of, last_three
+from napari_resmed.viewer.layer_place import last_three
 from napari_resmed.viewer.layers import KEY, layer_to_volume
 from napari_resmed.viewer.parts.grids import spatial_shape
 from napari_resmed.volume import Volume
@@ -20,7 +20,6 @@ __all__ = [
     "Pair",
     "case_of",
     "channels_of",
-    "in_own_axes",
     "is_flat",
 ]
 
@@ -60,30 +59,6 @@ def channels_of(image: Any) -> int:
         return int(image.data.shape[-1])
     axes = image.metadata.get(KEY, {}).get("axes", "")
     return int(image.data.shape[-4]) if axes.endswith("czyx") and image.ndim >= 4 else 1
-
-
-def in_own_axes(image: Any, axis: int, index: int) -> tuple[int, int]:
-    """A slice of the window's array, as a slice of the array that :func:`case_of` makes of layers on this image.
-
-    Parameters
-    ----------
-    image:
-        The image layer.
-    axis, index:
-        Among the layer's last three axes.
-
-    Returns
-    -------
-    axis, index
-        In the file's own order of axes.
-    """
-    shape = spatial_shape(image)
-    along = np.arange(shape[axis]).reshape([-1 if k == axis else 1 for k in range(3)])
-    turned = layer_to_volume(np.broadcast_to(along, shape), last_three(attributes_of(image))).data
-    # Only along one axis does anything change: that is where the slices went, and the number says which.
-    lines = [turned[tuple(slice(None) if k == own else 0 for k in range(3))] for own in range(3)]
-    own = next((k for k in range(3) if len(lines[k]) > 1 and lines[k][0] != lines[k][1]), axis)
-    return own, int(np.flatnonzero(lines[own] == index)[0])
 
 
 def case_of(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QFontDatabase
+from qtpy.QtGui import QFontDatabase, QShowEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
 __all__ = ["PlanEditor"]
@@ -32,6 +32,7 @@ class PlanEditor(QWidget):
         self.setWindowTitle("Plan of the training")
         self.resize(560, 640)
         self._plan: dict[str, Any] = {}
+        self._is_written = True
         self.changes: dict[str, Any] = {}
         note = QLabel(
             "Everything that was decided before the training began, and why (reasons). Change an entry and it holds "
@@ -67,11 +68,23 @@ class PlanEditor(QWidget):
     def show_plan(self, plan: Mapping[str, Any]) -> None:
         """The plan of the training that just began; changes made for it are in it, and stay in force."""
         self._plan = dict(plan)
-        self._write()
+        self._renew()
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
+        """Write what is to be seen; a plan may name thousands of cases, and is rarely looked at."""
+        super().showEvent(event)
+        if not self._is_written:
+            self._write()
+
+    def _renew(self) -> None:
+        self._is_written = False
+        if self.isVisible():
+            self._write()
+        self._tell()
 
     def _write(self) -> None:
+        self._is_written = True
         self.text.setPlainText(json.dumps({**self._plan, **self.changes}, indent=2, ensure_ascii=False))
-        self._tell()
 
     def use(self) -> None:
         """Take the entries that were changed; says what is wrong where the text is no plan."""
@@ -99,7 +112,7 @@ class PlanEditor(QWidget):
     def reset(self) -> None:
         """Forget the changes."""
         self.changes = {}
-        self._write()
+        self._renew()
         self.changed.emit()
 
     def _tell(self) -> None:

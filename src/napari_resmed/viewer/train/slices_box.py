@@ -11,8 +11,8 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_resmed.train.painted import Painted
+from napari_resmed.viewer.parts.complete_slices import complete_slices, current_slice, mark
 from napari_resmed.viewer.parts.words import words
-from napari_resmed.viewer.train.complete_slices import complete_slices, current_slice, mark
 from napari_resmed.viewer.train.pairs import Pair
 
 if TYPE_CHECKING:

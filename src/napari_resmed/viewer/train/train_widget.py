@@ -16,7 +16,6 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
     QFrame,
-    QHBoxLayout,
     QPushButton,
     QScrollArea,
     QSizePolicy,
@@ -32,12 +31,12 @@ from napari_resmed.viewer.parts.duration import duration
 from napari_resmed.viewer.parts.fold import Fold
 from napari_resmed.viewer.parts.models_changed import models_changed
 from napari_resmed.viewer.parts.running_job import RunningJob, cancel_all, training_engine
-from napari_resmed.viewer.parts.words import words
 from napari_resmed.viewer.train.class_source import ClassSource
 from napari_resmed.viewer.train.made import what_was_made
 from napari_resmed.viewer.train.train_options import MoreTrainOptions, TrainOptions
 from napari_resmed.viewer.train.train_source import TrainSource
 from napari_resmed.viewer.train.train_view import TrainView
+from napari_resmed.viewer.train.unfinished import Unfinished
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -66,7 +65,6 @@ class TrainWidget(QWidget):
         self._viewer = napari_viewer
         self._job: RunningJob | None = None
         self._name = ""  # of the training under way
-        self._resumable = ""
         self._closed = False
         self.result: dict[str, Any] | None = None  # what the last training gave
         # What a closed window still has to stop; a list of its own, since by then this widget is gone.
@@ -110,15 +108,10 @@ class TrainWidget(QWidget):
         self.train_button.setMinimumHeight(32)
         self.train_button.setToolTip("Learn from the labels; layers are not changed, and painting can go on meanwhile")
         self.train_button.clicked.connect(self.start)
-        self.unfinished = QWidget()
-        self.unfinished_words = words()
-        self.resume_button = QPushButton("&Resume")
-        self.resume_button.setToolTip("Go on exactly where it was, with the labels and the plan it had")
-        self.resume_button.clicked.connect(self.resume)
-        row = QHBoxLayout(self.unfinished)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.unfinished_words, 1)
-        row.addWidget(self.resume_button)
+        self.unfinished = Unfinished()
+        self.unfinished.resume_wanted.connect(self.resume)
+        self.unfinished.discarded.connect(self._on_discarded)
+        self.unfinished.failed.connect(self._on_not_discarded)
         self.view = TrainView()
         content = QWidget()
         layout = QVBoxLayout(content)
@@ -167,6 +160,7 @@ class TrainWidget(QWidget):
             source.let_go()
         self.view.curves.let_go()
         self.more.plan.close()
+        self.unfinished.close_files()
         if self._job is not None:
             show_info(f"The Train dock was closed, so the training of {self._name} was stopped; it can be resumed.")
             self.cancel()
@@ -211,10 +205,17 @@ class TrainWidget(QWidget):
         found = "" if self._job is not None else name if is_unfinished(name) else last_unfinished()
         if not found and self._job is None and self._name and is_unfinished(self._name):
             found = self._name
-        self._resumable = found
-        self.unfinished.setVisible(bool(found))
-        self.unfinished_words.setText(f"The training of <b>{escape(found)}</b> is unfinished.")
-        self.unfinished.setToolTip(f"It lies in {run_of(found).path}" if found else "")
+        self.unfinished.show_training(found)
+
+    def _on_discarded(self, name: str) -> None:
+        self._offer_resume()
+        self.options.read_models()  # its name is free again
+        self.view.say(f"Discarded the training of {name}.")
+
+    def _on_not_discarded(self, message: str) -> None:
+        self._offer_resume()
+        self.view.say(message)
+        show_error(message)
 
     # The click ---------------------------------------------------------------------------------------------
 
@@ -257,7 +258,7 @@ class TrainWidget(QWidget):
 
     def resume(self) -> None:
         """Go on with the unfinished training that is offered."""
-        name = self._resumable
+        name = self.unfinished.name
         if self._job is None and name:
             self._run(
                 name, f"Training <b>{escape(name)}</b>, resumed", lambda: {"data": "", "name": name, "resume": True}

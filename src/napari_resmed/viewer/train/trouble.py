@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image, Labels
 
 from napari_resmed.train.painted import Painted, why_not
+from napari_resmed.viewer.parts.complete_slices import complete_slices
 from napari_resmed.viewer.parts.image_choice import images_of
-from napari_resmed.viewer.train.complete_slices import complete_slices
 from napari_resmed.viewer.train.pairs import Pair, channels_of, is_flat
 from napari_resmed.viewer.train.pairs_table import PairsTable
 

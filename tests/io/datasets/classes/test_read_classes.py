@@ -128,11 +128,16 @@ class TestLoading:
         three = load_channels(case, Dataset((case,), channels=("red", "green", "blue"), classes=("x", "y")))
         assert [int(volume.data.max()) for volume in three if volume is not None] == [0, 200, 0]
 
-    def test_frames_of_a_cine_loop_are_slices(self) -> None:
-        data = np.arange(5 * 3 * 4).reshape(5, 1, 3, 4)
-        volume = open_image(Volume(data, np.eye(4), "tzyx"))
-        assert volume.axes == "zyx"
-        assert np.array_equal(volume.data, data[:, 0])
+    def test_frames_in_time_stay_so(self) -> None:
+        data = np.arange(5 * 2 * 3 * 4).reshape(5, 2, 1, 3, 4)
+        assert open_image(Volume(data[:, 0], np.eye(4), "tzyx")).axes == "tzyx"
+        assert open_image(Volume(data[:1, 0], np.eye(4), "tzyx")).axes == "zyx"
+        case = Case("a", (Volume(data, np.eye(4), "tczyx"),), class_name="x")
+        one, other = load_channels(case, Dataset((case,), channels=("early", "late"), classes=("x", "y")))
+        assert one is not None
+        assert other is not None
+        assert (one.axes, other.axes) == ("tzyx", "tzyx")
+        assert np.array_equal(other.data, data[:, 1])
 
     def test_a_class_that_is_none(self) -> None:
         with pytest.raises(InputError, match="expected x, y"):

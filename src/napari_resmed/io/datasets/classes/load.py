@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from napari_resmed.case import Case, Dataset
-from napari_resmed.errors import InputError
 from napari_resmed.io.archives import is_in_archive, read_from_archive
 from napari_resmed.io.datasets.load import ChannelsError, open_volume
 from napari_resmed.io.pictures import is_picture, read_picture
 from napari_resmed.volume import Volume
 
-__all__ = ["AS_SLICES", "COLOURS", "load_channels", "open_image"]
+__all__ = ["COLOURS", "load_channels", "open_image"]
 
 COLOURS = ("red", "green", "blue")
-# In a volume's ``meta`` where its slices are the frames of a cine loop.
-AS_SLICES = "frames_as_slices"
 # Of red, green and blue in grey (ITU-R BT.601, section 2.5.1).
 _LUMA = (0.299, 0.587, 0.114)
 
 
 def load_channels(case: Case, dataset: Dataset) -> list[Volume | None]:
-    """A volume ``zyx`` for every channel of the data set, None for those that the case does not have.
+    """A volume for every channel of the data set, None for those that the case does not have.
+
+    Axes ``zyx``, or ``tzyx`` of a series: a cine loop of single slices, volumes that follow each other in time.
 
     Raises
     ------
@@ -45,34 +43,30 @@ def load_channels(case: Case, dataset: Dataset) -> list[Volume | None]:
 
 
 def open_image(source: Path | Volume) -> Volume:
-    """A file of any kind, or the value at hand; axes ``zyx`` or ``czyx``. Frames of a single slice are slices.
+    """A file of any kind, or the value at hand; axes ``zyx`` or ``czyx``, with ``t`` before them where there is time.
 
     Raises
     ------
     InputError
-        If it is missing or cannot be read, or is a series of volumes.
+        If it is missing or cannot be read.
     """
     if isinstance(source, Path) and is_in_archive(source):
         return read_from_archive(source)
     volume = read_picture(source) if isinstance(source, Path) and is_picture(source) else open_volume(source)
-    if "t" not in volume.axes:
-        return volume
-    if volume.frames == 1:
+    if "t" in volume.axes and volume.frames == 1:
         return volume.with_data(volume.data[0], volume.axes[1:])
-    if volume.grid_shape[0] == 1:  # a cine loop
-        data = np.moveaxis(volume.data, 0, -3).reshape(*volume.shape[1:-3], volume.frames, *volume.shape[-2:])
-        return replace(volume, data=data, axes=volume.axes[1:], meta={**volume.meta, AS_SLICES: True})
-    raise InputError(f"it has {volume.frames} time points of {volume.grid_shape[0]} slices, expected one of the two")
+    return volume
 
 
 def _split(volume: Volume, wanted: int) -> tuple[Volume, ...]:
+    alone = volume.axes.replace("c", "")
     if volume.channels == wanted:
-        if volume.axes == "zyx":
+        if volume.axes == alone:
             return (volume,)
-        return tuple(volume.with_data(channel, "zyx") for channel in volume.data)
+        return tuple(volume.with_data(channel, alone) for channel in np.moveaxis(volume.data, -4, 0))
     if volume.channels == len(COLOURS) and wanted == 1:
-        grey = np.tensordot(np.asarray(_LUMA, np.float32), volume.data.astype(np.float32), 1)
-        return (volume.with_data(grey, "zyx"),)
+        grey = np.tensordot(np.asarray(_LUMA, np.float32), volume.data.astype(np.float32), (0, volume.data.ndim - 4))
+        return (volume.with_data(grey, alone),)
     if volume.channels == 1 and wanted == len(COLOURS):
         return _split(volume, 1) * wanted
     raise ChannelsError(f"it has {volume.channels} channels, expected {wanted}")
