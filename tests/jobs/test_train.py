@@ -27,6 +27,7 @@ from napari_resmed.models.model import Model
 from napari_resmed.nets import build_network
 from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.review.misfit import familiar_to
+from napari_resmed.train.memory import BYTES_OF_LIBRARIES, USABLE
 from napari_resmed.train.run_folder import RunFolder
 from napari_resmed.train.session import Session
 from napari_resmed.train.store import ASSUMED
@@ -416,7 +417,8 @@ class TestTime:
 class TestMemory:
     def test_a_smaller_step_is_begun_with(self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         module = sys.modules["napari_resmed.jobs.train"]
-        monkeypatch.setattr(module, "free_bytes", lambda machine: (2_500_000, 2**40))
+        free = round(BYTES_OF_LIBRARIES / USABLE) + 2_500_000
+        monkeypatch.setattr(module, "free_bytes", lambda machine: (free, 2**40))
         told, done = run(data, tmp_path / "mine")
         (said,) = [e.message for e in told if isinstance(e, Warning) and "memory is short" in e.message]
         assert said.endswith("1 patch of 16×16×16 voxels a step instead of 2 patches of 16×16×16 voxels")
