@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,46 +13,60 @@ import torch
 
 from napari_resmed.io.samples import mni152_template
 from napari_resmed.models.catalogue import BUILT_IN
+from napari_resmed.models.folder import WEIGHTS, load_model
+from napari_resmed.models.tensors_only import read_tensors
 from recipes.brain_mr import measure
 from recipes.brain_mr.anatomy import Head, read_head
-from recipes.brain_mr.publish import load_measured, write_model
+from recipes.brain_mr.begin import begin_with
+from recipes.brain_mr.publish import Measured, keep, load, write_model
 from recipes.brain_mr.train import Trainer
 
 HELD_OUT = ("training_seg_15.nii.gz", "training_seg_16.nii.gz")
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     """Train, write the model folder, measure it, and write the folder again with its figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--labelmaps", type=Path, required=True, help="folder of SynthSeg's label maps")
     parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints and history")
     parser.add_argument("--out", type=Path, default=BUILT_IN / "brain-mr", help="the model folder")
-    parser.add_argument("--minutes", type=float, default=135)
+    parser.add_argument("--minutes", type=float, default=300)
+    parser.add_argument("--begin-with", type=Path, help="a model folder of this recipe, of any version, to go on from")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--no-training", action="store_true", help="write and measure what the run has now")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    maps = sorted(path for path in options.labelmaps.glob("training_seg_*.nii.gz") if path.name not in HELD_OUT)
-    if not options.no_training:
-        heads = [read_head(path) for path in maps]
-        Trainer(heads, options.work, options.minutes, options.seed).run()
-    write_model(options.work, options.out, maps, load_measured(options.work), options.minutes, options.seed)
-    known = measure.familiar([read_head(path) for path in maps], options.out)
-    (options.work / "familiar.json").write_text(json.dumps(known, indent=2))
-    held_out = [read_head(options.labelmaps / name) for name in HELD_OUT]
-    measured = _measure(held_out, options.out)
-    (options.work / "measured.json").write_text(json.dumps(measured, indent=2))
-    print(json.dumps(measured, indent=2))
-    write_model(options.work, options.out, maps, measured, options.minutes, options.seed)
+    chosen = parser.parse_args(words)
+    torch.set_num_threads(chosen.threads)
+    maps = sorted(path for path in chosen.labelmaps.glob("training_seg_*.nii.gz") if path.name not in HELD_OUT)
+    begin, begun = None, ""
+    if chosen.begin_with is not None:
+        former = load_model(chosen.begin_with)
+        begin, begun = begin_with(former, read_tensors(chosen.begin_with / WEIGHTS), chosen.seed), former.version
+    heads = [read_head(path) for path in maps]
+    if not chosen.no_training:
+        Trainer(heads, chosen.work, chosen.minutes, chosen.seed, begin).run()
+    # Its own figures need the folder, so it is written before they are known and again after.
+    write_model(chosen.work, chosen.out, maps, begun, load(chosen.work))
+    known = Measured(familiar=measure.familiar(heads, chosen.out))
+    held_out = [read_head(chosen.labelmaps / name) for name in HELD_OUT]
+    figures = _figures(held_out, chosen.out)
+    worst = measure.failures(held_out, chosen.out, figures["held_out_maps"]["images_dice"])
+    measured = Measured(figures, known.familiar, worst)
+    keep(chosen.work, measured)
+    print(json.dumps(figures, indent=2))
+    write_model(chosen.work, chosen.out, maps, begun, measured)
 
 
-def _measure(held_out: list[Head], folder: Path) -> dict[str, Any]:
+def _figures(held_out: Sequence[Head], folder: Path) -> dict[str, Any]:
     template = mni152_template()
     return {
         "mni152": measure.on_mni152(template, folder),
+        "mni152_quick": measure.on_mni152(template, folder, quick=True),
         "speed": measure.speed(template, folder, clock=time.perf_counter),
         "held_out_maps": measure.on_held_out_maps(held_out, folder),
+        "sweeps": measure.sweeps(held_out[0], folder),
+        "axis_orders": measure.axis_orders(held_out[0], folder),
+        "check": measure.check(held_out[0], folder),
     }
 
 

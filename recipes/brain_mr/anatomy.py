@@ -1,4 +1,4 @@
-"""What the brain recipe knows of anatomy: structures, label maps, intensities."""
+"""What the brain recipe knows of anatomy: structures, label maps, left and right."""
 
 from __future__ import annotations
 
@@ -9,61 +9,72 @@ import nibabel as nib
 import numpy as np
 import torch
 
-from napari_resmed.train.synthesis import Anatomy, Intensities
+from napari_resmed.train.synthesis import Anatomy
 
-# FreeSurfer values of the label maps, by structure of the model (left and right merged).
-STRUCTURES: dict[str, tuple[int, ...]] = {
-    "cerebral cortex": (3, 42),
-    "cerebral white matter": (2, 41, 25, 57),  # 25 and 57 are lesions within white matter
-    "lateral ventricle": (4, 5, 43, 44, 136, 137, 163, 164),
-    "thalamus": (10, 49),
-    "caudate": (11, 50),
-    "putamen": (12, 51),
-    "pallidum": (13, 52),
-    "hippocampus": (17, 53),
-    "amygdala": (18, 54),
-    "brainstem": (16,),
-    "cerebellar cortex": (8, 47),
-    "cerebellar white matter": (7, 46),
-    "third ventricle": (14,),
-    "fourth ventricle": (15,),
-    "extra-cerebral CSF": (24,),
-    "accumbens": (26, 58),
-    "ventral diencephalon": (28, 60),
+# FreeSurfer values of the label maps: of the left and the right one, or of the only one.
+Values = tuple[int, ...]
+KINDS: dict[str, tuple[Values, Values] | tuple[Values]] = {
+    "cerebral cortex": ((3,), (42,)),
+    "cerebral white matter": ((2,), (41,)),
+    "lateral ventricle": ((4, 5, 136, 137), (43, 44, 163, 164)),
+    "thalamus": ((10,), (49,)),
+    "caudate": ((11,), (50,)),
+    "putamen": ((12,), (51,)),
+    "pallidum": ((13,), (52,)),
+    "hippocampus": ((17,), (53,)),
+    "amygdala": ((18,), (54,)),
+    "brainstem": ((16,),),
+    "cerebellar cortex": ((8,), (47,)),
+    "cerebellar white matter": ((7,), (46,)),
+    "third ventricle": ((14,),),
+    "fourth ventricle": ((15,),),
+    "extra-cerebral CSF": ((24,),),
+    "accumbens": ((26,), (58,)),
+    "ventral diencephalon": ((28,), (60,)),
 }
-CSF = 1 + list(STRUCTURES).index("extra-cerebral CSF")
+FLUIDS = ("lateral ventricle", "third ventricle", "fourth ventricle", "extra-cerebral CSF")
 # Label values of the maps that belong to no structure of the model but need an intensity of their own.
+LESIONS: tuple[Values, Values] = ((25,), (57,))  # within white matter, and answered as such
 VESSELS, CHIASM, FIFTH_VENTRICLE = (30, 62), (85,), (72,)
 OUTSIDE = (502, 506, 507, 508, 509, 511, 512, 514, 515, 516, 530)  # skull, skin, muscle, eyes, air, ...
 
+
+def _structures() -> dict[str, tuple[str, Values]]:
+    found: dict[str, tuple[str, Values]] = {}
+    for kind, sides in KINDS.items():
+        names = (kind,) if len(sides) == 1 else (f"left {kind}", f"right {kind}")
+        found |= {name: (kind, values) for name, values in zip(names, sides, strict=True)}
+    return found
+
+
+_STRUCTURES = _structures()
+# The structures of the model, in the order of their values from 1, and what each is without its side.
+STRUCTURES: tuple[str, ...] = tuple(_STRUCTURES)
+KIND_OF: dict[str, str] = {name: kind for name, (kind, _) in _STRUCTURES.items()}
+
 # Rows of the intensity table: 0 background, 1.. the structures, then lesions and the rest.
-LESION_ROW = len(STRUCTURES) + 1
-VESSEL_ROW, CHIASM_ROW = LESION_ROW + 1, LESION_ROW + 2
-FIRST_OUTSIDE_ROW = LESION_ROW + 3
+LESION_ROWS = (len(STRUCTURES) + 1, len(STRUCTURES) + 2)
+VESSEL_ROW, CHIASM_ROW = len(STRUCTURES) + 3, len(STRUCTURES) + 4
+FIRST_OUTSIDE_ROW = len(STRUCTURES) + 5
 ROWS = FIRST_OUTSIDE_ROW + len(OUTSIDE)
 
-# Where a structure's T1 intensity lies between grey (0) and white matter (1), with its spread.
-BETWEEN_GREY_AND_WHITE = {
-    "thalamus": (0.55, 0.15),
-    "caudate": (0.12, 0.12),
-    "putamen": (0.32, 0.15),
-    "pallidum": (0.78, 0.15),
-    "hippocampus": (0.08, 0.10),
-    "amygdala": (0.03, 0.10),
-    "brainstem": (0.75, 0.15),
-    "cerebellar cortex": (0.00, 0.12),
-    "cerebellar white matter": (0.90, 0.12),
-    "accumbens": (0.10, 0.12),
-    "ventral diencephalon": (0.70, 0.15),
-}
+
+def value_of(structure: str) -> int:
+    """A structure's value, which is its row of the table as well."""
+    return 1 + STRUCTURES.index(structure)
+
+
+CSF = value_of("extra-cerebral CSF")
+CORTEX = (value_of("left cerebral cortex"), value_of("right cerebral cortex"))
 
 
 def row_of_value() -> dict[int, int]:
     """Row of the intensity table for every value in the label maps."""
-    rows = {value: row for row, values in enumerate(STRUCTURES.values(), 1) for value in values}
-    rows |= {25: LESION_ROW, 57: LESION_ROW}
+    rows = {value: row for row, (_, values) in enumerate(_STRUCTURES.values(), 1) for value in values}
+    for row, values in zip(LESION_ROWS, LESIONS, strict=True):
+        rows |= dict.fromkeys(values, row)
     rows |= dict.fromkeys(VESSELS, VESSEL_ROW) | dict.fromkeys(CHIASM, CHIASM_ROW)
-    rows |= dict.fromkeys(FIFTH_VENTRICLE, rows[14])
+    rows |= dict.fromkeys(FIFTH_VENTRICLE, value_of("third ventricle"))
     return rows | {value: FIRST_OUTSIDE_ROW + k for k, value in enumerate(OUTSIDE)} | {0: 0}
 
 
@@ -71,20 +82,50 @@ def target_of_row() -> torch.Tensor:
     """uint8 ``(rows,)``: the structure the network must answer for each row."""
     target = torch.zeros(ROWS, dtype=torch.uint8)
     target[1 : len(STRUCTURES) + 1] = torch.arange(1, len(STRUCTURES) + 1)
-    target[LESION_ROW] = 1 + list(STRUCTURES).index("cerebral white matter")
+    for row, side in zip(LESION_ROWS, ("left", "right"), strict=True):
+        target[row] = value_of(f"{side} cerebral white matter")
     return target
+
+
+def other_side() -> torch.Tensor:
+    """uint8 ``(rows,)``: the row of the same thing on the other side, of the unpaired their own."""
+    other = torch.arange(ROWS, dtype=torch.uint8)
+    pairs = [(value_of(f"left {kind}"), value_of(f"right {kind}")) for kind, sides in KINDS.items() if len(sides) == 2]
+    for left, right in (*pairs, LESION_ROWS):
+        other[left], other[right] = right, left
+    return other
 
 
 @dataclass(frozen=True)
 class Head:
-    """One label map as rows of the table, and the same as structures."""
+    """One label map as rows of the table.
+
+    Parameters
+    ----------
+    name:
+        Of its file.
+    anatomy:
+        Array order ``(z, y, x)`` pointing to Superior, Posterior, Left.
+    """
 
     name: str
     anatomy: Anatomy
 
+    def mirrored(self) -> Head:
+        """The head that it would be in a mirror, with left and right told as they are then."""
+        labels = other_side()[self.anatomy.labels.flip(2).to(torch.int32)]
+        z, y, x = self.anatomy.centre
+        return Head(self.name, Anatomy(labels, self.anatomy.spacing_mm, (z, y, labels.shape[2] - 1 - x)))
+
 
 def read_head(path: Path) -> Head:
-    """Read a label map into array order ``(z, y, x)`` pointing to Superior, Posterior, Left."""
+    """Read a label map.
+
+    Raises
+    ------
+    ValueError
+        If it has values that the recipe does not know.
+    """
     image = nib.load(path)
     start = nib.io_orientation(image.affine)
     turn = nib.orientations.ornt_transform(start, nib.orientations.axcodes2ornt("SPL"))
@@ -100,36 +141,3 @@ def read_head(path: Path) -> Head:
     spots = np.argwhere(brain[::4, ::4, ::4]) * 4
     centre = (spots.min(0) + spots.max(0)) / 2
     return Head(path.name, Anatomy(torch.from_numpy(np.ascontiguousarray(rows)), 1.0, tuple(centre.tolist())))
-
-
-def draw_t1(generator: torch.Generator) -> Intensities:
-    """Intensities of one T1-like picture: bright white matter, grey between it and dark fluid.
-
-    The order of the tissues is T1's; how far they lie apart varies as widely as that order allows.
-    Tissue outside the brain may be anything.
-    """
-
-    def uniform(low: float, high: float) -> float:
-        return low + (high - low) * torch.rand((), generator=generator).item()
-
-    white = uniform(0.7, 1.0)
-    grey = white * uniform(0.45, 0.82)
-    fluid = grey * uniform(0.05, 0.65)
-    names = list(STRUCTURES)
-    mean = torch.zeros(ROWS)
-    mean[0] = 0.0 if uniform(0, 1) < 0.7 else uniform(0, 0.15)
-    mean[1 + names.index("cerebral cortex")] = grey
-    mean[1 + names.index("cerebral white matter")] = white
-    for name in ("lateral ventricle", "third ventricle", "fourth ventricle", "extra-cerebral CSF"):
-        mean[1 + names.index(name)] = fluid * uniform(0.8, 1.25)
-    for name, (where, spread) in BETWEEN_GREY_AND_WHITE.items():
-        place = where + spread * torch.randn((), generator=generator).item()
-        mean[1 + names.index(name)] = grey + (white - grey) * place
-    mean[LESION_ROW] = uniform(fluid, white)
-    mean[VESSEL_ROW] = uniform(0, 1.3)
-    mean[CHIASM_ROW] = uniform(grey, white)
-    mean[FIRST_OUTSIDE_ROW:] = torch.rand(ROWS - FIRST_OUTSIDE_ROW, generator=generator) * uniform(0.3, 1.4)
-    std = torch.rand(ROWS, generator=generator) * 0.06 * white
-    std[0] *= 0.3 if uniform(0, 1) < 0.5 else 0.0
-    std[FIRST_OUTSIDE_ROW:] *= 2
-    return Intensities(mean.clamp_min(0), std)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from napari_resmed.labels import Code, Label, LabelSet
-from recipes.brain_mr.anatomy import STRUCTURES
+from recipes.brain_mr.anatomy import KIND_OF, KINDS, STRUCTURES, value_of
 
 # Colours chosen one after the other, each as far as possible (CIE76, and as people with protanopia and
-# deuteranopia see them, Machado 2009) from all before: the nearest pair is 18 apart.
+# deuteranopia see them, Machado 2009) from all before: the nearest pair is 18 apart. Left and right have one
+# colour, the right one darker.
 _COLOURS = {
     "cerebral cortex": (238, 153, 0),
     "cerebral white matter": (85, 187, 238),
@@ -49,16 +50,30 @@ _CODES = {
 }
 
 
+# How much of a colour the right one keeps.
+_RIGHT = 0.8
+_SIDES = {"left": Code("SCT", "7771000", "Left"), "right": Code("SCT", "24028007", "Right")}
+
+
 def labels() -> LabelSet:
     """The label set; values count from 1 in the order of ``STRUCTURES``."""
-    return LabelSet(
-        tuple(
-            Label(
-                value,
-                name,
-                _COLOURS[name],
-                Code("SCT", *_CODES[name]) if name in _CODES else None,
-            )
-            for value, name in enumerate(STRUCTURES, 1)
-        )
+    return LabelSet(tuple(_label(value, name) for value, name in enumerate(STRUCTURES, 1)))
+
+
+def mirror_pairs() -> tuple[tuple[int, int], ...]:
+    """Values of left and right of every paired structure."""
+    paired = (kind for kind, sides in KINDS.items() if len(sides) == 2)
+    return tuple((value_of(f"left {kind}"), value_of(f"right {kind}")) for kind in paired)
+
+
+def _label(value: int, name: str) -> Label:
+    kind = KIND_OF[name]
+    side = None if kind == name else name.split()[0]
+    red, green, blue = (round(one * _RIGHT) if side == "right" else one for one in _COLOURS[kind])
+    return Label(
+        value,
+        name,
+        (red, green, blue),
+        Code("SCT", *_CODES[kind]) if kind in _CODES else None,
+        modifier=None if side is None else _SIDES[side],
     )

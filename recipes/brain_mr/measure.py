@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import permutations, product
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,16 @@ import torch
 from numpy.typing import NDArray
 
 from napari_resmed.io import read
-from napari_resmed.jobs.segment import segment
+from napari_resmed.jobs.segment import Segmentation, segment
 from napari_resmed.models.folder import load_model
-from napari_resmed.train.deformation import Deformation
-from napari_resmed.train.synthesis import Degradation, deform, degrade, paint
+from napari_resmed.review.pictures import picture
+from napari_resmed.train.synthesis import Degradation
 from napari_resmed.volume import Volume
-from recipes.brain_mr.anatomy import CSF, FIRST_OUTSIDE_ROW, STRUCTURES, Head, draw_t1, target_of_row
+from recipes.brain_mr.anatomy import CSF, KIND_OF, KINDS, STRUCTURES, Head
+from recipes.brain_mr.images import Image, held_out_images, of_training, synthesised
+from recipes.brain_mr.train import SPOILT
 from recipes.familiar import familiar_of
 from recipes.overlap import dice
-
-# Images per held-out map; every second one is skull-stripped.
-IMAGES_PER_MAP = 4
-# A 1 mm grid that holds any adult head.
-SHAPE = (192, 224, 192)
 
 GREY = (
     "cerebral cortex",
@@ -38,90 +36,230 @@ GREY = (
     "cerebellar cortex",
 )
 WHITE = ("cerebral white matter", "cerebellar white matter")
+NOISES = (0.0, 0.02, 0.04, 0.06, 0.08, 0.10)  # of the brightest tissue; training's end at 0.05
+BIASES = (0.0, 0.15, 0.3, 0.45, 0.6)  # standard deviation of the field's log; training's end at 0.45
+THICK_MM = 5.0
+SHOWN = 3  # images as pictures in the card
+
+Say = Callable[[str], None]
 
 
-def run_job(image: Volume, model: Path | str, **options: Any) -> NDArray[Any]:
-    """The labels a click gives."""
+def segmented(image: Volume, model: Path | str, **options: Any) -> Segmentation:
+    """What a click gives."""
     steps = segment(image, str(model), **options)
     while True:
         try:
             next(steps)
         except StopIteration as end:
-            return np.asarray(end.value.labels.data)
+            found: Segmentation = end.value
+            return found
 
 
-def synthesised(head: Head, seed: int, skull: bool) -> tuple[Volume, NDArray[np.uint8]]:
-    """A fresh T1-like image at 1 mm of a map, and its structures on the same grid."""
-    generator = torch.Generator().manual_seed(seed)
-    ranges = Deformation(shift_mm=5.0)
-    rows = deform(head.anatomy, SHAPE, 1.0, ranges, generator)
-    if not skull:
-        rows = rows * (rows < FIRST_OUTSIDE_ROW)
-    image = degrade(paint(rows, draw_t1(generator), generator), 1.0, Degradation(), generator)
-    affine = np.array([[0, 0, 1, -96.0], [0, 1, 0, -112.0], [1, 0, 0, -96.0], [0, 0, 0, 1]])
-    truth = target_of_row()[rows.to(torch.int32)].numpy()
-    return Volume(image.numpy(), affine, "zyx", "MR", head.name), truth
+def run_job(image: Volume, model: Path | str, **options: Any) -> NDArray[Any]:
+    """The labels a click gives."""
+    return np.asarray(segmented(image, model, **options).labels.data)
 
 
-def on_held_out_maps(heads: list[Head], model: Path | str, say: Callable[[str], None] = print) -> dict[str, Any]:
-    """Dice per structure on fresh T1-like images of maps kept out of training."""
-    scores: list[list[float]] = []
+def scores(found: NDArray[Any], truth: NDArray[Any]) -> NDArray[np.float64]:
+    """Dice of every structure; NaN where it is in neither."""
+    return np.array([dice(found == value, truth == value) for value in range(1, len(STRUCTURES) + 1)])
+
+
+def without_sides(labels: NDArray[Any]) -> NDArray[np.uint8]:
+    """Labels in which left and right are one: values count from 1 in the order of ``KINDS``."""
+    kinds = list(KINDS)
+    table = np.array([0, *(1 + kinds.index(KIND_OF[name]) for name in STRUCTURES)], np.uint8)
+    return table[labels]
+
+
+def on_held_out_maps(heads: Sequence[Head], model: Path | str, say: Say = print) -> dict[str, Any]:
+    """Dice per structure on fresh images of maps kept out of training, by contrast.
+
+    Returns
+    -------
+    dict
+        ``images``, ``mean_dice``, ``worst_image``, ``contrasts`` (mean Dice of each), ``structures`` (mean and standard
+        deviation over images), ``images_dice``, and ``quick``: mean Dice of quick looks at the same images.
+    """
+    rows: list[NDArray[np.float64]] = []
+    quick: list[float] = []
+    of_contrast: dict[str, list[float]] = {}
     images: dict[str, float] = {}
-    for head in heads:
-        for number in range(IMAGES_PER_MAP):
-            image, truth = synthesised(head, 10_000 + number, skull=number % 2 == 0)
-            labels = run_job(image, model)
-            row = [dice(labels == value, truth == value) for value in range(1, len(STRUCTURES) + 1)]
-            scores.append(row)
-            images[f"{head.name} {number}"] = round(float(np.nanmean(row)), 4)
-            say(f"{head.name} image {number}: mean Dice {np.nanmean(row):.3f}")
-    table = np.array(scores)
-    per_structure = {
-        name: {"mean": round(float(np.nanmean(column)), 3), "sd": round(float(np.nanstd(column)), 3)}
-        for name, column in zip(STRUCTURES, table.T, strict=True)
-    }
+    for image in held_out_images(heads):
+        row = scores(run_job(image.volume, model), image.truth)
+        rows.append(row)
+        quick.append(float(np.nanmean(scores(run_job(image.volume, model, quick=True), image.truth))))
+        mean = float(np.nanmean(row))
+        images[image.name] = round(mean, 4)
+        of_contrast.setdefault(image.contrast, []).append(mean)
+        say(f"{image.name}: mean Dice {mean:.3f}, a quick look {quick[-1]:.3f}")
+    table = np.array(rows)
     brain = [k for k in range(len(STRUCTURES)) if k + 1 != CSF]
     return {
-        "images": len(scores),
+        "images": len(rows),
         "mean_dice": round(float(np.nanmean(table)), 3),
         "mean_dice_without_csf": round(float(np.nanmean(table[:, brain])), 3),
-        "worst_image": round(float(np.nanmean(table, 1).min()), 3),
+        "worst_image": round(min(images.values()), 3),
+        "quick": round(float(np.mean(quick)), 3),
+        "contrasts": {name: round(float(np.mean(means)), 3) for name, means in of_contrast.items()},
         "images_dice": images,
-        "structures": per_structure,
+        "structures": {
+            name: {"mean": round(float(np.nanmean(column)), 3), "sd": round(float(np.nanstd(column)), 3)}
+            for name, column in zip(STRUCTURES, table.T, strict=True)
+        },
     }
 
 
-def familiar(heads: list[Head], model: Path | str) -> dict[str, Any]:
+def sweeps(head: Head, model: Path | str, say: Say = print) -> dict[str, Any]:
+    """Mean Dice of one T1 image of a map as it gets noisier, as its bias field grows, and with slices of 5 mm.
+
+    Returns
+    -------
+    dict
+        ``noise`` and ``bias``: mean Dice by how strong; ``thick_slices``: of slices of 1 mm and of 5 mm along z, both
+        judged on the grid of 1 mm.
+    """
+
+    def mean(**spoilt: Any) -> float:
+        image = synthesised(head, "T1", seed=3, spoilt=replace(STILL, **spoilt))
+        return round(float(np.nanmean(scores(run_job(image.volume, model), image.truth))), 3)
+
+    found: dict[str, Any] = {
+        "noise": {f"{noise:g}": mean(noise=(noise, noise)) for noise in NOISES},
+        "bias": {f"{bias:g}": mean(bias_strength=(bias, bias)) for bias in BIASES},
+    }
+    image = synthesised(head, "T1", seed=3, spoilt=STILL)
+    found["thick_slices"] = {
+        "1 mm": found["bias"]["0"],
+        "5 mm": round(float(np.nanmean(scores(_in_thick_slices(image, model), image.truth))), 3),
+    }
+    say(str(found))
+    return found
+
+
+# As little spoilt as training's images ever are.
+STILL = Degradation(
+    bias_strength=(0.0, 0.0), blur_mm=(0.6, 0.6), thick_slice_probability=0.0, noise=(0.01, 0.01), gamma=0.0
+)
+
+
+def _in_thick_slices(image: Image, model: Path | str) -> NDArray[Any]:
+    """Labels on the grid of 1 mm, of an image that was scanned in slices of 5 mm."""
+    step = round(THICK_MM)
+    data = np.asarray(image.volume.data)
+    whole = data[: len(data) // step * step]
+    thick = whole.reshape(-1, step, *data.shape[1:]).mean(1)
+    affine = np.array(image.volume.affine)
+    affine[:3, 3] += affine[:3, 0] * (step - 1) / 2
+    affine[:3, 0] *= step
+    labels = run_job(replace(image.volume, data=thick.astype(np.float32), affine=affine), model)
+    fine = np.repeat(labels, step, 0)
+    return np.concatenate([fine, np.zeros((len(data) - len(fine), *data.shape[1:]), fine.dtype)])
+
+
+def axis_orders(head: Head, model: Path | str) -> float:
+    """Smallest share of voxels with the same label, one image stored in all 24 axis orders that turn it.
+
+    Each is answered as it is stored, and turned back.
+    """
+    image = synthesised(head, "T1", seed=4, spoilt=STILL).volume
+    small = replace(image, data=np.asarray(image.data))
+    first = run_job(small, model)
+    inside = first > 0
+    agreement = 1.0
+    for order, signs in _turns():
+        data, affine = _turned(np.asarray(small.data), np.array(small.affine), order, signs)
+        labels = run_job(replace(small, data=data, affine=affine), model)
+        back = _turned_back(labels, order, signs)
+        agreement = min(agreement, float((back == first)[inside | (back > 0)].mean()))
+    return round(agreement, 4)
+
+
+def _turns() -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Orders and signs of axes that turn an image without mirroring it, but for the one it has."""
+    found = []
+    for order in permutations(range(3)):
+        for signs in product((1, -1), repeat=3):
+            matrix = np.zeros((3, 3))
+            for new, old in enumerate(order):
+                matrix[new, old] = signs[new]
+            if np.linalg.det(matrix) > 0 and (order, signs) != ((0, 1, 2), (1, 1, 1)):
+                found.append((order, signs))
+    return found
+
+
+def _turned(
+    data: NDArray[Any], affine: NDArray[np.float64], order: Sequence[int], signs: Sequence[int]
+) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    steps = tuple(slice(None, None, sign) for sign in signs)
+    turned = np.ascontiguousarray(data.transpose(order)[steps])
+    new = affine.copy()
+    for axis, (old, sign) in enumerate(zip(order, signs, strict=True)):
+        new[:3, axis] = affine[:3, old] * sign
+        if sign < 0:
+            new[:3, 3] += affine[:3, old] * (data.shape[old] - 1)
+    return turned, new
+
+
+def _turned_back(labels: NDArray[Any], order: Sequence[int], signs: Sequence[int]) -> NDArray[Any]:
+    steps = tuple(slice(None, None, sign) for sign in signs)
+    return labels[steps].transpose(np.argsort(order))
+
+
+def check(head: Head, model: Path | str) -> float:
+    """Mean Dice of one image in single precision, by which it can be told that weights are still these."""
+    image = synthesised(head, "T1", seed=5, skull=False)
+    options = {"device": "cpu", "precision": "fp32", "backend": "torch"}
+    return round(float(np.nanmean(scores(run_job(image.volume, model, **options), image.truth))), 4)
+
+
+def failures(heads: Sequence[Head], model: Path | str, images_dice: Mapping[str, float]) -> list[tuple[str, bytes]]:
+    """The worst images of :func:`on_held_out_maps`: in words, and a picture of where most is wrong."""
+    worst = sorted(images_dice, key=lambda name: images_dice[name])[:SHOWN]
+    found: dict[str, tuple[str, bytes]] = {}
+    for image in held_out_images(heads):
+        if image.name not in worst:
+            continue
+        labels = run_job(image.volume, model)
+        of_each = scores(labels, image.truth)
+        least = int(np.nanargmin(of_each))
+        shown = picture(image.truth, labels, image.volume.affine, image.volume)
+        told = (
+            f"{image.name.replace('.nii.gz', '')}: mean Dice {images_dice[image.name]:.3f}; worst "
+            f"{STRUCTURES[least]}, {of_each[least]:.3f} ({shown.plane} slice {shown.slice} of {shown.slices})"
+        )
+        found[image.name] = told, shown.png
+    return [found[name] for name in worst]
+
+
+def familiar(heads: Sequence[Head], model: Path | str) -> dict[str, Any]:
     """What the model finds on a fresh image of each map, by which it can tell that another image does not fit."""
-    images = (synthesised(head, 20_000 + number, skull=number % 2 == 0)[0] for number, head in enumerate(heads))
+    images = (image.volume for image in of_training(heads))
     # Training's thick slices were longer than the voxels they were made with.
-    return replace(familiar_of(load_model(model), images), voxel_mm=Degradation().thick_slice_mm[1]).to_json()
+    return replace(familiar_of(load_model(model), images), voxel_mm=SPOILT.thick_slice_mm[1]).to_json()
 
 
-def on_mni152(template: Path, model: Path | str) -> dict[str, float]:
+def on_mni152(template: Path, model: Path | str, **options: Any) -> dict[str, float]:
     """Dice of grey and white matter against the template's own tissue probability maps at 0.5.
 
     Grey is cortex, deep grey, hippocampus, amygdala and cerebellar cortex; white is cerebral and cerebellar white
     matter. The maps cover brainstem and pallidum with a mixture of both tissues; see the card.
     """
-    labels = run_job(read(template), model)
+    labels = run_job(read(template), model, **options)
     return mni152_scores(labels, template)
 
 
 def speed(template: Path, model: Path | str, clock: Callable[[], float]) -> dict[str, Any]:
-    """Seconds and memory of one segmentation of the template with the model warm."""
+    """Seconds and memory of one segmentation of the template, and of a quick look, with the model warm."""
     image = read(template)
-    run_job(image, model)
-    begin = clock()
-    steps = segment(image, str(model))
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            done = end.value
-            break
+    taken = {}
+    for name, quick in (("seconds", False), ("quick_seconds", True)):
+        segmented(image, model, quick=quick)
+        begin = clock()
+        done = segmented(image, model, quick=quick)
+        taken[name] = round(clock() - begin, 1)
     return {
-        "seconds": round(clock() - begin, 1),
+        **taken,
         "peak_memory_mb": round(done.peak_memory_mb),
         "machine": f"{torch.get_num_threads()} CPU cores, {done.precision}",
     }
@@ -129,7 +267,8 @@ def speed(template: Path, model: Path | str, clock: Callable[[], float]) -> dict
 
 def mni152_scores(labels: NDArray[Any], template: Path) -> dict[str, float]:
     """Score a label map on the template's grid."""
-    names = list(STRUCTURES)
+    kinds = list(KINDS)
+    labels = without_sides(labels)
     scores = {}
     for name, tissue, structures in (
         ("gm", "gm", GREY),
@@ -138,6 +277,6 @@ def mni152_scores(labels: NDArray[Any], template: Path) -> dict[str, float]:
     ):
         path = template.with_name(template.name.replace("_t1_", f"_{tissue}_"))
         truth = read(path).data.astype(np.float32)
-        found = np.isin(labels, [1 + names.index(structure) for structure in structures])
+        found = np.isin(labels, [1 + kinds.index(structure) for structure in structures])
         scores[name] = round(dice(found, truth / truth.max() > 0.5), 3)
     return scores

@@ -1,11 +1,12 @@
-"""Write the model folder: weights, metadata, card."""
+"""Write the model folder: weights, metadata, card, pictures of failures."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,63 +15,107 @@ import torch
 from napari_resmed.models.model import Model
 from napari_resmed.models.save import save_model
 from napari_resmed.prepare.preparation import Preparation
-from recipes.brain_mr.labels import labels
-from recipes.brain_mr.train import NETWORK, STAGES
+from recipes.brain_mr.contrasts import CONTRASTS
+from recipes.brain_mr.labels import labels, mirror_pairs
+from recipes.brain_mr.train import ARGUMENTS, NETWORK
 
-VERSION = "0.1.0"
-COMMAND = (
-    "python -m recipes.brain_mr --labelmaps ../shared/data/brain_labelmaps --work .runs/brain-mr --minutes {minutes:g}"
-)
+VERSION = "0.2.0"
+CHANGELOG = {
+    "0.2.0": "left and right apart; T2, PD, FLAIR and contrast agent beside T1; a quick look at 2 mm",
+    "0.1.0": "first version",
+}
+COMMAND = "python -m recipes.brain_mr --labelmaps ../shared/data/brain_labelmaps --work .runs/brain-mr"
+# Where the network answers: a window is larger than training's patches, so that fewer are needed.
+SPACING_MM, QUICK_MM, WINDOW, OVERLAP = 1.5, 2.0, (96, 96, 96), 0.25
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is known of how good a model is.
+
+    Parameters
+    ----------
+    figures:
+        By what was measured, as in :mod:`recipes.brain_mr.measure`.
+    familiar:
+        What the network finds on images it was made for.
+    failures:
+        The worst images: what is seen in words, and a PNG.
+    """
+
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    familiar: Mapping[str, Any] = field(default_factory=dict)
+    failures: Sequence[tuple[str, bytes]] = ()
 
 
 def averaged_weights(work: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """The averaged weights of a run in half precision, and where the run stood."""
+    """The averaged weights of a run in half precision, and what the run is and where it stood."""
     state = torch.load(work / "checkpoint.pt", weights_only=True)
     weights = {
         name.removeprefix("module."): tensor.half()
         for name, tensor in state["average"].items()
         if name.startswith("module.")
     }
-    return weights, {"step": state["step"], "minutes": round(state["spent"] / 60, 1)}
+    return weights, {"steps": state["step"], "minutes": round(state["spent"] / 60, 1), **state["asked"]}
 
 
-def write_model(
-    work: Path, folder: Path, label_maps: Sequence[Path], measured: dict[str, Any], minutes: float, seed: int
-) -> Model:
-    """Write the folder of the model as the run stands now."""
-    weights, place = averaged_weights(work)
-    spacing = STAGES[-1].spacing_mm
-    patch = (STAGES[-1].patch,) * 3
-    command = COMMAND.format(minutes=minutes)
+def write_model(work: Path, folder: Path, label_maps: Sequence[Path], begun: str, measured: Measured) -> Model:
+    """Write the folder of the model as the run stands now.
+
+    Parameters
+    ----------
+    work:
+        The run's folder.
+    folder:
+        The model's; what is there is replaced.
+    label_maps:
+        What was trained on.
+    begun:
+        Version of the model whose weights the run began with; empty: none.
+    measured:
+        What is known of it.
+    """
+    weights, run = averaged_weights(work)
+    stages = run.pop("stages")
+    asked = run["minutes"] if not begun else f"{run['minutes']} --begin-with MODEL"
     training = {
-        "command": command,
-        "seed": seed,
-        "steps": place["step"],
-        "minutes": place["minutes"],
-        "plan": [vars(stage) for stage in STAGES],
+        "command": f"{COMMAND} --minutes {asked}",
+        "begun_with": begun,
+        **run,
+        "plan": stages,
+        "contrasts": dict(CONTRASTS),
         "history": _history(work),
-        "familiar": load_familiar(work),
+        "familiar": dict(measured.familiar),
         "data": {"label_maps": [path.name for path in label_maps], "sha256": _fingerprint(label_maps)},
     }
-    arguments = dict(NETWORK)
-    name = arguments.pop("name", "UNet")
     model = Model(
         name="brain-mr",
-        network=name,
-        arguments=arguments,
-        preparation=Preparation((spacing, spacing, spacing)),
-        patch=patch,
+        network=NETWORK,
+        arguments=ARGUMENTS,
+        preparation=Preparation((SPACING_MM,) * 3),
+        patch=WINDOW,
+        overlap=OVERLAP,
         labels=labels(),
         channels=("MR",),
         version=VERSION,
-        description="Brain structures in T1-weighted MR of adults, whole head or skull-stripped",
+        description="Brain structures, left and right, in MR of adults of any contrast, whole head or skull-stripped",
         mirror_axes=(2,),
-        measured=measured,
+        mirror_pairs=mirror_pairs(),
+        quick_spacing_mm=QUICK_MM,
+        measured=dict(measured.figures),
         training=training,
     )
-    here = Path(__file__).parent
-    licence = (here.parent.parent / "LICENSE").read_text(encoding="utf-8")
-    return save_model(model, weights, folder, card=card(model), licence=licence)
+    licence = (Path(__file__).parents[2] / "LICENSE").read_text(encoding="utf-8")
+    pictures = {Path("docs") / f"worst{number}.png": png for number, (_, png) in enumerate(measured.failures, 1)}
+    return save_model(
+        model,
+        weights,
+        folder,
+        card=card(model, [words for words, _ in measured.failures]),
+        licence=licence,
+        changelog=CHANGELOG,
+        files=pictures,
+    )
 
 
 def _fingerprint(label_maps: Sequence[Path]) -> str:
@@ -90,11 +135,10 @@ def _history(work: Path) -> list[dict[str, float]]:
     return [{name: float(row[name]) for name in names} for row in rows[::step]]
 
 
-def card(model: Model) -> str:
+def card(model: Model, failures: Sequence[str] = ()) -> str:
     """The model card, from what was measured."""
     text = (Path(__file__).parent / "card.md").read_text(encoding="utf-8")
     held_out = model.measured.get("held_out_maps", {})
-    template = model.measured.get("mni152", {})
     rows = "\n".join(
         f"| {label.value} | {label.name} | "
         + (
@@ -105,34 +149,67 @@ def card(model: Model) -> str:
         + f" | {label.code.value if label.code else 'none'} |"
         for label in model.labels
     )
-    speed = model.measured.get("speed", {})
+    figures: dict[str, Any] = {}
+    for name, wanted in _FIGURES.items():
+        found = model.measured
+        for part in wanted.split("/"):
+            found = found.get(part, {})
+        figures[name] = found if found != {} else "not measured"
+    training = model.training
     return text.format(
         version=model.version,
         spacing=model.preparation.spacing_mm[0],
+        quick=model.quick_spacing_mm,
         structures=len(model.labels),
-        minutes=model.training["minutes"],
-        steps=model.training["steps"],
-        command=model.training["command"],
+        minutes=training["minutes"],
+        steps=training["steps"],
+        begun=f" It began with the weights of version {training['begun_with']}." if training["begun_with"] else "",
+        command=training["command"],
         rows=rows,
-        images=held_out.get("images", 0),
-        mean_dice=held_out.get("mean_dice", "not measured"),
-        worst=held_out.get("worst_image", "not measured"),
-        grey=template.get("gm", "not measured"),
-        white=template.get("wm", "not measured"),
-        white_all=template.get("wm_with_brainstem", "not measured"),
-        seconds=speed.get("seconds", "not measured"),
-        memory=speed.get("peak_memory_mb", "not measured"),
-        machine=speed.get("machine", "not measured"),
+        contrasts=_table("contrast", "mean Dice", held_out.get("contrasts", {})),
+        noise=_table("noise", "mean Dice", model.measured.get("sweeps", {}).get("noise", {})),
+        bias=_table("bias field", "mean Dice", model.measured.get("sweeps", {}).get("bias", {})),
+        failures="\n\n".join(f"![{words}](worst{k}.png)\n\n{k}. {words}" for k, words in enumerate(failures, 1)),
+        **figures,
     )
 
 
-def load_familiar(work: Path) -> dict[str, Any]:
-    """What the network of this run finds on images it was made for, if that was measured."""
-    path = work / "familiar.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+# What the card tells, and where it lies in what was measured.
+_FIGURES = {
+    "images": "held_out_maps/images",
+    "mean_dice": "held_out_maps/mean_dice",
+    "worst": "held_out_maps/worst_image",
+    "quick_dice": "held_out_maps/quick",
+    "grey": "mni152/gm",
+    "white": "mni152/wm",
+    "white_all": "mni152/wm_with_brainstem",
+    "quick_grey": "mni152_quick/gm",
+    "quick_white": "mni152_quick/wm",
+    "thin": "sweeps/thick_slices/1 mm",
+    "thick": "sweeps/thick_slices/5 mm",
+    "orders": "axis_orders",
+    "seconds": "speed/seconds",
+    "quick_seconds": "speed/quick_seconds",
+    "memory": "speed/peak_memory_mb",
+    "machine": "speed/machine",
+}
 
 
-def load_measured(work: Path) -> dict[str, Any]:
-    """Figures measured before, if any."""
+def _table(first: str, second: str, rows: Mapping[str, float]) -> str:
+    lines = [f"| {first} | {second} |", "| --- | --- |", *(f"| {name} | {value:.3f} |" for name, value in rows.items())]
+    return "\n".join(lines)
+
+
+def load(work: Path) -> Measured:
+    """What was measured before, without pictures."""
     path = work / "measured.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+    if not path.exists():
+        return Measured()
+    plain = json.loads(path.read_text(encoding="utf-8"))
+    return Measured(plain["figures"], plain["familiar"])
+
+
+def keep(work: Path, measured: Measured) -> None:
+    """Keep the figures in the run's folder."""
+    plain = {name: value for name, value in asdict(measured).items() if name != "failures"}
+    (work / "measured.json").write_text(json.dumps(plain, indent=2), encoding="utf-8")

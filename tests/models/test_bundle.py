@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from napari_resmed.io import read, write
 from napari_resmed.jobs.segment import segment
@@ -133,6 +134,29 @@ class TestIntensities:
         assert set(np.unique(expected.data)) == {0, 1, 2, 300}
         # MONAI's percentiles lie between voxels, ours on one: bands meet a little elsewhere.
         assert (found.data == expected.data).mean() >= 0.98
+
+
+class TestWithHead:
+    def test_plain_monai_builds_it_of_its_parts(self, tmp_path: Path) -> None:
+        plain = describe("head", spacing_mm=(2.0, 2.0, 2.0))
+        arguments = {**plain.arguments, "out_channels": 4, "features": 4}
+        # The bands' scores, in another order, and a head that puts them right.
+        turned = torch.tensor([2, 0, 3, 1])
+        weights = {f"0.{name}": value for name, value in band_weights().items()}
+        last = weights["0.model.2.conv.weight"]
+        weights["0.model.2.conv.weight"] = last[:, turned]
+        weights["0.model.2.conv.bias"] = weights["0.model.2.conv.bias"][turned]
+        weights["1.weight"] = torch.eye(4)[turned].T.reshape(4, 4, 1, 1, 1).contiguous()
+        weights["1.bias"] = torch.zeros(4)
+        model = replace(plain, network="UNetWithHead", arguments=arguments)
+        save(model, tmp_path, weights)
+        assert "napari_resmed" not in (tmp_path / "head/configs/inference.json").read_text()
+        (tmp_path / "in").mkdir()
+        write(IMAGES["oblique"], tmp_path / "in/oblique.nii.gz")
+        found = read(run_plain_monai(tmp_path / "head", tmp_path) / "oblique/oblique_seg.nii.gz")
+        expected = ours(IMAGES["oblique"], tmp_path / "head")
+        assert set(np.unique(expected.data)) == {0, 1, 2, 300}
+        assert (found.data == expected.data).mean() >= 0.99
 
 
 class TestProperties:

@@ -17,7 +17,10 @@ RESIDUAL = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "arguments"), [("UNet", UNET), ("ResidualEncoderUNet", RESIDUAL)])
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("UNet", UNET), ("UNetWithHead", {**UNET, "features": 5}), ("ResidualEncoderUNet", RESIDUAL)],
+)
 def test_the_deepest_features_are_those_of_the_whole_network(name: str, arguments: dict[str, Any]) -> None:
     torch.manual_seed(0)
     whole = build_network(name, arguments).eval()
@@ -33,7 +36,8 @@ def test_the_deepest_features_are_those_of_the_whole_network(name: str, argument
     missing, _ = encoder.load_state_dict(whole.state_dict(), strict=False)
     assert not missing
     seen: list[torch.Tensor] = []
-    deepest = whole.model[1].submodule[1].submodule if name == "UNet" else whole.encoder[-1]
+    body = whole[0] if name == "UNetWithHead" else whole
+    deepest = whole.encoder[-1] if name == "ResidualEncoderUNet" else body.model[1].submodule[1].submodule
     deepest.register_forward_hook(lambda _, __, out: seen.append(out))
     image = torch.rand((1, 1, 16, 16, 16))
     with torch.inference_mode():

@@ -8,7 +8,7 @@ from napari_resmed.train.painting import paint_classes, synthesise
 from napari_resmed.train.synthesis import Degradation
 from tests.affines import make_affine
 
-CLEAN = Degradation(bias_strength=0, blur_mm=(0, 0), thick_slice_probability=0, noise=(0, 0), gamma=0)
+CLEAN = Degradation(bias_strength=(0, 0), blur_mm=(0, 0), thick_slice_probability=0, noise=(0, 0), gamma=0)
 CLASSES = torch.zeros((24, 20, 22), dtype=torch.int16)
 CLASSES[4:10, 4:16, 4:18] = 1
 CLASSES[12:20, 4:16, 4:18] = 2

@@ -15,7 +15,7 @@ from napari_resmed.train.synthesis import (
 )
 
 STILL = Deformation(rotation_deg=0, scale=0, shear=0, shift_mm=0, elastic=(), mirror=False)
-CLEAN = Degradation(bias_strength=0, blur_mm=(0, 0), thick_slice_probability=0, noise=(0, 0), gamma=0)
+CLEAN = Degradation(bias_strength=(0, 0), blur_mm=(0, 0), thick_slice_probability=0, noise=(0, 0), gamma=0)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -99,7 +99,12 @@ class TestDegrade:
 
     def test_thick_slices_blur_along_one_axis(self) -> None:
         ranges = Degradation(
-            bias_strength=0, blur_mm=(0, 0), thick_slice_probability=1, thick_slice_mm=(5, 5), noise=(0, 0), gamma=0
+            bias_strength=(0, 0),
+            blur_mm=(0, 0),
+            thick_slice_probability=1,
+            thick_slice_mm=(5, 5),
+            noise=(0, 0),
+            gamma=0,
         )
         image = torch.rand((30, 30, 30), generator=seeded())
         thick = degrade(image.clone(), 1.0, ranges, seeded(2))

@@ -31,6 +31,7 @@ def segment(
         typer.Option(help="Share of a window that its neighbour repeats; if not given, the model's, mostly 0.5."),
     ] = None,
     tta: Annotated[bool, typer.Option("--tta", help="Average over mirrored passes: slower, a little better.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A quick look, coarser, with models that know one.")] = False,
     uncertainty: Annotated[Path | None, typer.Option(help="Also write the uncertainty, 0 sure to 1, here.")] = None,
     uncertainty_kind: Annotated[
         str, typer.Option(help="entropy; or variance, between mirrored passes or several networks.")
@@ -56,7 +57,7 @@ def segment(
         check_place(table)
     # Its folder: a relative path means nothing to a worker elsewhere, and an unknown name is told once.
     model = str(find_model(model).folder)
-    options = {"device": device, "precision": precision, "overlap": overlap, "tta": tta}
+    options = {"device": device, "precision": precision, "overlap": overlap, "tta": tta, "quick": quick}
     if uncertainty:
         options["uncertainty_kind"] = uncertainty_kind
     if cluster:

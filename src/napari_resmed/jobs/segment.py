@@ -76,6 +76,7 @@ def segment(
     uncertainty: bool = False,
     uncertainty_kind: str = "entropy",
     backend: str = "auto",
+    quick: bool = False,
 ) -> Generator[Event, None, Segmentation]:
     """Segment one image.
 
@@ -98,19 +99,24 @@ def segment(
         ``"variance"`` between these. See :mod:`napari_resmed.predict.uncertainty`.
     backend:
         What runs the network: see :func:`napari_resmed.predict.backends.choose_backend`.
+    quick:
+        A quick look at the coarser spacing that the model knows; see ``quick_spacing_mm`` of
+        :class:`napari_resmed.models.model.Model`.
 
     Raises
     ------
     InputError
         If the image or a parameter cannot be used.
     ModelError
-        If the model is unknown, damaged, or does not fit the image.
+        If the model is unknown, damaged, does not fit the image, or knows no quick look.
     WorkError
         If memory runs out.
     """
     begin = time.perf_counter()
     chosen = find_model(model)
     chosen.check_fits(image)
+    if quick:
+        chosen = chosen.quick_look()
     machine = choose_machine(device, precision)
     if tta and not chosen.mirror_axes:
         raise ModelError(f"the model {chosen.name} tells left from right, so mirrored passes would mislead it")
@@ -213,6 +219,7 @@ def segment(
             "overlap": overlap,
             "tta": tta,
             **({"uncertainty": uncertainty_kind} if uncertainty else {}),
+            **({"quick_look_mm": chosen.preparation.spacing_mm[0]} if quick else {}),
         },
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -10,7 +10,7 @@ from napari_resmed.models.bundle_steps import answer_steps, image_steps, slices_
 from napari_resmed.models.folder import weights_file
 from napari_resmed.models.model import Model
 from napari_resmed.models.torchscript import TORCHSCRIPT
-from napari_resmed.nets import NETWORKS
+from napari_resmed.nets import NETWORKS, WITH_HEAD
 
 __all__ = ["check_plain_monai", "inference_config", "network_data_format", "required_packages"]
 
@@ -19,6 +19,8 @@ _REQUIRED = {"nibabel": "5.2.0", "pytorch-ignite": "0.4.11", "fire": "0.7.1"}
 # For pieces of labels, and for its transformers.
 _PIECES = {"scikit-image": "0.22.0"}
 _TRANSFORMERS = {"einops": "0.7.0"}
+# What a convolution of torch's is built from.
+_LAYER = ("in_channels", "out_channels", "kernel_size")
 
 
 def required_packages(model: Model) -> dict[str, str]:
@@ -88,7 +90,7 @@ def check_plain_monai(model: Model) -> None:
     """
     if model.network == TORCHSCRIPT:
         raise ModelError(f"the network of {model.name} is a TorchScript, which MONAI's bundles do not load")
-    if not NETWORKS[model.network][0].startswith("monai."):
+    if model.network != WITH_HEAD and not NETWORKS[model.network][0].startswith("monai."):
         raise ModelError(f"the network of {model.name} is a {model.network}, which MONAI does not have")
     if model.classifies:
         raise ModelError(f"{model.name} brings an image to one size in a way for which MONAI has no transforms")
@@ -158,12 +160,27 @@ def _names(model: Model) -> list[str]:
 
 
 def _networks(model: Model) -> dict[str, Any]:
-    module, attribute = NETWORKS[model.network]
     entries: dict[str, Any] = {}
     for name in _names(model):
-        entries[name.replace("network", "network_def")] = {"_target_": f"{module}.{attribute}", **model.arguments}
+        entries |= _network_of_monai(model, name.replace("network", "network_def"))
         entries[name] = f"$@{name.replace('network', 'network_def')}.to(@device)"
     return entries
+
+
+def _network_of_monai(model: Model, name: str) -> dict[str, Any]:
+    """One network as MONAI builds it, under a name, and the parts that it is made of."""
+    module, attribute = NETWORKS[model.network]
+    if model.network != WITH_HEAD:
+        return {name: {"_target_": f"{module}.{attribute}", **model.arguments}}
+    module, attribute = NETWORKS["UNet"]
+    features, classes = model.arguments["features"], model.arguments["out_channels"]
+    body = {key: value for key, value in model.arguments.items() if key != "features"}
+    layer = "Conv2d" if model.by_slices else "Conv3d"
+    return {
+        f"{name}_body": {"_target_": f"{module}.{attribute}", **body, "out_channels": features},
+        f"{name}_head": {"_target_": f"torch.nn.{layer}", **dict(zip(_LAYER, (features, classes, 1), strict=True))},
+        name: f"$torch.nn.Sequential(@{name}_body, @{name}_head)",
+    }
 
 
 def _loader(member: int, name: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ __all__ = ["BUILT_IN", "find_model", "list_bases", "list_models", "own_models_fo
 
 BUILT_IN = Path(__file__).parent.parent / "starter"
 # Networks whose encoder a classifier can take: those of napari_resmed.nets.encoders, which a face must not load.
-WITH_ENCODER = ("UNet", "PlainConvUNet", "ResidualEncoderUNet")
+WITH_ENCODER = ("UNet", "UNetWithHead", "PlainConvUNet", "ResidualEncoderUNet")
 
 
 def own_models_folder() -> Path:

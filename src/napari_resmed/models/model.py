@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,8 @@ class Model:
         Share of a window that its neighbour repeats, unless a person wants another.
     mirror_axes:
         Axes ``(0 z, 1 y, 2 x)`` along which a mirrored image gives the mirrored answer.
+    quick_spacing_mm:
+        A coarser spacing at which the network answers as well, for a quick look; 0: none.
     mirror_pairs:
         Values of labels, left and right, that have to be exchanged in what is answered to an image mirrored along x.
     measured:
@@ -103,6 +105,7 @@ class Model:
     overlap: float = 0.5
     frames: int = 0
     mirror_pairs: tuple[tuple[int, int], ...] = ()
+    quick_spacing_mm: float = 0.0
 
     def __post_init__(self) -> None:
         if self.members < 1 or (self.regions and sorted(self.regions) != list(self.labels.values)):
@@ -111,6 +114,11 @@ class Model:
             raise ModelError(f"the model {self.name} writes its regions as {self.region_order}, expected each once")
         if not 0 <= self.overlap < 1:
             raise ModelError(f"the windows of the model {self.name} overlap by {self.overlap}, expected 0 to 1")
+        if self.quick_spacing_mm and not self.quick_spacing_mm > max(self.preparation.spacing_mm):
+            raise ModelError(
+                f"the model {self.name} looks quickly at {self.quick_spacing_mm:g} mm, expected a coarser spacing than "
+                f"its own, {max(self.preparation.spacing_mm):g} mm"
+            )
         if self.preparation.normalization and len(self.preparation.normalization) != len(self.channels):
             raise ModelError(
                 f"the model {self.name} has {len(self.channels)} channels and normalizes "
@@ -174,6 +182,19 @@ class Model:
         number = {value: first + place for place, value in enumerate(values)}
         return tuple((number[one], number[other]) for one, other in self.mirror_pairs)
 
+    def quick_look(self) -> Model:
+        """The same model at its coarser spacing.
+
+        Raises
+        ------
+        ModelError
+            If it has none.
+        """
+        if not self.quick_spacing_mm:
+            raise ModelError(f"the model {self.name} knows no quick look; segment with it as it is")
+        coarser = replace(self.preparation, spacing_mm=(self.quick_spacing_mm,) * 3)
+        return replace(self, preparation=coarser, quick_spacing_mm=0.0)
+
     def check_fits(self, volume: Volume) -> None:
         """Refuse an image this model cannot take.
 
@@ -206,6 +227,7 @@ class Model:
             "overlap": self.overlap,
             "frames": self.frames,
             "mirror_pairs": [list(pair) for pair in self.mirror_pairs],
+            "quick_spacing_mm": self.quick_spacing_mm,
         }
         usual = {
             "regions": [],
@@ -215,6 +237,7 @@ class Model:
             "overlap": 0.5,
             "frames": 0,
             "mirror_pairs": [],
+            "quick_spacing_mm": 0.0,
         }
         cleanup = {str(value): wish.to_json() for value, wish in self.cleanup.items()}
         return {
@@ -282,6 +305,7 @@ class Model:
                 mirror_pairs=tuple((int(one), int(other)) for one, other in ours.get("mirror_pairs", ())),
                 overlap=float(ours.get("overlap", 0.5)),
                 frames=int(ours.get("frames", 0)),
+                quick_spacing_mm=float(ours.get("quick_spacing_mm", 0.0)),
             )
         except (AttributeError, KeyError, TypeError, ValueError) as problem:
             raise ModelError(f"metadata.json is incomplete or wrong at {problem}") from problem

@@ -15,10 +15,11 @@ from napari_resmed.errors import ModelError
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["CLASSIFIERS", "NETWORKS", "build_network"]
+__all__ = ["CLASSIFIERS", "NETWORKS", "WITH_HEAD", "build_network"]
 
 NETWORKS: dict[str, tuple[str, str]] = {
     "UNet": ("monai.networks.nets.unet", "UNet"),
+    "UNetWithHead": ("napari_resmed.nets.unet_with_head", "UNetWithHead"),
     "DynUNet": ("monai.networks.nets.dynunet", "DynUNet"),
     "SegResNet": ("monai.networks.nets.segresnet", "SegResNet"),
     "SegResNetDS": ("monai.networks.nets.segresnet_ds", "SegResNetDS"),
@@ -37,6 +38,8 @@ NETWORKS: dict[str, tuple[str, str]] = {
     "BranchClassifier": ("napari_resmed.nets.classifiers", "BranchClassifier"),
     "VoxelNet": ("napari_resmed.nets.voxel_net", "VoxelNet"),
 }
+# MONAI's U-Net and a layer of torch's after it: plain MONAI builds it of the two.
+WITH_HEAD = "UNetWithHead"
 # They tell what an image as a whole is, and may be of two dimensions by themselves.
 CLASSIFIERS = ("ImageClassifier", "SequenceClassifier", "BranchClassifier")
 

@@ -13,7 +13,7 @@ from napari_resmed.nets.residual_encoder_unet import ResidualEncoderUNet
 
 __all__ = ["ENCODERS", "Encoder"]
 
-ENCODERS = ("UNet", "PlainConvUNet", "ResidualEncoderUNet")
+ENCODERS = ("UNet", "UNetWithHead", "PlainConvUNet", "ResidualEncoderUNet")
 
 
 class Encoder(nn.Module):
@@ -40,6 +40,10 @@ class Encoder(nn.Module):
                 level[2] = nn.Identity()
                 level = level[1].submodule
             self.width = int(given["channels"][-1])
+        elif network == "UNetWithHead":
+            body = {name: value for name, value in given.items() if name != "features"}
+            self.add_module("0", Encoder("UNet", in_channels, body))
+            self.width = int(given["channels"][-1])
         elif network in ENCODERS:
             made = ResidualEncoderUNet(**given) if network == "ResidualEncoderUNet" else PlainConvUNet(**given)
             self.stem = made.stem if isinstance(made, ResidualEncoderUNet) else nn.Identity()
@@ -51,6 +55,9 @@ class Encoder(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Features of an image."""
+        if self.network == "UNetWithHead":
+            found: Tensor = self.get_submodule("0")(image)
+            return found
         if self.network != "UNet":
             state: Tensor = self.stem(image)
             for stage in self.encoder:

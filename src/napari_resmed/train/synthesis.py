@@ -44,7 +44,7 @@ class Anatomy:
 class Degradation:
     """Ranges of what a scanner does to the picture."""
 
-    bias_strength: float = 0.45  # standard deviation of the log of the bias field
+    bias_strength: tuple[float, float] = (0.0, 0.45)  # standard deviation of the log of the bias field
     blur_mm: tuple[float, float] = (0.4, 1.7)  # standard deviation of the point spread
     thick_slice_probability: float = 0.2
     thick_slice_mm: tuple[float, float] = (2.0, 5.0)
@@ -169,7 +169,7 @@ def degrade(
     image = _blur(image, (sigma_mm / edges[0], sigma_mm / edges[1], sigma_mm / edges[2]))
     if uniform(0, 1, generator) < ranges.thick_slice_probability:
         image = _thick_slices(image, edges, ranges, generator)
-    control = torch.randn((1, 1, 4, 4, 4), generator=generator) * uniform(0, ranges.bias_strength, generator)
+    control = torch.randn((1, 1, 4, 4, 4), generator=generator) * uniform(*ranges.bias_strength, generator)
     bias = F.interpolate(control, size=shape, mode="trilinear", align_corners=True)[0, 0]
     image.mul_(bias.exp_())
     noise = uniform(*ranges.noise, generator)

@@ -35,7 +35,7 @@ PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
 # Largest difference from torch in fp32, as a share of the spread of its scores: rounding, of 24 and of 8 bits a number.
 AGREES_WITHIN = {"fp32": 1e-3, "bf16": 0.05}
 # Networks that are the same for windows of any size.
-CONVOLUTIONAL = ("UNet", "PlainConvUNet", "ResidualEncoderUNet")
+CONVOLUTIONAL = ("UNet", "UNetWithHead", "PlainConvUNet", "ResidualEncoderUNet")
 # Timed runs of each after a first one.
 RUNS = 2
 # Compiled networks that stay in memory.

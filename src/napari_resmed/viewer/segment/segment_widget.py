@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_error, show_warning
-from qtpy.QtWidgets import QComboBox, QFormLayout, QSizePolicy, QVBoxLayout
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QSizePolicy, QVBoxLayout
 
 from napari_resmed.errors import ResMedError
 from napari_resmed.events import Failed
@@ -68,10 +68,13 @@ class SegmentWidget(JobDock):
         self.model_choice.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.model_choice.currentIndexChanged.connect(self._describe_model)
         self.model_note = words()
+        self.quick = QCheckBox()
+        self.quick.setToolTip("A coarser answer in a fraction of the time")
         form = QFormLayout()
         form.addRow("&Image", self.image_choice)
         form.addRow("&Model", self.model_choice)
         form.addRow("", self.model_note)
+        form.addRow("", self.quick)
 
         self.start_button.setText("&Segment")
         self.start_button.setToolTip("Segment the image; it is not changed, the result is a new layer")
@@ -123,6 +126,8 @@ class SegmentWidget(JobDock):
         kind = ", ".join(model.channels)
         self.model_note.setText(f"{kind}, {len(model.labels)} structures{at}")
         self.model_note.setToolTip(model.description)
+        self.quick.setText(f"&Quick look at {model.quick_spacing_mm:g} mm")
+        self.quick.setVisible(bool(model.quick_spacing_mm))
 
     def _on_images(self) -> None:
         if self.is_running:
@@ -158,7 +163,8 @@ class SegmentWidget(JobDock):
             return
         # Taken now, used on the engine's thread: whatever happens to the layer later, the job has its image.
         data, attributes = layer.data, attributes_of(layer)
-        options = {"model": str(model.folder), **self.options.parameters}
+        quick = self.quick.isChecked() and bool(model.quick_spacing_mm)
+        options = {"model": str(model.folder), "quick": quick, **self.options.parameters}
         self._source = layer
         self._place = (attributes, np.shape(data[0] if layer.multiscale else data))
         self.table.hide()

@@ -1,0 +1,69 @@
+"""Weights to begin with, of a model that was trained before: of fewer structures, or without sides."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from napari_resmed.models.model import Model
+from napari_resmed.nets import build_network
+from recipes.brain_mr.anatomy import KIND_OF, STRUCTURES
+from recipes.brain_mr.train import ARGUMENTS, NETWORK
+
+__all__ = ["begin_with"]
+
+
+def begin_with(model: Model, weights: dict[str, Tensor], seed: int) -> dict[str, Tensor]:
+    """Weights of this recipe's network that answer what another model answers.
+
+    A structure that the model tells by the same name, or without its side, gets that one's scores; so left and right
+    begin as one and part in training.
+
+    Parameters
+    ----------
+    model:
+        One that this recipe made, now or when its network was MONAI's ``UNet`` alone.
+    weights:
+        Of that model.
+    seed:
+        Of what the network has more than the model's.
+
+    Raises
+    ------
+    ValueError
+        If the model's network is neither.
+    """
+    weights = {name: tensor.float() for name, tensor in weights.items()}
+    same = {name: value for name, value in ARGUMENTS.items() if name not in ("out_channels", "features")}
+    theirs = {name: model.arguments.get(name) for name in same}
+    if model.network == NETWORK and model.arguments == ARGUMENTS:
+        return weights
+    if model.network != "UNet" or theirs != same:
+        raise ValueError(f"{model.name} is a {model.network} of {model.arguments}, expected a UNet of {same}")
+    torch.manual_seed(seed)
+    network = build_network(NETWORK, ARGUMENTS)
+    ours = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    classes = len(model.labels) + 1
+    with torch.no_grad():
+        for name, old in weights.items():
+            new = ours[f"0.{name}"]
+            if new.shape == old.shape:
+                new.copy_(old)
+                continue
+            # The top level: the first features are the old scores, made of nothing but what they were made of.
+            axis = [a for a, (n, o) in enumerate(zip(new.shape, old.shape, strict=True)) if n != o]
+            place = [slice(None)] * new.ndim
+            for a in axis:
+                place[a] = slice(0, old.shape[a])
+            if axis == [0, 1]:
+                new[:classes] = 0
+            new[tuple(place)] = old
+        head = ours["1.weight"]
+        head[:, classes:] *= 0.1  # new features say little at first
+        head[:, :classes] = 0
+        ours["1.bias"].zero_()
+        head[0, 0] = 1
+        named = {label.name: label.value for label in model.labels}
+        for row, structure in enumerate(STRUCTURES, 1):
+            head[row, named.get(structure, named[KIND_OF[structure]])] = 1
+    return ours
