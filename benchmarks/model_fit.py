@@ -29,7 +29,8 @@ from napari_resmed.review.misfit import judge_image
 from napari_resmed.volume import Volume
 from recipes.brain_mr.__main__ import HELD_OUT
 from recipes.brain_mr.anatomy import read_head
-from recipes.brain_mr.measure import synthesised
+from recipes.brain_mr.contrasts import CONTRASTS
+from recipes.brain_mr.images import synthesised
 
 # What a group's images are of, and where they lie.
 FILES = {
@@ -43,7 +44,7 @@ FILES = {
     "no anatomy": ("nifti/odd/big.nii.gz",),
 }
 MADE_FOR = {
-    "brain-mr": {"T1 heads", "synthesised heads"},
+    "brain-mr": {"T1 heads", "other heads", "synthesised heads"},
     "hippocampus-mr": {"hippocampus"},
     "head-neck-ct": {"head-neck CT"},
 }
@@ -69,8 +70,6 @@ def ask(model: Model, each: int, before: bool) -> None:
     """Print how often the model warns, group by group."""
     print(f"\n{model.name}{', before the network' if before else ''}")
     fits = set(MADE_FOR.get(model.name, set()))
-    if model.name == "brain-mr" and "T1-weighted" not in model.description:
-        fits.add("other heads")
     right, wrong = Counter[str](), Counter[str]()
     seconds: list[float] = []
     for group, images in groups(each):
@@ -115,11 +114,16 @@ def groups(each: int) -> Iterator[tuple[str, list[Callable[[], Volume]]]]:
         paths = [path for pattern in patterns for path in sorted(data.glob(pattern))]
         picked = np.unique(np.linspace(0, len(paths) - 1, min(each, len(paths))).astype(int)) if paths else []
         yield group, [lambda path=paths[place]: plain(read(path)) for place in picked]
+    contrasts = list(CONTRASTS)
     heads = [data / "brain_labelmaps" / name for name in HELD_OUT]
     yield (
         "synthesised heads",
         [
-            lambda path=path, seed=seed: synthesised(read_head(path), 10_000 + seed, skull=seed % 2 == 0)[0]
+            lambda path=path, seed=seed: (
+                synthesised(
+                    read_head(path), contrasts[seed % len(contrasts)], 10_000 + seed, skull=seed % 2 == 0
+                ).volume
+            )
             for seed in range(max(1, min(each, 8) // 2))
             for path in heads
         ],

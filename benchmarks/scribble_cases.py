@@ -20,8 +20,8 @@ AROUND = (12, 16, 16)
 HEAD_NECK = {"brainstem": 1, "right parotid": 3, "left parotid": 4, "mandible": 7}
 ORGANS_CT = {"liver": 5, "spleen": 1, "right kidney": 2, "left kidney": 3, "stomach": 6, "aorta": 52}
 ORGANS_MR = {"liver": 5, "spleen": 1, "right kidney": 2, "left kidney": 3, "stomach": 6, "aorta": 23}
-# Of the recipe's structures: see recipes/brain_mr/anatomy.py.
-DEEP = {"lateral ventricle": 3, "thalamus": 4, "caudate": 5, "putamen": 6, "pallidum": 7}
+# Of brain-mr's, left and right together.
+DEEP = ("lateral ventricle", "thalamus", "caudate", "putamen", "pallidum")
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,12 +74,14 @@ def _body(kind: str) -> Case:
 
 
 def _brain(seed: int) -> Case:
-    from recipes.brain_mr.anatomy import read_head
-    from recipes.brain_mr.measure import synthesised
+    from recipes.brain_mr.anatomy import KINDS, read_head
+    from recipes.brain_mr.images import synthesised
+    from recipes.brain_mr.measure import without_sides
 
     head = read_head(shared_data() / "brain_labelmaps" / "training_seg_15.nii.gz")
-    image, truth = synthesised(head, seed, skull=False)
-    return _case(f"brain {seed}", image, truth, DEEP)
+    image = synthesised(head, "T1", seed, skull=False)
+    kinds = list(KINDS)
+    return _case(f"brain {seed}", image.volume, without_sides(image.truth), {n: 1 + kinds.index(n) for n in DEEP})
 
 
 CASES: dict[str, Callable[[], Case]] = {

@@ -37,7 +37,8 @@ from tests.train.classify.small import QUICK, network
 
 IMAGES = ROOT / "docs" / "images"
 HALF = 0.5
-AROUND = {"cerebral cortex", "cerebral white matter", "extra-cerebral CSF"}
+AROUND = {f"{side} cerebral {part}" for side in ("left", "right") for part in ("cortex", "white matter")}
+AROUND.add("extra-cerebral CSF")
 # Made-up volumes: voxels along an edge, their edge in mm, how many of each kind.
 SIZE, SPACING, OF_EACH = 24, 6.0, 12
 # A tiny network and few steps are enough for them.

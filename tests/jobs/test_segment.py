@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from napari_resmed import geometry
-from napari_resmed.errors import InputError, ResMedError, WorkError
+from napari_resmed.errors import InputError, ModelError, ResMedError, WorkError
 from napari_resmed.events import Event, Progress, Started, Warning
 from napari_resmed.jobs import find_job
 from napari_resmed.jobs.segment import Segmentation, segment
@@ -86,6 +86,27 @@ class TestAnswer:
         _, done = run(image, "bands-2mm")
         assert done.labels.same_grid(image)
         assert geometry.tilt_degrees(done.labels.affine) > 1
+
+
+class TestQuickLook:
+    @pytest.fixture
+    def quick(self, tmp_path: Path) -> str:
+        model = replace(describe("two speeds", spacing_mm=(1.0, 1.0, 1.0)), quick_spacing_mm=2.5)
+        return str(save(model, tmp_path).folder)
+
+    def test_answers_at_the_coarser_spacing_on_the_images_grid(self, quick: str) -> None:
+        _, usual = run(IMAGE, quick)
+        _, look = run(IMAGE, quick, quick=True)
+        assert look.tiles < usual.tiles
+        assert look.labels.data.shape == IMAGE.data.shape
+        assert (look.labels.data == usual.labels.data).mean() > 0.9
+        assert not np.array_equal(look.labels.data, usual.labels.data)
+        assert look.made_by["parameters"]["quick_look_mm"] == 2.5
+        assert "quick_look_mm" not in usual.made_by["parameters"]
+
+    def test_a_model_without_one(self) -> None:
+        with pytest.raises(ModelError, match="the model bands knows no quick look"):
+            run(IMAGE, quick=True)
 
 
 class TestResult:

@@ -116,6 +116,23 @@ class TestContradictions:
             Model.from_json(values)
 
 
+class TestQuickLook:
+    def test_is_the_same_model_at_the_coarser_spacing(self) -> None:
+        model = replace(describe(), quick_spacing_mm=2.5)
+        look = model.quick_look()
+        assert look.preparation.spacing_mm == (2.5, 2.5, 2.5)
+        assert replace(look, preparation=model.preparation, quick_spacing_mm=2.5) == model
+        assert Model.from_json({"version": "1", "resmed": model.to_json()}).quick_spacing_mm == 2.5
+
+    def test_where_there_is_none(self) -> None:
+        with pytest.raises(ModelError, match="the model bands knows no quick look"):
+            describe().quick_look()
+
+    def test_a_finer_one(self) -> None:
+        with pytest.raises(ModelError, match="looks quickly at 0.5 mm, expected a coarser spacing than its own, 1 mm"):
+            replace(describe(), quick_spacing_mm=0.5)
+
+
 class TestCheckFits:
     def test_a_volume_with_its_channels(self) -> None:
         describe().check_fits(volume((5, 6, 7)))

@@ -353,6 +353,7 @@ class TestScene:
         panel.ui.volumeSelector.setCurrentNode(node)
         choose(panel.ui.modelComboBox, "heavy")
         panel.ui.mirroredCheckBox.checked = True
+        panel.ui.quickCheckBox.checked = True
         panel.ui.minutesSpinBox.value = 2.5
         choose(panel.ui.imagesComboBox, "all painted from labels")
         assert slicer.mrmlScene.WriteToMRB(str(tmp_path / "scene.mrb"))
@@ -363,6 +364,7 @@ class TestScene:
         assert panel.parameters.volume.GetName() == "T1"
         assert panel.ui.modelComboBox.currentText == "heavy"
         assert panel.ui.mirroredCheckBox.checked
+        assert panel.ui.quickCheckBox.checked
         assert panel.ui.minutesSpinBox.value == 2.5
         assert panel.ui.imagesComboBox.currentText == "all painted from labels"
 

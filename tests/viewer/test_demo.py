@@ -26,10 +26,10 @@ def test_demo_leaves_labels_volumes_and_a_picture(tmp_path: Path) -> None:
     labels, image = read(tmp_path / "mni152_brain-mr.nii.gz"), read(mni152_template())
     assert isinstance(labels, LabelMap)
     assert labels.same_grid(image)
-    assert labels.labels[1].name == "cerebral cortex"
+    assert labels.labels[1].name == "left cerebral cortex"
     rows = (tmp_path / "mni152_volumes.csv").read_text().splitlines()
     assert rows[0] == "value,name,voxels,volume_ml"
-    assert len(rows) == 18
+    assert len(rows) == 31
     picture = QImage(str(tmp_path / "mni152_window.png")).convertToFormat(QImage.Format.Format_RGB888)
     assert picture.width() >= 1000
     bits = picture.constBits()

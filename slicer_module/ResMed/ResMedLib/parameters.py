@@ -35,6 +35,7 @@ class Parameters:
     region: vtkMRMLMarkupsROINode
     model: str
     device: Annotated[str, Choice(DEVICES)] = "auto"
+    quick: bool = False
     mirrored: bool = False
     uncertainty: bool = False
 

@@ -48,6 +48,7 @@ class SegmentPanel:
         parameters, running = self._host.parameters, self._progress.is_running
         self.ui.applyButton.enabled = not running and parameters is not None and parameters.volume is not None
         self.ui.batchApplyButton.enabled = not running
+        self.ui.quickCheckBox.enabled = self._knows_quick_look()
         self.inputs.refresh()
 
     def apply(self) -> None:
@@ -68,12 +69,16 @@ class SegmentPanel:
         folder = self._host.logic.segment_folder
         self._progress.run(lambda hear: folder(item, model, hear, **options), _made_many, _left_of_many)
 
+    def _knows_quick_look(self) -> bool:
+        return self.models.chosen is not None and bool(self.models.chosen.quick_spacing_mm)
+
     def _options(self) -> dict[str, Any]:
         parameters = self._host.parameters
         return {
             "region": parameters.region,
             "device": parameters.device,
             "tta": parameters.mirrored,
+            "quick": parameters.quick and self._knows_quick_look(),
             "uncertainty": parameters.uncertainty,
         }
 

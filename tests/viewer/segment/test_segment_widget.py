@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import napari
 import numpy as np
@@ -15,10 +16,12 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from napari_resmed.io import read
+from napari_resmed.models.catalogue import find_model
 from napari_resmed.viewer.layers import KEY, layer_to_volume
 from napari_resmed.viewer.parts.running_job import shared_engine
 from napari_resmed.viewer.segment.segment_widget import SegmentWidget
 from napari_resmed.volume import Volume
+from tests.small_models import describe, save
 
 Show = Callable[[Volume], napari.layers.Layer]
 Messages = list[tuple[str, str]]
@@ -71,15 +74,46 @@ class TestClick:
         assert np.array_equal(image.data, before)
         # This piece of a real brain holds deep grey matter: names, colours and volumes must be there.
         names = dict(zip(labels.features["index"], labels.features["structure"], strict=True))
-        assert names[4] == "thalamus"
-        assert (labels.data == 4).any()
-        np.testing.assert_allclose(labels.colormap.color_dict[4], np.array([153, 51, 68, 255]) / 255, atol=1e-6)
+        assert names[7] == "left thalamus"
+        assert (labels.data == 7).any()
+        np.testing.assert_allclose(labels.colormap.color_dict[7], np.array([153, 51, 68, 255]) / 255, atol=1e-6)
         rows = {segment.table.table.item(r, 0).text(): r for r in range(segment.table.table.rowCount())}
-        shown = float(segment.table.table.item(rows["thalamus"], 1).text())
-        assert shown == pytest.approx((labels.data == 4).sum() / 1000, abs=0.006)
+        shown = float(segment.table.table.item(rows["left thalamus"], 1).text())
+        assert shown == pytest.approx((labels.data == 7).sum() / 1000, abs=0.006)
         made_by = labels.metadata[KEY]["meta"]["made_by"]
         assert made_by["model"] == "brain-mr"
-        assert made_by["parameters"]["overlap"] == 0.5
+        assert made_by["parameters"]["overlap"] == find_model("brain-mr").overlap
+        assert "quick_look_mm" not in made_by["parameters"]
+
+    def test_a_quick_look_is_coarser_and_says_so(
+        self, segment: SegmentWidget, show: Show, small: Volume, qtbot: QtBot
+    ) -> None:
+        image = show(small)
+        assert segment.quick.isVisibleTo(segment)
+        assert segment.quick.text() == "&Quick look at 2 mm"
+        segment.quick.setChecked(True)
+        click_and_wait(qtbot, segment)
+        assert segment.result.data.shape == image.data.shape
+        assert segment.result.metadata[KEY]["meta"]["made_by"]["parameters"]["quick_look_mm"] == 2.0
+
+    def test_a_model_without_a_quick_look_offers_none(
+        self,
+        segment: SegmentWidget,
+        show: Show,
+        small: Volume,
+        qtbot: QtBot,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        save(describe("plain"), tmp_path)
+        monkeypatch.setenv("RESMED_MODELS", str(tmp_path))
+        segment._fill_models()
+        segment.quick.setChecked(True)
+        segment.model_choice.setCurrentIndex(segment.model_choice.findText("plain"))
+        assert not segment.quick.isVisibleTo(segment)
+        show(small)
+        click_and_wait(qtbot, segment)  # the tick was of the other model
+        assert "quick_look_mm" not in segment.result.metadata[KEY]["meta"]["made_by"]["parameters"]
 
     def test_a_misfit_is_still_told_beside_the_result(
         self, segment: SegmentWidget, show: Show, small: Volume, qtbot: QtBot
