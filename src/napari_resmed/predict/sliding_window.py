@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from napari_resmed.predict.answers import Answers, Network
 from napari_resmed.predict.belt import Belt, Rows
+from napari_resmed.predict.kept_memory import kept_memory
 from napari_resmed.predict.machine import Machine, is_out_of_memory
 from napari_resmed.predict.uncertainty import Doubt
 from napari_resmed.predict.windows import Shape, Windows, pad_to_window, window_places
@@ -66,43 +67,46 @@ def slide(
     WorkError
         If scores are larger than sums in half precision hold.
     """
-    padded, margins = pad_to_window(image, windows.patch)
-    z, y, x = padded.shape[1:]
-    places = window_places((z, y, x), windows.patch, windows.overlap, windows.even)
-    device = machine.device if belt_on_device else "cpu"
-    answers = Answers(networks, machine, windows, background_classes, doubt, belt_on_device)
-    belt = Belt(classes, windows, (z, y, x), margins, doubt is not None, device, answers.head)
-    done = 0
-    while done < len(places):
-        yield done, len(places)
-        # Windows of one height go together: rows leave between heights.
-        group = [place for place in places[done : done + windows.batch] if place[0] == places[done][0]]
-        row = group[0][0].start
-        yield from belt.leave(row)
-        less: Windows | None = None
-        try:
-            found = answers.to([padded[(slice(None), *place)] for place in group])
-        except (MemoryError, RuntimeError) as problem:
-            less = windows.smaller() if is_out_of_memory(problem) else None
+    with kept_memory(machine):
+        padded, margins = pad_to_window(image, windows.patch)
+        z, y, x = padded.shape[1:]
+        places = window_places((z, y, x), windows.patch, windows.overlap, windows.even)
+        device = machine.device if belt_on_device else "cpu"
+        answers = Answers(networks, machine, windows, background_classes, doubt, belt_on_device)
+        belt = Belt(classes, windows, (z, y, x), margins, doubt is not None, device, answers.head)
+        done = 0
+        while done < len(places):
+            yield done, len(places)
+            # Windows of one height go together: rows leave between heights.
+            group = [place for place in places[done : done + windows.batch] if place[0] == places[done][0]]
+            row = group[0][0].start
+            yield from belt.leave(row)
+            less: Windows | None = None
+            try:
+                found = answers.to([padded[(slice(None), *place)] for place in group])
+            except (MemoryError, RuntimeError) as problem:
+                less = windows.smaller() if is_out_of_memory(problem) else None
+                if less is None:
+                    raise
+            # Outside of the handler, whose traceback holds on to the memory.
             if less is None:
-                raise
-        # Outside of the handler, whose traceback holds on to the memory.
-        if less is None:
-            for place, answer in zip(group, found, strict=True):
-                belt.add(place, answer)
-            done += len(group)
-            continue
-        if less.patch != windows.patch:
-            rest = window_places((z - row, y, x), less.patch, less.overlap, less.even)
-            places[done:] = [(slice(row + up.start, row + up.stop), along_y, along_x) for up, along_y, along_x in rest]
-            belt.use(less)
-        answers.forget()
-        if machine.device.type == "cuda":
-            torch.cuda.empty_cache()  # blocks of the old size are of no use to the new one
-        windows = less
-        yield windows
-    yield done, len(places)
-    yield from belt.leave(z)
+                for place, answer in zip(group, found, strict=True):
+                    belt.add(place, answer)
+                done += len(group)
+                continue
+            if less.patch != windows.patch:
+                rest = window_places((z - row, y, x), less.patch, less.overlap, less.even)
+                places[done:] = [
+                    (slice(row + up.start, row + up.stop), along_y, along_x) for up, along_y, along_x in rest
+                ]
+                belt.use(less)
+            answers.forget()
+            if machine.device.type == "cuda":
+                torch.cuda.empty_cache()  # blocks of the old size are of no use to the new one
+            windows = less
+            yield windows
+        yield done, len(places)
+        yield from belt.leave(z)
 
 
 def sliding_window(

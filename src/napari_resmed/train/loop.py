@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from napari_resmed.errors import InputError, WorkError
 from napari_resmed.io.whole_file import reason
 from napari_resmed.predict.belt import NotFiniteError
+from napari_resmed.predict.kept_memory import kept_memory
 from napari_resmed.predict.machine import LAYOUTS, Machine, is_out_of_memory
 from napari_resmed.train.loss import Batch, Loss, segmentation_loss
 from napari_resmed.train.mixed import mixed
@@ -208,6 +209,10 @@ class Trainer:
         WorkError
             If gradient after gradient is no number; such steps are not made. If the checkpoint cannot be written.
         """
+        with kept_memory(self._machine):
+            yield from self._steps()
+
+    def _steps(self) -> Generator[Stepped | Checked | None, None, None]:
         batches = ahead(self._make_batch, self.state.step, 3, self._workers)
         saved = time.perf_counter()
         lap = saved
