@@ -120,9 +120,7 @@ def groups(each: int) -> Iterator[tuple[str, list[Callable[[], Volume]]]]:
         "synthesised heads",
         [
             lambda path=path, seed=seed: (
-                synthesised(
-                    read_head(path), contrasts[seed % len(contrasts)], 10_000 + seed, skull=seed % 2 == 0
-                ).volume
+                synthesised(read_head(path), contrasts[seed % len(contrasts)], 10_000 + seed, skull=seed % 4 < 2).volume
             )
             for seed in range(max(1, min(each, 8) // 2))
             for path in heads

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -38,23 +37,24 @@ def main(words: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(words)
     torch.set_num_threads(chosen.threads)
     maps = sorted(path for path in chosen.labelmaps.glob("training_seg_*.nii.gz") if path.name not in HELD_OUT)
-    begin, begun = None, ""
-    if chosen.begin_with is not None:
-        former = load_model(chosen.begin_with)
-        begin, begun = begin_with(former, read_tensors(chosen.begin_with / WEIGHTS), chosen.seed), former.version
     heads = [read_head(path) for path in maps]
     if not chosen.no_training:
-        Trainer(heads, chosen.work, chosen.minutes, chosen.seed, begin).run()
+        begin, begun = None, ""
+        if chosen.begin_with is not None:
+            former = load_model(chosen.begin_with)
+            begun = former.version
+            begin = begin_with(former, read_tensors(chosen.begin_with / WEIGHTS), chosen.seed)
+        Trainer(heads, chosen.work, chosen.minutes, chosen.seed, begin, begun).run()
     # Its own figures need the folder, so it is written before they are known and again after.
-    write_model(chosen.work, chosen.out, maps, begun, load(chosen.work))
-    known = Measured(familiar=measure.familiar(heads, chosen.out))
+    write_model(chosen.work, chosen.out, maps, load(chosen.work))
+    familiar = measure.familiar(heads, chosen.out)
     held_out = [read_head(chosen.labelmaps / name) for name in HELD_OUT]
     figures = _figures(held_out, chosen.out)
     worst = measure.failures(held_out, chosen.out, figures["held_out_maps"]["images_dice"])
-    measured = Measured(figures, known.familiar, worst)
+    measured = Measured(figures, familiar, worst)
     keep(chosen.work, measured)
     print(json.dumps(figures, indent=2))
-    write_model(chosen.work, chosen.out, maps, begun, measured)
+    write_model(chosen.work, chosen.out, maps, measured)
 
 
 def _figures(held_out: Sequence[Head], folder: Path) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def _figures(held_out: Sequence[Head], folder: Path) -> dict[str, Any]:
     return {
         "mni152": measure.on_mni152(template, folder),
         "mni152_quick": measure.on_mni152(template, folder, quick=True),
-        "speed": measure.speed(template, folder, clock=time.perf_counter),
+        "speed": measure.speed(template, folder),
         "held_out_maps": measure.on_held_out_maps(held_out, folder),
         "sweeps": measure.sweeps(held_out[0], folder),
         "axis_orders": measure.axis_orders(held_out[0], folder),

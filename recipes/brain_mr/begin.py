@@ -31,12 +31,12 @@ def begin_with(model: Model, weights: dict[str, Tensor], seed: int) -> dict[str,
     Raises
     ------
     ValueError
-        If the model's network is neither.
+        If the model's network is neither, or it lacks a structure.
     """
     weights = {name: tensor.float() for name, tensor in weights.items()}
     same = {name: value for name, value in ARGUMENTS.items() if name not in ("out_channels", "features")}
     theirs = {name: model.arguments.get(name) for name in same}
-    if model.network == NETWORK and model.arguments == ARGUMENTS:
+    if model.network == NETWORK and model.arguments == ARGUMENTS and _values_there(model) == model.labels.values:
         return weights
     if model.network != "UNet" or theirs != same:
         raise ValueError(f"{model.name} is a {model.network} of {model.arguments}, expected a UNet of {same}")
@@ -63,7 +63,15 @@ def begin_with(model: Model, weights: dict[str, Tensor], seed: int) -> dict[str,
         head[:, :classes] = 0
         ours["1.bias"].zero_()
         head[0, 0] = 1
-        named = {label.name: label.value for label in model.labels}
-        for row, structure in enumerate(STRUCTURES, 1):
-            head[row, named.get(structure, named[KIND_OF[structure]])] = 1
+        for row, value in enumerate(_values_there(model), 1):
+            head[row, value] = 1
     return ours
+
+
+def _values_there(model: Model) -> tuple[int, ...]:
+    """The value that each of our structures has in the model, with its side or without."""
+    named = {label.name: label.value for label in model.labels}
+    found = [named.get(structure) or named.get(KIND_OF[structure]) for structure in STRUCTURES]
+    if missing := [name for name, value in zip(STRUCTURES, found, strict=True) if value is None]:
+        raise ValueError(f"{model.name} does not tell {missing[0]}, expected a model of this recipe")
+    return tuple(value for value in found if value is not None)

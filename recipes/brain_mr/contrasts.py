@@ -20,8 +20,8 @@ from recipes.brain_mr.anatomy import (
     VESSEL_ROW,
 )
 
-# How often a training image is of each. A network that saw only "any" knows no contrast well enough; one that saw only
-# the usual ones fails where a scanner's differs.
+# How often a training image is of each, and in the last stage, for T1 is what most people have. A network that saw only
+# "any" knows no contrast well enough; one that saw only the usual ones fails where a scanner's differs.
 CONTRASTS: Mapping[str, float] = {
     "T1": 0.36,
     "T1 with contrast agent": 0.08,
@@ -29,6 +29,14 @@ CONTRASTS: Mapping[str, float] = {
     "PD": 0.07,
     "FLAIR": 0.12,
     "any": 0.24,
+}
+MOSTLY_T1: Mapping[str, float] = {
+    "T1": 0.55,
+    "T1 with contrast agent": 0.07,
+    "T2": 0.12,
+    "PD": 0.05,
+    "FLAIR": 0.11,
+    "any": 0.10,
 }
 
 # Where a structure's intensity lies between grey (0) and white matter (1), with its spread.
@@ -47,14 +55,15 @@ _BETWEEN_GREY_AND_WHITE = {
     "accumbens": (0.10, 0.12),
     "ventral diencephalon": (0.70, 0.15),
 }
-# Left and right of one kind differ by this share at most: by how they lie in the coil, not by what they are.
+# Every row differs from its kind by this share at most, so left from right by twice as much: they lie elsewhere in the
+# coil.
 _SIDES_DIFFER = 0.02
 
 
-def draw_contrast(generator: torch.Generator) -> str:
-    """One of :data:`CONTRASTS`, as often as it says there."""
-    shares = torch.tensor(list(CONTRASTS.values()))
-    return list(CONTRASTS)[int(torch.multinomial(shares, 1, generator=generator))]
+def draw_contrast(shares: Mapping[str, float], generator: torch.Generator) -> str:
+    """One of the contrasts, as often as it says there."""
+    drawn = torch.multinomial(torch.tensor(list(shares.values())), 1, generator=generator)
+    return list(shares)[int(drawn)]
 
 
 def draw_intensities(contrast: str, generator: torch.Generator) -> Intensities:

@@ -79,8 +79,8 @@ def held_out_images(heads: Sequence[Head]) -> Iterator[Image]:
 
 
 def of_training(heads: Sequence[Head]) -> Iterator[Image]:
-    """One image of each map, contrasts and skulls in turn: of the people trained on, not of the images."""
+    """One image of each map, contrasts in turn, with and without skull: of the people trained on, not their images."""
     contrasts = list(CONTRASTS)
     for number, head in enumerate(heads):
         contrast = contrasts[number % len(contrasts)]
-        yield synthesised(head, contrast, OF_TRAINING + number, skull=number % 2 == 0)
+        yield synthesised(head, contrast, OF_TRAINING + number, skull=number // len(contrasts) % 2 == 0)

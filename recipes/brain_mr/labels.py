@@ -6,8 +6,7 @@ from napari_resmed.labels import Code, Label, LabelSet
 from recipes.brain_mr.anatomy import KIND_OF, KINDS, STRUCTURES, value_of
 
 # Colours chosen one after the other, each as far as possible (CIE76, and as people with protanopia and
-# deuteranopia see them, Machado 2009) from all before: the nearest pair is 18 apart. Left and right have one
-# colour, the right one darker.
+# deuteranopia see them, Machado 2009) from all before: the nearest pair is 18 apart, with those of the right 12.
 _COLOURS = {
     "cerebral cortex": (238, 153, 0),
     "cerebral white matter": (85, 187, 238),
@@ -50,8 +49,22 @@ _CODES = {
 }
 
 
-# How much of a colour the right one keeps.
-_RIGHT = 0.8
+# Of the right ones, each akin to the left one's.
+_RIGHT = {
+    "cerebral cortex": (129, 48, 32),
+    "cerebral white matter": (19, 51, 192),
+    "lateral ventricle": (123, 36, 143),
+    "thalamus": (214, 133, 185),
+    "caudate": (71, 209, 147),
+    "putamen": (51, 133, 255),
+    "pallidum": (219, 182, 111),
+    "hippocampus": (228, 255, 180),
+    "amygdala": (95, 59, 95),
+    "cerebellar cortex": (137, 143, 36),
+    "cerebellar white matter": (25, 128, 103),
+    "accumbens": (172, 90, 57),
+    "ventral diencephalon": (228, 73, 0),
+}
 _SIDES = {"left": Code("SCT", "7771000", "Left"), "right": Code("SCT", "24028007", "Right")}
 
 
@@ -69,11 +82,10 @@ def mirror_pairs() -> tuple[tuple[int, int], ...]:
 def _label(value: int, name: str) -> Label:
     kind = KIND_OF[name]
     side = None if kind == name else name.split()[0]
-    red, green, blue = (round(one * _RIGHT) if side == "right" else one for one in _COLOURS[kind])
     return Label(
         value,
         name,
-        (red, green, blue),
+        _RIGHT[kind] if side == "right" else _COLOURS[kind],
         Code("SCT", *_CODES[kind]) if kind in _CODES else None,
         modifier=None if side is None else _SIDES[side],
     )

@@ -15,7 +15,7 @@ import torch
 from napari_resmed.models.model import Model
 from napari_resmed.models.save import save_model
 from napari_resmed.prepare.preparation import Preparation
-from recipes.brain_mr.contrasts import CONTRASTS
+from recipes.brain_mr.contrasts import CONTRASTS, MOSTLY_T1
 from recipes.brain_mr.labels import labels, mirror_pairs
 from recipes.brain_mr.train import ARGUMENTS, NETWORK
 
@@ -49,17 +49,17 @@ class Measured:
 
 
 def averaged_weights(work: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """The averaged weights of a run in half precision, and what the run is and where it stood."""
+    """The averaged weights of a run in half precision; what was asked of it, its ``steps`` and ``spent`` minutes."""
     state = torch.load(work / "checkpoint.pt", weights_only=True)
     weights = {
         name.removeprefix("module."): tensor.half()
         for name, tensor in state["average"].items()
         if name.startswith("module.")
     }
-    return weights, {"steps": state["step"], "minutes": round(state["spent"] / 60, 1), **state["asked"]}
+    return weights, {**state["asked"], "steps": state["step"], "spent": round(state["spent"] / 60, 1)}
 
 
-def write_model(work: Path, folder: Path, label_maps: Sequence[Path], begun: str, measured: Measured) -> Model:
+def write_model(work: Path, folder: Path, label_maps: Sequence[Path], measured: Measured) -> Model:
     """Write the folder of the model as the run stands now.
 
     Parameters
@@ -70,20 +70,19 @@ def write_model(work: Path, folder: Path, label_maps: Sequence[Path], begun: str
         The model's; what is there is replaced.
     label_maps:
         What was trained on.
-    begun:
-        Version of the model whose weights the run began with; empty: none.
     measured:
         What is known of it.
     """
     weights, run = averaged_weights(work)
-    stages = run.pop("stages")
-    asked = run["minutes"] if not begun else f"{run['minutes']} --begin-with MODEL"
+    begun = " --begin-with MODEL" if run["begun_with"] else ""
     training = {
-        "command": f"{COMMAND} --minutes {asked}",
-        "begun_with": begun,
-        **run,
-        "plan": stages,
-        "contrasts": dict(CONTRASTS),
+        "command": f"{COMMAND} --minutes {run['minutes']:g} --seed {run['seed']}{begun}",
+        "begun_with": run["begun_with"],
+        "seed": run["seed"],
+        "steps": run["steps"],
+        "minutes": run["spent"],
+        "plan": run["stages"],
+        "contrasts": {"usual": dict(CONTRASTS), "mostly_t1": dict(MOSTLY_T1)},
         "history": _history(work),
         "familiar": dict(measured.familiar),
         "data": {"label_maps": [path.name for path in label_maps], "sha256": _fingerprint(label_maps)},

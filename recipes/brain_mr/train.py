@@ -14,12 +14,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_resmed.nets import build_network
-from napari_resmed.predict.machine import choose_machine
+from napari_resmed.predict.kept_memory import kept_memory
+from napari_resmed.predict.machine import Machine, choose_machine
 from napari_resmed.train.deformation import Deformation
 from napari_resmed.train.mixed import mixed
 from napari_resmed.train.synthesis import Degradation, deform, degrade, paint
 from recipes.brain_mr.anatomy import CORTEX, CSF, FIRST_OUTSIDE_ROW, STRUCTURES, Head, target_of_row
-from recipes.brain_mr.contrasts import draw_contrast, draw_intensities
+from recipes.brain_mr.contrasts import CONTRASTS, MOSTLY_T1, draw_contrast, draw_intensities
 
 NETWORK = "UNetWithHead"
 ARGUMENTS = {
@@ -53,16 +54,16 @@ class Stage:
     learning_rate: float
     shift_mm: float = 20.0  # how far the patch's middle may lie from the brain's
     batch: int = 1
+    mostly_t1: bool = False
 
 
-# Coarse first with the whole head in view, then finer with the weights carried over: learning anatomy
-# costs a tenth at 3 mm of what it costs at 1 mm.
+# Coarse first with the whole head in view, then finer with the weights carried over: learning anatomy costs a tenth at
+# 3 mm of what it costs at 1 mm. The last patches are as large as the windows that answer, in which an image is normed.
 STAGES = (
     Stage(3.0, 64, 0.10, 3e-3, batch=2),
-    Stage(2.0, 64, 0.35, 1.2e-3, shift_mm=30.0, batch=2),
-    Stage(1.5, 80, 0.47, 1e-3, shift_mm=35.0),
-    # Windows over a whole head also lie at its rim, where a patch shows half a brain.
-    Stage(1.5, 80, 0.08, 3e-4, shift_mm=45.0),
+    Stage(2.0, 64, 0.355, 1.2e-3, shift_mm=30.0, batch=2),
+    Stage(1.5, 80, 0.225, 1e-3, shift_mm=35.0),
+    Stage(1.5, 96, 0.32, 8e-4, shift_mm=30.0, mostly_t1=True),
 )
 
 
@@ -75,15 +76,22 @@ def example(head: Head, stage: Stage, generator: torch.Generator) -> tuple[Tenso
     chance = torch.rand(5, generator=generator).tolist()
     brain = (rows > 0) & (rows < FIRST_OUTSIDE_ROW)
     if chance[0] < TIGHT_SULCI:
-        for cortex in CORTEX:
-            rows = torch.where((rows == CSF) & _near(rows == cortex, 1), cortex, rows)
+        left, right = (_near(rows == cortex, 1) for cortex in CORTEX)
+        fluid = rows == CSF
+        # Between the halves of the brain fluid stays.
+        rows = torch.where(fluid & left & ~right, CORTEX[0], rows)
+        rows = torch.where(fluid & right & ~left, CORTEX[1], rows)
     if chance[1] < STRIPPED:
         rows = rows * brain
         if chance[2] < STRIPPED_WITHOUT_CSF:
             rows = rows * (rows != CSF)
     elif chance[3] < 0.3:  # loosely stripped, or the field of view ends: only what lies near the brain stays
         rows = rows * _near(brain, round(chance[4] * 10 / stage.spacing_mm))
-    image = paint(rows, draw_intensities(draw_contrast(generator), generator), generator)
+    image = paint(
+        rows,
+        draw_intensities(draw_contrast(MOSTLY_T1 if stage.mostly_t1 else CONTRASTS, generator), generator),
+        generator,
+    )
     image = degrade(image, stage.spacing_mm, SPOILT, generator)
     return image[None, None], TARGET[rows.to(torch.int32)].long()[None]
 
@@ -126,22 +134,33 @@ class Trainer:
         How long to train in all.
     seed:
         Of every random choice.
-    begin:
-        Weights to begin with instead of fresh ones; the coarsest stage is left out then.
+    begin, begun_with:
+        Weights to begin with instead of fresh ones, and their model's version; the coarsest stage is left out then.
 
     Raises
     ------
     ValueError
-        If the run in the folder is of another seed, time or schedule.
+        If the run in the folder is another: of other minutes, another seed, begun with something else.
     """
 
     def __init__(
-        self, heads: list[Head], folder: Path, minutes: float, seed: int, begin: dict[str, Tensor] | None = None
+        self,
+        heads: list[Head],
+        folder: Path,
+        minutes: float,
+        seed: int,
+        begin: dict[str, Tensor] | None = None,
+        begun_with: str = "",
     ) -> None:
         self.heads = [*heads, *(head.mirrored() for head in heads)]
         self.folder, self.seconds = folder, minutes * 60
         self.stages = STAGES if begin is None else STAGES[1:]
-        self.asked = {"seed": seed, "minutes": minutes, "stages": [asdict(stage) for stage in self.stages]}
+        self.asked = {
+            "seed": seed,
+            "minutes": minutes,
+            "begun_with": begun_with,
+            "stages": [asdict(stage) for stage in self.stages],
+        }
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(seed)
         self.generator = torch.Generator().manual_seed(seed)
@@ -158,8 +177,9 @@ class Trainer:
 
     def _resume(self) -> None:
         state = torch.load(self.folder / "checkpoint.pt", weights_only=True)
-        if state["asked"] != self.asked:
-            raise ValueError(f"{self.folder} holds a run of {state['asked']}, and {self.asked} was asked for")
+        for name, value in self.asked.items():
+            if (found := state["asked"].get(name)) != value:
+                raise ValueError(f"{self.folder} holds a run whose {name} is {found}, and {value} was asked for")
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -198,6 +218,10 @@ class Trainer:
     def run(self) -> None:
         """Train until the minutes are used up."""
         machine = choose_machine("cpu", "auto")
+        with kept_memory(machine):
+            self._run(machine)
+
+    def _run(self, machine: Machine) -> None:
         saved = shown = time.monotonic()
         sums = torch.zeros(len(STRUCTURES) + 1)
         counts = torch.zeros(len(STRUCTURES) + 1)
@@ -235,6 +259,8 @@ class Trainer:
             if now - saved > SAVE_EVERY_SECONDS:
                 self._save()
                 saved = now
+        if number:
+            self._log(stage, total / number, (sums / counts.clamp_min(1))[1:])
         self._save()
 
     def _log(self, stage: Stage, loss: float, dice: Tensor) -> None:

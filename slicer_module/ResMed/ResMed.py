@@ -188,6 +188,7 @@ class ResMedWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _with_core(self) -> None:
         self.has_core = True
         self.fill_models()
+        self.refresh()
         self.logic.warm_up(self.segment_panel.models.chosen)
 
     def _take_parameters(self) -> None:

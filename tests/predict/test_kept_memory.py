@@ -49,7 +49,13 @@ def test_blocks_are_used_again_inside_and_given_back_after() -> None:
 def test_an_error_inside_ends_it() -> None:
     from napari_resmed.predict.machine import choose_machine
 
-    inside = 0
-    with pytest.raises(ZeroDivisionError), module.kept_memory(choose_machine("cpu", "fp32")):
-        inside = 1 // (1 - module._inside)
-    assert (inside, module._inside) == (0, 0)
+    machine, seen = choose_machine("cpu", "fp32"), []
+
+    def fail() -> None:
+        with module.kept_memory(machine):
+            seen.append(module._inside)
+            raise ValueError
+
+    with pytest.raises(ValueError):
+        fail()
+    assert (seen, module._inside) == ([1], 0)

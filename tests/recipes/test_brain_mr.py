@@ -95,10 +95,12 @@ class TestContrasts:
 
     def test_all_are_drawn(self) -> None:
         generator = torch.Generator().manual_seed(0)
-        drawn = [contrasts.draw_contrast(generator) for _ in range(1000)]
-        for name, share in contrasts.CONTRASTS.items():
-            assert drawn.count(name) / 1000 == pytest.approx(share, abs=0.05)
-        assert sum(contrasts.CONTRASTS.values()) == pytest.approx(1)
+        for shares in (contrasts.CONTRASTS, contrasts.MOSTLY_T1):
+            drawn = [contrasts.draw_contrast(shares, generator) for _ in range(1000)]
+            for name, share in shares.items():
+                assert drawn.count(name) / 1000 == pytest.approx(share, abs=0.05)
+            assert sum(shares.values()) == pytest.approx(1)
+        assert list(contrasts.CONTRASTS) == list(contrasts.MOSTLY_T1)
 
     def test_unknown(self) -> None:
         with pytest.raises(ValueError, match="'CT', expected one of T1"):
@@ -186,7 +188,7 @@ class TestBegin:
 
 class TestTrainer:
     def trainer(self, head: anatomy.Head, place: Path, minutes: float = 0.02, seed: int = 3) -> train.Trainer:
-        return train.Trainer([head], place, minutes, seed)
+        return train.Trainer([head], place, minutes, seed, begun_with="0.1.0")
 
     def test_a_run_goes_on_and_writes_a_model(
         self, head: anatomy.Head, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -203,18 +205,21 @@ class TestTrainer:
         assert any(not torch.equal(weights[n], value) for n, value in first.network.state_dict().items())
         again = self.trainer(head, tmp_path / "work")
         assert (again.step, again.spent) == (first.step, first.spent)
-        with pytest.raises(ValueError, match="holds a run of"):
+        with pytest.raises(ValueError, match="holds a run whose seed is 3, and 4 was asked for"):
             self.trainer(head, tmp_path / "work", seed=4)
-        (tmp_path / "work/history.csv").write_text("step,minutes,spacing_mm,loss,soft_dice\n1,0.1,6.0,1.5,0.1\n")
         (tmp_path / "map.nii.gz").write_bytes(b"map")
         known = Measured({"speed": {"seconds": 1.5}}, {}, [("an image: worst", b"png")])
-        written = write_model(tmp_path / "work", tmp_path / "brain-mr", [tmp_path / "map.nii.gz"], "0.1.0", known)
+        written = write_model(tmp_path / "work", tmp_path / "brain-mr", [tmp_path / "map.nii.gz"], known)
         assert load_model(tmp_path / "brain-mr") == written
         assert (tmp_path / "brain-mr/docs/worst1.png").read_bytes() == b"png"
         card = read_card(written)
         assert "![an image: worst](worst1.png)" in card
         assert "1.5 s with the model warm" in card
         assert "began with the weights of version 0.1.0" in card
+        assert written.training["steps"] == first.step
+        assert written.training["minutes"] == pytest.approx(first.spent / 60, abs=0.06)
+        assert written.training["command"].endswith("--minutes 0.02 --seed 3 --begin-with MODEL")
+        assert written.training["history"][-1]["step"] == first.step
         assert "{" not in card
 
 
@@ -239,7 +244,8 @@ class TestTurns:
         data = np.arange(24.0).reshape(2, 3, 4)
         affine = np.array([[0, 0, 1, -5.0], [0, 2, 0, 7], [3, 0, 0, 1], [0, 0, 0, 1]])
         turns = measure._turns()
-        assert len(turns) == 23
+        assert len(turns) == 24
+        assert {np.linalg.det(np.eye(3)[list(order)] * np.array(signs)) > 0 for order, signs in turns} == {True, False}
         for order, signs in turns:
             turned, where = measure._turned(data, affine, order, signs)
             assert np.array_equal(measure._turned_back(turned, order, signs), data)
@@ -251,7 +257,7 @@ class TestTurns:
 class TestLabels:
     def test_every_structure_has_a_name_a_colour_and_nearly_all_a_code(self) -> None:
         assert tuple(label.name for label in labels()) == STRUCTURES
-        assert len({label.colour for label in labels()}) == len(labels())
+        assert _nearest([label.colour for label in labels()]) > 12
         assert {KIND_OF[label.name] for label in labels() if label.code is None} == {"ventral diencephalon"}
 
     def test_codes_are_those_of_the_standard(self) -> None:
@@ -274,6 +280,35 @@ class TestLabels:
         for left, right in mirror_pairs():
             assert names[left].replace("left ", "right ") == names[right]
         assert len(mirror_pairs()) == 13
+
+
+def _nearest(colours: list[tuple[int, int, int]]) -> float:
+    """Smallest distance of two (CIE76), to people with usual vision, protanopia or deuteranopia (Machado 2009)."""
+    seen = (
+        np.eye(3),
+        np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),
+        np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]),
+    )
+    values = np.array(colours) / 255
+    linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    nearest = np.inf
+    for vision in seen:
+        xyz = rgb2xyz_linear(np.clip(linear @ vision.T, 0, 1))
+        cube = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+        x, y, z = cube.T
+        lab = np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], 1)
+        apart = np.linalg.norm(lab[:, None] - lab[None], axis=2)
+        nearest = min(nearest, apart[np.triu_indices(len(lab), 1)].min())
+    return float(nearest)
+
+
+def rgb2xyz_linear(linear: np.ndarray) -> np.ndarray:
+    """X, Y and Z of linear sRGB, each 1 for white."""
+    matrix = np.array(
+        [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+    )
+    found: np.ndarray = linear @ matrix.T / matrix.sum(1)
+    return found
 
 
 class TestBuiltInModel:

@@ -27,6 +27,7 @@ def _summary(model: Model) -> dict[str, object]:
         "description": model.description,
         "channels": list(model.channels),
         "spacing_mm": list(model.preparation.spacing_mm),
+        "quick_spacing_mm": model.quick_spacing_mm or None,
         "labels": model.labels.to_json(),
         "classes": list(model.classes),
         "folder": str(model.folder),

@@ -115,6 +115,7 @@ def segment(
     begin = time.perf_counter()
     chosen = find_model(model)
     chosen.check_fits(image)
+    as_it_is = chosen  # whose images were taken note of
     if quick:
         chosen = chosen.quick_look()
     machine = choose_machine(device, precision)
@@ -145,7 +146,7 @@ def segment(
         seconds["load"] = clock.lap()
         yield Progress("Preparing the image", 0.01)
         ready, grid = prepare(image, chosen.preparation)
-        misfits = list(judge_image(image, ready.numpy(), chosen))
+        misfits = list(judge_image(image, ready.numpy(), as_it_is))
         yield from map(Warning, misfits)
         seconds["prepare"] = clock.lap()
         plan = plan_memory(chosen, grid.shape, grid.source_shape, machine, wishes, free_bytes(machine), uncertainty)
@@ -167,7 +168,7 @@ def segment(
         values = (0, *chosen.regions) if overlapping else chosen.values
         restorer = LabelRestorer(grid, values, overlapping, chosen.region_order)
         doubt = torch.zeros(grid.shape) if uncertainty else None
-        certainty = Certainty() if familiar_to(chosen).certainty and not overlapping else None
+        certainty = Certainty() if familiar_to(chosen).certainty and not (overlapping or quick) else None
         steps = slide(
             ready,
             [runner.network for runner in runners],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,9 @@ __all__ = ["kept_memory"]
 
 # Of glibc's mallopt(3).
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
-_NEVER, _NONE = 2**31 - 1, 0
+_NEVER, _NONE = -1, 0
+# What a person set for the process is theirs.
+_SET_BY_HAND = ("MALLOC_", "GLIBC_TUNABLES")
 # What holds else: the largest of the sizes that glibc settles on by itself, and its own number of blocks.
 _USUAL = ((_MMAP_MAX, 65536), (_MMAP_THRESHOLD, 2**25), (_TRIM_THRESHOLD, 2**26))
 
@@ -29,7 +32,8 @@ def kept_memory(machine: Machine) -> Iterator[None]:
 
     Linux' C library asks the system for every block of more than 32 MB and gives it back when it is freed; a network's
     features are such blocks, and the system empties each page anew. On a virtual machine that is a third of a step.
-    Does nothing on a GPU, and where there is no such library.
+    Holds for the whole process. Does nothing on a GPU, where there is no such library, and where ``MALLOC_…`` or
+    ``GLIBC_TUNABLES`` in the environment say how memory is to be had.
 
     Parameters
     ----------
@@ -60,10 +64,12 @@ def kept_memory(machine: Machine) -> Iterator[None]:
 @cache
 def _libc() -> tuple[Callable[[int, int], int], Callable[[int], int]] | None:
     """``mallopt`` and ``malloc_trim``; None where the C library is another."""
-    if not sys.platform.startswith("linux"):
+    if not sys.platform.startswith("linux") or any(name.startswith(_SET_BY_HAND) for name in os.environ):
         return None
     library = ctypes.CDLL(None)
     try:
-        return library.mallopt, library.malloc_trim
+        set_to, trim = library.mallopt, library.malloc_trim
     except AttributeError:  # musl
         return None
+    set_to.argtypes, trim.argtypes = (ctypes.c_int, ctypes.c_int), (ctypes.c_size_t,)
+    return set_to, trim

@@ -70,6 +70,7 @@ class SegmentWidget(JobDock):
         self.model_note = words()
         self.quick = QCheckBox()
         self.quick.setToolTip("A coarser answer in a fraction of the time")
+        self.quick.hide()  # until there is a model that knows one
         form = QFormLayout()
         form.addRow("&Image", self.image_choice)
         form.addRow("&Model", self.model_choice)
