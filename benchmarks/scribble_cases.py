@@ -74,14 +74,13 @@ def _body(kind: str) -> Case:
 
 
 def _brain(seed: int) -> Case:
-    from recipes.brain_mr.anatomy import KINDS, read_head
+    from recipes.brain_mr.anatomy import kind_value, read_head
     from recipes.brain_mr.images import synthesised
     from recipes.brain_mr.measure import without_sides
 
     head = read_head(shared_data() / "brain_labelmaps" / "training_seg_15.nii.gz")
     image = synthesised(head, "T1", seed, skull=False)
-    kinds = list(KINDS)
-    return _case(f"brain {seed}", image.volume, without_sides(image.truth), {n: 1 + kinds.index(n) for n in DEEP})
+    return _case(f"brain {seed}", image.volume, without_sides(image.truth), {kind: kind_value(kind) for kind in DEEP})
 
 
 CASES: dict[str, Callable[[], Case]] = {

@@ -64,6 +64,11 @@ def value_of(structure: str) -> int:
     return 1 + STRUCTURES.index(structure)
 
 
+def kind_value(kind: str) -> int:
+    """A kind's value where left and right are one: see :func:`recipes.brain_mr.measure.without_sides`."""
+    return 1 + list(KINDS).index(kind)
+
+
 CSF = value_of("extra-cerebral CSF")
 CORTEX = (value_of("left cerebral cortex"), value_of("right cerebral cortex"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from napari_resmed.labels import Code, Label, LabelSet
 from recipes.brain_mr.anatomy import KIND_OF, KINDS, STRUCTURES, value_of
+from recipes.sides import LEFT, RIGHT
 
 # Colours chosen one after the other, each as far as possible (CIE76, and as people with protanopia and
 # deuteranopia see them, Machado 2009) from all before: the nearest pair is 18 apart, with those of the right 12.
@@ -65,7 +66,7 @@ _RIGHT = {
     "accumbens": (172, 90, 57),
     "ventral diencephalon": (228, 73, 0),
 }
-_SIDES = {"left": Code("SCT", "7771000", "Left"), "right": Code("SCT", "24028007", "Right")}
+_SIDES = {"left": LEFT, "right": RIGHT}
 
 
 def labels() -> LabelSet:

@@ -21,7 +21,7 @@ from napari_resmed.models.folder import load_model
 from napari_resmed.review.pictures import picture
 from napari_resmed.train.synthesis import Degradation
 from napari_resmed.volume import Volume
-from recipes.brain_mr.anatomy import CSF, KIND_OF, KINDS, STRUCTURES, Head
+from recipes.brain_mr.anatomy import CSF, KIND_OF, STRUCTURES, Head, kind_value
 from recipes.brain_mr.images import Image, held_out_images, of_training, synthesised
 from recipes.brain_mr.train import SPOILT
 from recipes.familiar import familiar_of
@@ -69,9 +69,8 @@ def scores(found: NDArray[Any], truth: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def without_sides(labels: NDArray[Any]) -> NDArray[np.uint8]:
-    """Labels in which left and right are one: values count from 1 in the order of ``KINDS``."""
-    kinds = list(KINDS)
-    table = np.array([0, *(1 + kinds.index(KIND_OF[name]) for name in STRUCTURES)], np.uint8)
+    """Labels in which left and right are one, with the values of :func:`recipes.brain_mr.anatomy.kind_value`."""
+    table = np.array([0, *(kind_value(KIND_OF[name]) for name in STRUCTURES)], np.uint8)
     return table[labels]
 
 
@@ -271,7 +270,6 @@ def _speed(template: Path, model: str) -> dict[str, Any]:
 
 def mni152_scores(labels: NDArray[Any], template: Path) -> dict[str, float]:
     """Score a label map on the template's grid."""
-    kinds = list(KINDS)
     labels = without_sides(labels)
     scores = {}
     for name, tissue, structures in (
@@ -281,7 +279,7 @@ def mni152_scores(labels: NDArray[Any], template: Path) -> dict[str, float]:
     ):
         path = template.with_name(template.name.replace("_t1_", f"_{tissue}_"))
         truth = read(path).data.astype(np.float32)
-        found = np.isin(labels, [1 + kinds.index(structure) for structure in structures])
+        found = np.isin(labels, [kind_value(structure) for structure in structures])
         scores[name] = round(dice(found, truth / truth.max() > 0.5), 3)
     return scores
 

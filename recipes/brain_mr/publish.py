@@ -162,6 +162,9 @@ def card(model: Model, failures: Sequence[str] = ()) -> str:
         structures=len(model.labels),
         minutes=training["minutes"],
         steps=training["steps"],
+        maps=len(training["data"]["label_maps"]),
+        shares=_shares(CONTRASTS),
+        last_shares=_shares(MOSTLY_T1),
         begun=f" It began with the weights of version {training['begun_with']}." if training["begun_with"] else "",
         command=training["command"],
         rows=rows,
@@ -192,6 +195,10 @@ _FIGURES = {
     "memory": "speed/peak_memory_mb",
     "machine": "speed/machine",
 }
+
+
+def _shares(contrasts: Mapping[str, float]) -> str:
+    return ", ".join(f"{share:.0%} {name}" for name, share in contrasts.items())
 
 
 def _table(first: str, second: str, rows: Mapping[str, float]) -> str:

@@ -9,7 +9,6 @@ from recipes.from_cases import Recipe, main
 
 # SNOMED CT, as in DICOM PS3.16.
 PAROTID = Code("SCT", "45289007", "Parotid Gland")
-RIGHT, LEFT = Code("SCT", "24028007", "Right"), Code("SCT", "7771000", "Left")
 
 RECIPE = Recipe(
     name="head-neck-ct",

@@ -14,13 +14,14 @@ from napari_resmed.models.model import Model
 from napari_resmed.nets import build_network
 from napari_resmed.predict.machine import choose_machine
 from napari_resmed.predict.warm import warm_network
+from napari_resmed.volume import Volume
 from recipes.brain_mr import anatomy, contrasts, images, measure, train
 from recipes.brain_mr.__main__ import HELD_OUT
 from recipes.brain_mr.anatomy import KIND_OF, STRUCTURES, value_of
 from recipes.brain_mr.begin import begin_with
 from recipes.brain_mr.labels import labels, mirror_pairs
 from recipes.brain_mr.publish import Measured, write_model
-from tests.small_models import describe
+from tests.small_models import describe, save
 
 
 @pytest.fixture(scope="module")
@@ -237,6 +238,46 @@ class TestImages:
         assert world[0][0] > world[1][0] + 20  # LPS: left is where x grows
         again = images.synthesised(head, "T2", 1, skull=False)
         assert not np.array_equal(again.truth, one.truth)
+
+
+class TestHeldOut:
+    def test_every_contrast_with_and_without_skull_under_names_of_their_own(
+        self, head: anatomy.Head, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen: list[tuple[str, int, bool]] = []
+
+        def note(head: anatomy.Head, contrast: str, seed: int, *, skull: bool) -> images.Image:
+            seen.append((contrast, seed, skull))
+            return images.Image(
+                f"{head.name} {contrast} {skull}", contrast, Volume(np.zeros((2, 2, 2)), np.eye(4)), np.zeros((2, 2, 2))
+            )
+
+        monkeypatch.setattr(images, "synthesised", note)
+        names = [image.name for image in images.held_out_images([head, replace(head, name="other")])]
+        assert len(names) == len(set(names)) == 28
+        assert len({seed for _, seed, _ in seen}) == 28
+        seen.clear()
+        list(images.of_training([head] * 14))
+        assert {(contrast, skull) for contrast, _, skull in seen} == {
+            (c, k) for c in contrasts.CONTRASTS for k in (True, False)
+        }
+
+
+class TestThickSlices:
+    def test_lie_where_the_thin_ones_did(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        save(describe("bands", spacing_mm=(1.0, 1.0, 1.0)), tmp_path)
+        data = np.broadcast_to(np.repeat([0.0, 0.4, 1.0], 10)[:, None, None], (30, 20, 20)).astype(np.float32)
+        affine = np.array([[0, 0, 1, -7.0], [0, 1, 0, 3], [1, 0, 0, 5], [0, 0, 0, 1]])
+        image = images.Image("steps", "T1", Volume(data, affine, "zyx", "MR"), np.zeros((30, 20, 20), np.uint8))
+        seen: list[Volume] = []
+        usual = measure.run_job
+        monkeypatch.setattr(measure, "run_job", lambda one, model: (seen.append(one), usual(one, model))[1])
+        labels = measure._in_thick_slices(image, tmp_path / "bands")
+        assert seen[0].data.shape == (6, 20, 20)
+        assert np.allclose(seen[0].spacing_mm, (5, 1, 1))
+        # The middle of the first thick slice is the third thin one.
+        assert np.allclose(seen[0].affine @ [0, 0, 0, 1], affine @ [2, 0, 0, 1])
+        assert np.array_equal(labels, usual(image.volume, tmp_path / "bands"))
 
 
 class TestTurns:

@@ -16,6 +16,7 @@ from napari_resmed.train.transfer import Origin, Transfer, background_classes, t
 
 KINDS: dict[str, dict[str, Any]] = {
     "UNet": {"channels": [4, 8], "strides": [2], "num_res_units": 2, "norm": "batch"},
+    "UNetWithHead": {"features": 5, "channels": [4, 8], "strides": [2], "num_res_units": 2, "norm": "instance"},
     "UNet plain": {"channels": [4, 8], "strides": [2], "num_res_units": 0},
     "DynUNet": {
         "kernel_size": [3, 3, 3], "strides": [1, 2, 2], "upsample_kernel_size": [2, 2], "filters": [4, 8, 8],
