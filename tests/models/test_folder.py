@@ -64,7 +64,7 @@ class TestLoad:
 class TestUnknownNetwork:
     @pytest.mark.parametrize("name", ["os.system", "ResNet", "", "UNet2"])
     def test_only_known_names_are_built(self, name: str) -> None:
-        with pytest.raises(ModelError, match="expected one of UNet, DynUNet, SegResNet"):
+        with pytest.raises(ModelError, match="expected one of UNet, UNetWithHead, DynUNet, SegResNet"):
             build_network(name, {})
 
     @pytest.mark.parametrize(
