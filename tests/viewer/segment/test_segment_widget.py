@@ -221,7 +221,8 @@ class TestClick:
     def test_torch_never_enters_the_viewer(self) -> None:
         # In a napari of its own: other tests of this process do import torch.
         done = subprocess.run([sys.executable, "-c", A_CLICK], capture_output=True, text=True, timeout=800, check=True)
-        assert done.stdout.split() == ["made", "brain-mr", "[]"]
+        # Before them stands what napari prints of the warning that this is no brain.
+        assert done.stdout.splitlines()[-2:] == ["made brain-mr", "[]"]
 
 
 class TestChoice:
