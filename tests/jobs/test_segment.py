@@ -102,6 +102,7 @@ class TestQuickLook:
         assert (look.labels.data == usual.labels.data).mean() > 0.9
         assert not np.array_equal(look.labels.data, usual.labels.data)
         assert look.made_by["parameters"]["quick_look_mm"] == 2.5
+        assert look.labels.name == f"{usual.labels.name} quick look"
         assert "quick_look_mm" not in usual.made_by["parameters"]
 
     def test_a_model_without_one(self) -> None:

@@ -245,7 +245,7 @@ def segment(
         image.affine,
         "zyx",
         image.modality,
-        f"{image.name} {chosen.name}".strip(),
+        f"{image.name} {chosen.name}{' quick look' if quick else ''}".strip(),
         {**_geometry_facts(image), "made_by": made_by},
         chosen.labels,
     )
