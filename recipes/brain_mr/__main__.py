@@ -16,9 +16,9 @@ from napari_resmed.models.folder import WEIGHTS, load_model
 from napari_resmed.models.tensors_only import read_tensors
 from recipes.brain_mr import measure
 from recipes.brain_mr.anatomy import Head, read_head
-from recipes.brain_mr.begin import begin_with
+from recipes.brain_mr.begin import begin_with, tells_the_same
 from recipes.brain_mr.publish import Measured, keep, load, write_model
-from recipes.brain_mr.train import Trainer
+from recipes.brain_mr.train import STAGES, STAGES_ON, Trainer
 
 HELD_OUT = ("training_seg_15.nii.gz", "training_seg_16.nii.gz")
 
@@ -39,12 +39,13 @@ def main(words: Sequence[str] | None = None) -> None:
     maps = sorted(path for path in chosen.labelmaps.glob("training_seg_*.nii.gz") if path.name not in HELD_OUT)
     heads = [read_head(path) for path in maps]
     if not chosen.no_training:
-        begin, begun = None, ""
+        begin, begun, stages = None, "", STAGES
         if chosen.begin_with is not None:
             former = load_model(chosen.begin_with)
             begun = former.version
             begin = begin_with(former, read_tensors(chosen.begin_with / WEIGHTS), chosen.seed)
-        Trainer(heads, chosen.work, chosen.minutes, chosen.seed, begin, begun).run()
+            stages = STAGES_ON if tells_the_same(former) else STAGES[1:]  # the coarsest is behind them
+        Trainer(heads, chosen.work, chosen.minutes, chosen.seed, stages, begin, begun).run()
     # Its own figures need the folder, so it is written before they are known and again after.
     write_model(chosen.work, chosen.out, maps, load(chosen.work))
     familiar = measure.familiar(heads, chosen.out)

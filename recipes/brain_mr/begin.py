@@ -10,7 +10,7 @@ from napari_resmed.nets import build_network
 from recipes.brain_mr.anatomy import KIND_OF, STRUCTURES
 from recipes.brain_mr.train import ARGUMENTS, NETWORK
 
-__all__ = ["begin_with"]
+__all__ = ["begin_with", "tells_the_same"]
 
 
 def begin_with(model: Model, weights: dict[str, Tensor], seed: int) -> dict[str, Tensor]:
@@ -36,7 +36,7 @@ def begin_with(model: Model, weights: dict[str, Tensor], seed: int) -> dict[str,
     weights = {name: tensor.float() for name, tensor in weights.items()}
     same = {name: value for name, value in ARGUMENTS.items() if name not in ("out_channels", "features")}
     theirs = {name: model.arguments.get(name) for name in same}
-    if model.network == NETWORK and model.arguments == ARGUMENTS and _values_there(model) == model.labels.values:
+    if tells_the_same(model):
         return weights
     if model.network != "UNet" or theirs != same:
         raise ValueError(f"{model.name} is a {model.network} of {model.arguments}, expected a UNet of {same}")
@@ -66,6 +66,11 @@ def begin_with(model: Model, weights: dict[str, Tensor], seed: int) -> dict[str,
         for row, value in enumerate(_values_there(model), 1):
             head[row, value] = 1
     return ours
+
+
+def tells_the_same(model: Model) -> bool:
+    """Whether a model's network and structures are those of this recipe now."""
+    return model.network == NETWORK and model.arguments == ARGUMENTS and _values_there(model) == model.labels.values
 
 
 def _values_there(model: Model) -> tuple[int, ...]:

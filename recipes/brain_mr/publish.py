@@ -19,8 +19,9 @@ from recipes.brain_mr.contrasts import CONTRASTS, MOSTLY_T1
 from recipes.brain_mr.labels import labels, mirror_pairs
 from recipes.brain_mr.train import ARGUMENTS, NETWORK
 
-VERSION = "0.2.0"
+VERSION = "0.3.0"
 CHANGELOG = {
+    "0.3.0": "trained on; the same structures",
     "0.2.0": "left and right apart; T2, PD, FLAIR and contrast agent beside T1; a quick look at 2 mm",
     "0.1.0": "first version",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,12 @@ STAGES = (
     Stage(2.0, 64, 0.355, 1.2e-3, shift_mm=30.0, batch=2),
     Stage(1.5, 80, 0.225, 1e-3, shift_mm=35.0),
     Stage(1.5, 96, 0.32, 8e-4, shift_mm=30.0, mostly_t1=True),
+)
+# For weights that answer these structures already: what is left to learn is fine, some of it at the quick look's 2 mm.
+STAGES_ON = (
+    Stage(2.0, 64, 0.17, 1e-3, shift_mm=30.0, batch=2),
+    Stage(1.5, 80, 0.33, 1e-3, shift_mm=35.0),
+    Stage(1.5, 96, 0.50, 8e-4, shift_mm=30.0, mostly_t1=True),
 )
 
 
@@ -134,13 +141,15 @@ class Trainer:
         How long to train in all.
     seed:
         Of every random choice.
+    stages:
+        The schedule.
     begin, begun_with:
-        Weights to begin with instead of fresh ones, and their model's version; the coarsest stage is left out then.
+        Weights to begin with instead of fresh ones, and their model's version.
 
     Raises
     ------
     ValueError
-        If the run in the folder is another: of other minutes, another seed, begun with something else.
+        If the run in the folder is another: of other minutes, another seed or schedule, begun with something else.
     """
 
     def __init__(
@@ -149,12 +158,13 @@ class Trainer:
         folder: Path,
         minutes: float,
         seed: int,
+        stages: Sequence[Stage] = STAGES,
         begin: dict[str, Tensor] | None = None,
         begun_with: str = "",
     ) -> None:
         self.heads = [*heads, *(head.mirrored() for head in heads)]
         self.folder, self.seconds = folder, minutes * 60
-        self.stages = STAGES if begin is None else STAGES[1:]
+        self.stages = tuple(stages)
         self.asked = {
             "seed": seed,
             "minutes": minutes,

@@ -18,7 +18,7 @@ from napari_resmed.volume import Volume
 from recipes.brain_mr import anatomy, contrasts, images, measure, train
 from recipes.brain_mr.__main__ import HELD_OUT
 from recipes.brain_mr.anatomy import KIND_OF, STRUCTURES, value_of
-from recipes.brain_mr.begin import begin_with
+from recipes.brain_mr.begin import begin_with, tells_the_same
 from recipes.brain_mr.labels import labels, mirror_pairs
 from recipes.brain_mr.publish import Measured, write_model
 from tests.small_models import describe, save
@@ -182,6 +182,12 @@ class TestBegin:
         found = begin_with(model, {name: value.half() for name, value in weights.items()}, seed=0)
         assert all(torch.allclose(found[name], weights[name], atol=1e-3) for name in weights)
 
+    def test_a_model_of_these_structures_is_known(self, former: tuple[Model, dict[str, torch.Tensor]]) -> None:
+        model = replace(describe("own"), network="UNetWithHead", arguments=LITTLE, labels=labels())
+        assert tells_the_same(model)
+        assert not tells_the_same(replace(model, arguments={**LITTLE, "features": 21}))
+        assert not tells_the_same(former[0])
+
     def test_another_network(self) -> None:
         with pytest.raises(ValueError, match="expected a UNet of"):
             begin_with(describe("bands"), {}, seed=0)
@@ -189,16 +195,14 @@ class TestBegin:
 
 class TestTrainer:
     def trainer(self, head: anatomy.Head, place: Path, minutes: float = 0.02, seed: int = 3) -> train.Trainer:
-        return train.Trainer([head], place, minutes, seed, begun_with="0.1.0")
+        stages = (train.Stage(6.0, 16, 0.5, 1e-3, batch=2), train.Stage(4.0, 16, 0.5, 1e-3))
+        return train.Trainer([head], place, minutes, seed, stages, begun_with="0.1.0")
 
     def test_a_run_goes_on_and_writes_a_model(
         self, head: anatomy.Head, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(train, "ARGUMENTS", LITTLE)
         monkeypatch.setattr("recipes.brain_mr.publish.ARGUMENTS", LITTLE)
-        monkeypatch.setattr(
-            train, "STAGES", (train.Stage(6.0, 16, 0.5, 1e-3, batch=2), train.Stage(4.0, 16, 0.5, 1e-3))
-        )
         first = self.trainer(head, tmp_path / "work")
         weights = {name: value.clone() for name, value in first.network.state_dict().items()}
         first.run()
