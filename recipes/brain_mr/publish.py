@@ -17,7 +17,7 @@ from napari_resmed.models.save import save_model
 from napari_resmed.prepare.preparation import Preparation
 from recipes.brain_mr.contrasts import CONTRASTS, MOSTLY_T1
 from recipes.brain_mr.labels import labels, mirror_pairs
-from recipes.brain_mr.train import ARGUMENTS, NETWORK
+from recipes.brain_mr.train import ARGUMENTS, NETWORK, QUICK_MM
 
 VERSION = "0.3.0"
 CHANGELOG = {
@@ -27,7 +27,7 @@ CHANGELOG = {
 }
 COMMAND = "python -m recipes.brain_mr --labelmaps ../shared/data/brain_labelmaps --work .runs/brain-mr"
 # Where the network answers: a window is larger than training's patches, so that fewer are needed.
-SPACING_MM, QUICK_MM, WINDOW, OVERLAP = 1.5, 2.0, (96, 96, 96), 0.25
+SPACING_MM, WINDOW, OVERLAP = 1.5, (96, 96, 96), 0.25
 
 
 @dataclass(frozen=True)

@@ -110,12 +110,23 @@ class TestContrasts:
 
 class TestExample:
     def test_image_and_truth_fit(self, head: anatomy.Head) -> None:
-        stage = train.STAGES[0]
-        image, target = train.example(head, stage, torch.Generator().manual_seed(5))
-        assert image.shape == (1, 1, *(stage.patch,) * 3)
-        assert target.shape == (1, *(stage.patch,) * 3)
+        look = train.Look((64, 48, 56), 3.0, shift_mm=20.0)
+        image, target = train.example(head, look, torch.Generator().manual_seed(5))
+        assert image.shape == (1, 1, *look.shape)
+        assert target.shape == (1, *look.shape)
         assert 0 <= image.min() <= image.max() <= 1
         assert 20 < len(target.unique()) <= 1 + len(STRUCTURES)
+
+    def test_now_and_then_a_head_is_seen_whole(self) -> None:
+        generator = torch.Generator().manual_seed(0)
+        stage = train.Stage(1.5, 48, 1.0, 1e-3, whole=0.25)
+        looks = [train.look_of(stage, generator) for _ in range(400)]
+        whole = [look for look in looks if look.spacing_mm == train.QUICK_MM]
+        assert len(whole) == pytest.approx(100, abs=30)
+        assert min(edge * train.QUICK_MM for look in whole for edge in look.shape) == 160
+        assert len({look.shape for look in whole}) > 10
+        assert {look for look in looks if look.spacing_mm == 1.5} == {train.Look((48, 48, 48), 1.5, stage.shift_mm)}
+        assert train.look_of(train.STAGES[0], generator) == train.Look((64, 64, 64), 3.0, 20.0)
 
     def test_maps_15_and_16_are_kept_out(self) -> None:
         assert HELD_OUT == ("training_seg_15.nii.gz", "training_seg_16.nii.gz")

@@ -7,7 +7,7 @@ import pytest
 
 from napari_resmed.errors import InputError
 from napari_resmed.labels import Label, LabelMap, LabelSet
-from napari_resmed.train.from_viewer import join_cases
+from napari_resmed.train.from_viewer import join_cases, join_classes
 from napari_resmed.volume import Volume
 from tests.affines import make_affine
 
@@ -117,3 +117,25 @@ class TestRefusals:
             join_cases(cases)
         assert said in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+class TestClasses:
+    def test_modalities_are_channels_and_some_may_be_missing(self) -> None:
+        made = join_classes(
+            [
+                {"name": "a", "images": [image("x"), image("y")], "modalities": ["T1", "FLAIR"], "class_name": "ill"},
+                {"name": "b", "images": [image("x")], "modalities": ["T1"], "class_name": "well", "group": "p"},
+            ]
+        )
+        assert made.channels == ("FLAIR", "T1")
+        first, second = made.cases
+        assert [one.modality for one in first.images if isinstance(one, Volume)] == ["y", "x"]
+        assert (first.channels, second.channels) == ((), (1,))
+
+    def test_every_image_is_of_one(self) -> None:
+        cases = [
+            {"name": "a", "images": [image()], "modalities": ["T1"], "class_name": "ill"},
+            {"name": "b", "images": [image()], "class_name": "well"},
+        ]
+        with pytest.raises(InputError, match="b has 1 images of 0 modalities, expected one each"):
+            join_classes(cases)

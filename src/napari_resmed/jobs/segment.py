@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from napari_resmed.errors import InputError, ModelError, WorkError
 from napari_resmed.events import Event, Progress, Started, Warning
 from napari_resmed.labels import LabelMap, count_values
 from napari_resmed.models.catalogue import find_model
+from napari_resmed.nets.size import edge_multiples
 from napari_resmed.predict.backends import choose_backend
 from napari_resmed.predict.belt import Rows
 from napari_resmed.predict.certainty import Certainty
@@ -25,7 +26,7 @@ from napari_resmed.predict.memory_plan import free_bytes, plan_memory
 from napari_resmed.predict.sliding_window import slide
 from napari_resmed.predict.uncertainty import KINDS, Doubt, entropy, with_uncertainty
 from napari_resmed.predict.warm import warm_network
-from napari_resmed.predict.windows import Windows, window_places
+from napari_resmed.predict.windows import Windows, whole_window, window_places
 from napari_resmed.prepare.grid import prepare
 from napari_resmed.prepare.restore import LabelRestorer, restore_map
 from napari_resmed.review.misfit import familiar_to, judge_answer, judge_image
@@ -146,6 +147,9 @@ def segment(
         seconds["load"] = clock.lap()
         yield Progress("Preparing the image", 0.01)
         ready, grid = prepare(image, chosen.preparation)
+        if quick:
+            multiples = edge_multiples(chosen.network, chosen.arguments)
+            chosen = replace(chosen, patch=whole_window(grid.shape, chosen.patch, multiples))
         misfits = list(judge_image(image, ready.numpy(), as_it_is))
         yield from map(Warning, misfits)
         seconds["prepare"] = clock.lap()

@@ -57,7 +57,8 @@ class Model:
     mirror_axes:
         Axes ``(0 z, 1 y, 2 x)`` along which a mirrored image gives the mirrored answer.
     quick_spacing_mm:
-        A coarser spacing at which the network answers as well, for a quick look; 0: none.
+        A coarser spacing at which the network answers as well, in one window that holds the whole image where that is
+        not too large, for a quick look; 0: none.
     mirror_pairs:
         Values of labels, left and right, that have to be exchanged in what is answered to an image mirrored along x.
     measured:

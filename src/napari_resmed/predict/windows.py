@@ -12,10 +12,12 @@ from torch.nn import functional as F
 
 from napari_resmed.errors import InputError
 
-__all__ = ["Place", "Shape", "Windows", "pad_to_window", "window_places"]
+__all__ = ["Place", "Shape", "Windows", "pad_to_window", "whole_window", "window_places"]
 
 # A network that sees less than this along an axis knows too little of what is around.
 LEAST_EDGE = 32
+# A window that holds a whole image is no larger: a head in 256 mm of a quick look at 2 mm.
+MOST_WHOLE_VOXELS = 128**3
 
 Shape = tuple[int, int, int]
 Place = tuple[slice, slice, slice]
@@ -105,6 +107,24 @@ def window_places(shape: Shape, patch: Shape, overlap: float, even: bool = False
         for size, window in zip(shape, patch, strict=True)
     )
     return [tuple(place) for place in dense_patch_slices(shape, patch, step)]
+
+
+def whole_window(shape: Shape, patch: Shape, multiples: Shape) -> Shape:
+    """A window ``(z, y, x)`` that holds a whole image, or the patch where that is too much.
+
+    Parameters
+    ----------
+    shape:
+        Of the image.
+    patch:
+        The network's own window; no edge becomes shorter.
+    multiples:
+        What a window's edges have to be divisible by.
+    """
+    z, y, x = (
+        max(edge, -(-size // multiple) * multiple) for size, edge, multiple in zip(shape, patch, multiples, strict=True)
+    )
+    return (z, y, x) if z * y * x <= MOST_WHOLE_VOXELS else patch
 
 
 def _spread(size: int, window: int, overlap: float) -> list[int]:

@@ -95,14 +95,17 @@ def join_classes(cases: Sequence[Mapping[str, Any]]) -> Dataset:
     Parameters
     ----------
     cases:
-        Each with ``name, images, class_name`` and, where it is known, the ``group`` (patient) it belongs to.
+        Each with ``name, images, class_name`` and, where it is known, the ``group`` (patient) it belongs to; where
+        there are several modalities, those of its images by name, ``modalities``.
 
     Raises
     ------
     InputError
-        If one lacks its image or class, or there are no two classes.
+        If one lacks its image, class or modality, or there are no two classes.
     """
     made: list[Case] = []
+    kinds = sorted({str(kind) for entry in cases for kind in entry.get("modalities") or ()}, key=str.casefold)
+    order = {kind: place for place, kind in enumerate(kinds)}
     for entry in cases:
         images, said = tuple(entry.get("images") or ()), str(entry.get("class_name") or "").strip()
         name = str(entry.get("name") or f"image {len(made) + 1}")
@@ -110,8 +113,18 @@ def join_classes(cases: Sequence[Mapping[str, Any]]) -> Dataset:
             raise InputError(f"{name} has no image; choose the layer that is one")
         if not said:
             raise InputError(f"{name} has no class; type what it is, or leave it out")
-        made.append(Case(name, images, group=str(entry.get("group") or ""), class_name=said))
-    return dataset_of_classes(tuple(made), "the window")
+        of_images = tuple(str(kind) for kind in entry.get("modalities") or ())
+        if kinds and len(of_images) != len(images):
+            raise InputError(f"{name} has {len(images)} images of {len(of_images)} modalities, expected one each")
+        if kinds:
+            images = tuple(
+                image for _, image in sorted(zip(of_images, images, strict=True), key=lambda one: order[one[0]])
+            )
+        places = tuple(sorted(order[kind] for kind in of_images))
+        # Where none is missing, nothing has to be said of it.
+        channels = () if len(places) == len(kinds) else places
+        made.append(Case(name, images, group=str(entry.get("group") or ""), class_name=said, channels=channels))
+    return dataset_of_classes(tuple(made), "the window", tuple(kinds))
 
 
 def _channels(case: Case) -> int:

@@ -103,6 +103,36 @@ class TestTyping:
         rows.item(0, 1).setText("")
         assert [case["group"] for case in train.source.collect()()] == ["patient 1", "me"]
 
+    def test_images_of_several_modalities_are_one_case_of_their_patient(
+        self, viewer: napari.Viewer, train: TrainWidget
+    ) -> None:
+        source = type_classes(viewer, train, 8)
+        rows, numbers = source.rows, [int(row.image.name.split()[-1]) for row in source.rows.rows]
+        for row, number in enumerate(numbers):
+            rows.item(row, 2).setText(f"p{number % 2}{number // 4}")
+        assert (source.trouble(), source.channels) == ("", 1)
+        assert len(source.collect()()) == 8
+        rows.item(numbers.index(0), 3).setText("T1")
+        assert "has no modality; type one for each image" in source.advice.text()
+        for row, number in enumerate(numbers):
+            if number:
+                rows.item(row, 3).setText(" t1" if number % 4 < 2 else "FLAIR")
+        assert (source.trouble(), source.channels) == ("", 2)
+        assert source.advice.text() == "4 Tall, 4 wide: 4 FLAIR, 4 T1"
+        rows.item(numbers.index(7), 1).setText("")  # of the last patient one modality is not there
+        cases = {case["group"]: case for case in source.collect()()}
+        assert sorted(cases) == ["p00", "p01", "p10", "p11"]
+        assert sorted(zip(cases["p00"]["modalities"], [one.name for one in cases["p00"]["images"]], strict=True)) == [
+            ("FLAIR", "picture 2"),
+            ("T1", "picture 0"),
+        ]
+        assert cases["p11"]["modalities"] == ["T1"]
+        rows.item(numbers.index(2), 1).setText("Tall")
+        assert "p00 is “Tall” in one image and “wide” in another" in source.advice.text()
+        rows.item(numbers.index(2), 1).setText("wide")
+        rows.item(numbers.index(2), 3).setText("T1")
+        assert "p00 has two images “T1”" in source.advice.text()
+
     def test_a_folder_per_class(self, train: TrainWidget, qtbot: QtBot, tmp_path: Path) -> None:
         train.set_data(str(write_folders(tmp_path / "shapes", 3)))
         qtbot.waitUntil(lambda: train.source.dataset is not None)

@@ -1,8 +1,8 @@
-"""The table of images, and the class that a person types for each."""
+"""The table of images, and what a person types for each: its class, whose it is, of which modality."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -26,12 +26,16 @@ __all__ = ["ClassRow", "ClassRows"]
 
 # Rows shown before the table scrolls.
 ROWS_SHOWN = 8
-_CLASS, _PATIENT = 1, 2
+_CLASS, _PATIENT, _MODALITY = 1, 2, 3
 _TIPS = {
     _CLASS: "What the image is, in a word or two; empty: it is not learnt from",
     _PATIENT: (
         "A name or number of your own; empty: unknown, and no other's.\n"
         "Images of one patient are never on both sides when the model is judged. What their files say stands here."
+    ),
+    _MODALITY: (
+        "Where patients have images of several kinds: which one this is, e.g. T1 or FLAIR; empty: all are of one.\n"
+        "Those of one patient are learnt from together. Some may be missing."
     ),
 }
 
@@ -44,6 +48,7 @@ class ClassRow:
     class_name: str = ""
     typed_patient: str | None = None  # None: nothing was typed
     found_patient: str = ""
+    modality: str = ""
 
     @property
     def patient(self) -> str:
@@ -65,17 +70,19 @@ class ClassRows(ShortTable):
     changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(3, ROWS_SHOWN, parent)
+        super().__init__(4, ROWS_SHOWN, parent)
         self._known: WeakKeyDictionary[Image, ClassRow] = WeakKeyDictionary()
         self._rows: list[ClassRow] = []
-        self.setHorizontalHeaderLabels(["Image", "Class", "Patient"])
+        self.setHorizontalHeaderLabels(["Image", "Class", "Patient", "Modality"])
         header = self.horizontalHeader()
         for column in (0, _CLASS):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Stretch)
-        header.setSectionResizeMode(_PATIENT, QHeaderView.ResizeMode.ResizeToContents)
+        for column in (_PATIENT, _MODALITY):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         for column, tip in _TIPS.items():
             self.horizontalHeaderItem(column).setToolTip(tip)
-        self.setItemDelegateForColumn(_CLASS, _Typed(self))
+        for column, typed in ((_CLASS, lambda: self.classes), (_MODALITY, lambda: self.modalities)):
+            self.setItemDelegateForColumn(column, _Typed(self, typed))
         self.setEditTriggers(QAbstractItemView.EditTrigger.AllEditTriggers)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setWordWrap(False)
@@ -98,6 +105,11 @@ class ClassRows(ShortTable):
         """The classes that were typed, each once."""
         return sorted({row.class_name for row in self.typed}, key=str.casefold)
 
+    @property
+    def modalities(self) -> list[str]:
+        """The modalities of those that have a class, each once."""
+        return sorted({row.modality for row in self.typed} - {""}, key=str.casefold)
+
     def fill(self, images: Iterable[Image]) -> None:
         """Show these image layers."""
         rows = [self._known.setdefault(image, ClassRow(image)) for image in images]
@@ -112,7 +124,7 @@ class ClassRows(ShortTable):
             name.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable)
             name.setToolTip(row.image.name)
             self.setItem(number, 0, name)
-            for column, text in ((_CLASS, row.class_name), (_PATIENT, row.patient)):
+            for column, text in ((_CLASS, row.class_name), (_PATIENT, row.patient), (_MODALITY, row.modality)):
                 item = QTableWidgetItem(text)
                 item.setToolTip(_TIPS[column])
                 self.setItem(number, column, item)
@@ -129,10 +141,11 @@ class ClassRows(ShortTable):
     def _on_typed(self, item: QTableWidgetItem) -> None:
         row, text = self._rows[item.row()], item.text().strip()
         if item.column() == _CLASS:
-            # "Ill" and "ill" are one class: as it was typed first.
             row.class_name = ""
-            text = next((name for name in self.classes if name.casefold() == text.casefold()), text)
-            row.class_name = text
+            row.class_name = text = _as_before(text, self.classes)
+        elif item.column() == _MODALITY:
+            row.modality = ""
+            row.modality = text = _as_before(text, self.modalities)
         elif item.column() == _PATIENT:
             row.typed_patient = None if text == row.found_patient else text
         if text != item.text():
@@ -142,18 +155,23 @@ class ClassRows(ShortTable):
         self.changed.emit()
 
 
-class _Typed(QStyledItemDelegate):
-    """Completes what is typed from the classes that are there, and goes on to the next row with Enter."""
+def _as_before(text: str, known: Iterable[str]) -> str:
+    """What was typed first stands: "Ill" and "ill" are one."""
+    return next((name for name in known if name.casefold() == text.casefold()), text)
 
-    def __init__(self, table: ClassRows) -> None:
+
+class _Typed(QStyledItemDelegate):
+    """Completes what is typed from what stands in the column, and goes on to the next row with Enter."""
+
+    def __init__(self, table: ClassRows, typed: Callable[[], list[str]]) -> None:
         super().__init__(table)
-        self._table = table
+        self._table, self._typed = table, typed
 
     def createEditor(  # noqa: N802
         self, parent: QWidget | None, option: QStyleOptionViewItem, index: QModelIndex
     ) -> QWidget | None:
         edit = QLineEdit(parent)
-        completer = QCompleter(self._table.classes, edit)
+        completer = QCompleter(self._typed(), edit)
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         completer.setCompletionMode(QCompleter.CompletionMode.InlineCompletion)
         edit.setCompleter(completer)
@@ -167,6 +185,6 @@ class _Typed(QStyledItemDelegate):
             self.closeEditor.emit(editor, QStyledItemDelegate.EndEditHint.NoHint)
             below = self._table.currentRow() + 1
             if below < self._table.rowCount():
-                self._table.setCurrentCell(below, _CLASS)
+                self._table.setCurrentCell(below, self._table.currentColumn())
             return True
         return bool(super().eventFilter(editor, event))

@@ -15,6 +15,7 @@ from napari_resmed.viewer.layer_place import attributes_of
 from napari_resmed.viewer.layers import KEY, layer_to_volume
 from napari_resmed.viewer.parts.image_choice import images_of
 from napari_resmed.viewer.parts.words import words
+from napari_resmed.viewer.train.class_cases import cases_of, trouble_of_modalities
 from napari_resmed.viewer.train.class_rows import ClassRows
 from napari_resmed.viewer.train.pairs import channels_of
 from napari_resmed.viewer.train.patients import origin_of, patients_of
@@ -77,6 +78,8 @@ class ClassSource(Source):
         trouble = self.trouble()
         counts = Counter(row.class_name for row in self.rows.typed)
         told = ", ".join(f"{counts[name]} {name}" for name in self.rows.classes)
+        if kinds := Counter(row.modality for row in self.rows.typed if row.modality):
+            told += f": {', '.join(f'{kinds[name]} {name}' for name in self.rows.modalities)}"
         self.advice.setText(escape(trouble or told))
         self.advice.setVisible(self.data is None)
         self.changed.emit()
@@ -92,7 +95,7 @@ class ClassSource(Source):
         if self.dataset is not None:
             return len(self.dataset.channels)
         typed = self.rows.typed
-        return channels_of(typed[0].image) if typed else 1
+        return len(self.rows.modalities) or (channels_of(typed[0].image) if typed else 1)
 
     @property
     def structures(self) -> list[str]:
@@ -124,7 +127,13 @@ class ClassSource(Source):
                 f"“{few}” needs images of two patients at least: one to learn from, one to judge by. Some tens of each "
                 "class make a useful model."
             )
-        return ""
+        typed = self.rows.typed
+        return trouble_of_modalities(
+            [row.image.name for row in typed],
+            [row.class_name for row in typed],
+            [row.patient for row in typed],
+            [row.modality for row in typed],
+        )
 
     def _collect_layers(self) -> Callable[[], list[dict[str, Any]]]:
         rows = [replace(row) for row in self.rows.rows]
@@ -135,14 +144,17 @@ class ClassSource(Source):
 
         def cases() -> list[dict[str, Any]]:
             found = patients_of(origins)
+            whose = [found[number] if (said := rows[number].typed_patient) is None else said for number in typed]
+            modalities = [rows[number].modality for number in typed]
             return [
                 {
-                    "name": name,
-                    "images": [layer_to_volume(data, attributes)],
-                    "class_name": rows[number].class_name,
-                    "group": found[number] if rows[number].typed_patient is None else rows[number].typed_patient,
+                    "name": names[case[0]],
+                    "images": [layer_to_volume(*taken[place]) for place in case],
+                    "modalities": [modalities[place] for place in case if modalities[place]],
+                    "class_name": rows[typed[case[0]]].class_name,
+                    "group": whose[case[0]],
                 }
-                for name, number, (data, attributes) in zip(names, typed, taken, strict=True)
+                for case in cases_of(whose, modalities)
             ]
 
         return cases
