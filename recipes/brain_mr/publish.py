@@ -15,7 +15,6 @@ import torch
 from napari_resmed.models.model import Model
 from napari_resmed.models.save import save_model
 from napari_resmed.prepare.preparation import Preparation
-from recipes.brain_mr.contrasts import CONTRASTS, MOSTLY_T1
 from recipes.brain_mr.labels import labels, mirror_pairs
 from recipes.brain_mr.train import ARGUMENTS, NETWORK, QUICK_MM
 
@@ -83,7 +82,7 @@ def write_model(work: Path, folder: Path, label_maps: Sequence[Path], measured: 
         "steps": run["steps"],
         "minutes": run["spent"],
         "plan": run["stages"],
-        "contrasts": {"usual": dict(CONTRASTS), "mostly_t1": dict(MOSTLY_T1)},
+        "contrasts": run["contrasts"],
         "history": _history(work),
         "familiar": dict(measured.familiar),
         "data": {"label_maps": [path.name for path in label_maps], "sha256": _fingerprint(label_maps)},
@@ -164,8 +163,10 @@ def card(model: Model, failures: Sequence[str] = ()) -> str:
         minutes=training["minutes"],
         steps=training["steps"],
         maps=len(training["data"]["label_maps"]),
-        shares=_shares(CONTRASTS),
-        last_shares=_shares(MOSTLY_T1),
+        spacings=" and ".join(f"{spacing:g} mm" for spacing in _spacings(training["plan"])),
+        whole=_whole_heads(training["plan"]),
+        shares=_shares(training["contrasts"]["usual"]),
+        last_shares=_shares(training["contrasts"]["mostly_t1"]),
         begun=f" It began with the weights of version {training['begun_with']}." if training["begun_with"] else "",
         command=training["command"],
         rows=rows,
@@ -196,6 +197,19 @@ _FIGURES = {
     "memory": "speed/peak_memory_mb",
     "machine": "speed/machine",
 }
+
+
+def _spacings(plan: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Of what the run's steps saw, finest first."""
+    whole = {QUICK_MM for stage in plan if stage.get("whole")}
+    return sorted(whole | {stage["spacing_mm"] for stage in plan})
+
+
+def _whole_heads(plan: Sequence[Mapping[str, Any]]) -> str:
+    shares = sorted({stage["whole"] for stage in plan if stage.get("whole")})
+    if not shares:
+        return ""
+    return f" In later stages {shares[-1]:.0%} of the steps saw a whole head at {QUICK_MM:g} mm, as a quick look does."
 
 
 def _shares(contrasts: Mapping[str, float]) -> str:

@@ -17,7 +17,9 @@ from napari_resmed.jobs import find_job
 from napari_resmed.jobs.segment import Segmentation, segment
 from napari_resmed.labels import LabelMap
 from napari_resmed.models.cleanup import Cleanup
+from napari_resmed.models.model import Model
 from napari_resmed.predict.cleanup import clean_up
+from napari_resmed.predict.memory_plan import MemoryPlan, plan_memory
 from napari_resmed.review.familiar import Familiar, UsualVolume
 from napari_resmed.volume import Volume
 from tests.affines import AXIS_ORDERS, axis_order_name, make_affine
@@ -104,6 +106,34 @@ class TestQuickLook:
         assert look.made_by["parameters"]["quick_look_mm"] == 2.5
         assert look.labels.name == f"{usual.labels.name} quick look"
         assert "quick_look_mm" not in usual.made_by["parameters"]
+
+    def test_an_image_too_large_for_one_window_and_one_too_large_for_memory_take_the_models(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        model = replace(describe("small windows", spacing_mm=(1.0,) * 3, patch=(8, 8, 8)), quick_spacing_mm=2.5)
+        quick = str(save(model, tmp_path).folder)
+        seen: list[tuple[int, int, int]] = []
+
+        def note(model: Model, *rest: Any) -> MemoryPlan:
+            plan = plan_memory(model, *rest)
+            if short and model.patch != usual:
+                plan = replace(plan, windows=replace(plan.windows, patch=(4, 4, 4)))
+            seen.append(plan.windows.patch)
+            return plan
+
+        usual, short = model.patch, False
+        monkeypatch.setattr("napari_resmed.jobs.segment.plan_memory", note)
+        run(IMAGE, quick, quick=True)
+        assert seen[-1] > usual
+        short = True
+        events, look = run(IMAGE, quick, quick=True)
+        assert seen[-2:] == [(4, 4, 4), usual]
+        assert look.tiles > 1
+        assert not [event for event in events if isinstance(event, Warning) and "memory is short" in event.message]
+        short = False
+        monkeypatch.setattr("napari_resmed.predict.windows.MOST_WHOLE_VOXELS", 100)
+        run(IMAGE, quick, quick=True)
+        assert seen[-1] == usual
 
     def test_a_model_without_one(self) -> None:
         with pytest.raises(ModelError, match="the model bands knows no quick look"):

@@ -49,6 +49,15 @@ def test_of_members_that_exchange_other_sides_none_is_mirrored(tmp_path: Path) -
     assert (made.mirror_axes, made.mirror_pairs) == ((0, 1), ())
 
 
+def test_a_quick_look_is_what_all_of_them_learnt(tmp_path: Path) -> None:
+    one, alike, other = (
+        save(replace(describe(name), quick_spacing_mm=spacing), tmp_path)
+        for name, spacing in (("a", 2.5), ("b", 2.5), ("c", 0.0))
+    )
+    assert combine_models([one, alike], tmp_path / "both").quick_spacing_mm == 2.5
+    assert combine_models([one, other], tmp_path / "mixed").quick_spacing_mm == 0
+
+
 def test_an_ensemble_brings_all_its_members(tmp_path: Path) -> None:
     models = [save(describe(name), tmp_path) for name in "abc"]
     two = combine_models(models[:2], tmp_path / "two")

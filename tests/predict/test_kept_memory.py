@@ -46,6 +46,18 @@ def test_blocks_are_used_again_inside_and_given_back_after() -> None:
     assert more < 2**26  # nothing of the 192 MB stays
 
 
+@pytest.mark.parametrize("name", ["MALLOC_ARENA_MAX", "GLIBC_TUNABLES"])
+def test_what_was_set_by_hand_is_left_alone(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module._libc.cache_clear()
+    assert module._libc() is not None
+    module._libc.cache_clear()
+    monkeypatch.setenv(name, "1")
+    try:
+        assert module._libc() is None
+    finally:
+        module._libc.cache_clear()
+
+
 def test_an_error_inside_ends_it() -> None:
     from napari_resmed.predict.machine import choose_machine
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ResMedLib.segment import segment
 from ResMedLib.undo import can_undo, undo
 from tests.slicer import nodes
 from tests.slicer.test_segmentations import exported
+from tests.small_models import describe, save
 
 OPTIONS = {"device": "cpu", "precision": "fp32"}
 
@@ -144,6 +146,14 @@ class TestResult:
         made = done([proxy], "bands", frame=1)
         assert np.array_equal(exported(made.segmentation, proxy), expected(frames[1], np.eye(4)))
         assert made.segmentation.GetName().endswith("frame 1")
+
+    def test_a_quick_look_is_named_so(self, worker: Path) -> None:
+        save(replace(describe("two speeds"), quick_spacing_mm=2.5), worker)
+        node = nodes.volume(nodes.bands(), np.eye(4), "T1")
+        assert done([node], "two speeds").segmentation.GetName() == "T1 two speeds"
+        look = done([node], "two speeds", quick=True)
+        assert look.segmentation.GetName() == "T1 two speeds quick look"
+        assert look.table.GetName() == "T1 two speeds quick look volumes"
 
     def test_the_volume_is_not_changed(self, worker: Path) -> None:
         node = nodes.volume(nodes.bands())

@@ -132,6 +132,14 @@ class TestClasses:
         assert [one.modality for one in first.images if isinstance(one, Volume)] == ["y", "x"]
         assert (first.channels, second.channels) == ((), (1,))
 
+    def test_however_it_is_written_a_modality_is_one_and_never_twice_in_a_case(self) -> None:
+        a = {"name": "a", "images": [image("x"), image("y")], "modalities": ["T1", "FLAIR"], "class_name": "ill"}
+        b = {"name": "b", "images": [image("x")], "modalities": ["t1"], "class_name": "well"}
+        made = join_classes([a, b])
+        assert (made.channels, made.cases[1].channels) == (("FLAIR", "T1"), (1,))
+        with pytest.raises(InputError, match="b has two images 'T1', expected one of each modality"):
+            join_classes([a, {**b, "images": [image("x"), image("y")], "modalities": ["t1", "T1"]}])
+
     def test_every_image_is_of_one(self) -> None:
         cases = [
             {"name": "a", "images": [image()], "modalities": ["T1"], "class_name": "ill"},

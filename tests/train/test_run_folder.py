@@ -61,6 +61,25 @@ class TestBegin:
         run.discard()
         assert list(run.path.parent.iterdir()) == []
 
+    def test_what_could_not_be_discarded_goes_with_the_next_one(
+        self, run: RunFolder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(path: Path, **_: object) -> None:
+            raise PermissionError(13, "in use", str(path))
+
+        run.checkpoint.write_text("first")
+        with monkeypatch.context() as patch:
+            patch.setattr("napari_resmed.train.run_folder.shutil.rmtree", fail)
+            with pytest.raises(WorkError, match=r"could not remove .*\.discarded: "):
+                run.discard()
+        (left,) = run.path.parent.iterdir()
+        assert (left / "checkpoint.pt").exists()
+        run.remove()
+        assert list(run.path.parent.iterdir()) == []
+        left.mkdir()
+        run.begin()
+        assert not left.exists()
+
     def test_giving_up_brings_it_back(self, run: RunFolder) -> None:
         run.checkpoint.write_text("first")
         run.give_up(run.begin())

@@ -94,7 +94,10 @@ def _show(source: Source, mask: np.ndarray | None, result: dict[str, Any], frame
     if mask is not None:
         labels = replace(labels, data=np.where(mask, labels.data, 0).astype(labels.data.dtype))
         table = labels.table()
-    name = f"{source.node.GetName()} {result['model']}" + (f" frame {frame}" if frame != SHOWN else "")
+    name = f"{source.node.GetName()} {result['model']}"
+    if "quick_look_mm" in labels.meta.get("made_by", {}).get("parameters", {}):
+        name += " quick look"
+    name += f" frame {frame}" if frame != SHOWN else ""
     segmentation = add_segmentation(source, labels, name)
     volumes = add_volume_table(f"{name} volumes", table)
     uncertainty = None

@@ -153,7 +153,11 @@ def segment(
         misfits = list(judge_image(image, ready.numpy(), as_it_is))
         yield from map(Warning, misfits)
         seconds["prepare"] = clock.lap()
-        plan = plan_memory(chosen, grid.shape, grid.source_shape, machine, wishes, free_bytes(machine), uncertainty)
+        free = free_bytes(machine)
+        plan = plan_memory(chosen, grid.shape, grid.source_shape, machine, wishes, free, uncertainty)
+        if quick and plan.windows.patch != chosen.patch:  # whole it does not fit: in the model's own windows, then
+            chosen = replace(chosen, patch=as_it_is.patch)
+            plan = plan_memory(chosen, grid.shape, grid.source_shape, machine, wishes, free, uncertainty)
         windows = plan.windows
         if windows.patch != chosen.patch:
             yield Warning(

@@ -104,8 +104,10 @@ def join_classes(cases: Sequence[Mapping[str, Any]]) -> Dataset:
         If one lacks its image, class or modality, or there are no two classes.
     """
     made: list[Case] = []
-    kinds = sorted({str(kind) for entry in cases for kind in entry.get("modalities") or ()}, key=str.casefold)
-    order = {kind: place for place, kind in enumerate(kinds)}
+    # However it is written, one modality is one.
+    written = [str(kind) for entry in cases for kind in entry.get("modalities") or ()]
+    named = {kind.casefold(): kind for kind in reversed(written)}
+    order = {kind: place for place, kind in enumerate(sorted(named))}
     for entry in cases:
         images, said = tuple(entry.get("images") or ()), str(entry.get("class_name") or "").strip()
         name = str(entry.get("name") or f"image {len(made) + 1}")
@@ -113,18 +115,19 @@ def join_classes(cases: Sequence[Mapping[str, Any]]) -> Dataset:
             raise InputError(f"{name} has no image; choose the layer that is one")
         if not said:
             raise InputError(f"{name} has no class; type what it is, or leave it out")
-        of_images = tuple(str(kind) for kind in entry.get("modalities") or ())
-        if kinds and len(of_images) != len(images):
-            raise InputError(f"{name} has {len(images)} images of {len(of_images)} modalities, expected one each")
-        if kinds:
-            images = tuple(
-                image for _, image in sorted(zip(of_images, images, strict=True), key=lambda one: order[one[0]])
-            )
-        places = tuple(sorted(order[kind] for kind in of_images))
-        # Where none is missing, nothing has to be said of it.
-        channels = () if len(places) == len(kinds) else places
+        of_images = [str(kind).casefold() for kind in entry.get("modalities") or ()]
+        channels: tuple[int, ...] = ()
+        if order:
+            if len(of_images) != len(images):
+                raise InputError(f"{name} has {len(images)} images of {len(of_images)} modalities, expected one each")
+            if twice := [kind for kind in of_images if of_images.count(kind) > 1]:
+                raise InputError(f"{name} has two images {named[twice[0]]!r}, expected one of each modality")
+            images = tuple(image for _, image in sorted(zip(of_images, images, strict=True), key=lambda one: one[0]))
+            places = tuple(sorted(order[kind] for kind in of_images))
+            # Where none is missing, nothing has to be said of it.
+            channels = () if len(places) == len(order) else places
         made.append(Case(name, images, group=str(entry.get("group") or ""), class_name=said, channels=channels))
-    return dataset_of_classes(tuple(made), "the window", tuple(kinds))
+    return dataset_of_classes(tuple(made), "the window", tuple(named[kind] for kind in order))
 
 
 def _channels(case: Case) -> int:

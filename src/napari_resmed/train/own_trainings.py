@@ -45,7 +45,7 @@ def forget_training(model: Path) -> None:
         Folder of the model, which is gone.
     """
     run = RunFolder.beside(model)
-    if run.path.exists() and not is_claimed(run):
+    if not is_claimed(run):
         run.remove()
 
 

@@ -103,6 +103,7 @@ class RunFolder:
             If it cannot be made.
         """
         set_aside = False
+        shutil.rmtree(self._discarded, ignore_errors=True)
         try:
             if self.path.exists():
                 set_aside = self.checkpoint.is_file()
@@ -131,25 +132,31 @@ class RunFolder:
         WorkError
             If that cannot be done; it is whole then, or has been removed in part under a name that nobody looks for.
         """
-        going = self.path.with_name(self.path.name + ".discarded")
+        at = self._discarded
         try:
-            if going.exists():  # of a program that died meanwhile
-                shutil.rmtree(going)
-            self.path.rename(going)
+            if self._discarded.exists():  # of a program that died meanwhile
+                shutil.rmtree(self._discarded)
+            at = self.path
+            self.path.rename(self._discarded)
+            at = self._discarded
             if self._old.exists():
                 self._old.rename(self.path)
-            shutil.rmtree(going)
+            shutil.rmtree(self._discarded)
         except OSError as problem:
-            raise WorkError(f"could not remove {self.path}: {reason(problem)}") from problem
+            raise WorkError(f"could not remove {at}: {reason(problem)}") from problem
 
     def remove(self) -> None:
-        """Everything, and what was set aside."""
-        shutil.rmtree(self.path, ignore_errors=True)
-        shutil.rmtree(self._old, ignore_errors=True)
+        """Everything, what was set aside, and what could not be discarded before."""
+        for place in (self.path, self._old, self._discarded):
+            shutil.rmtree(place, ignore_errors=True)
 
     @property
     def _old(self) -> Path:
         return self.path.with_name(self.path.name + ".old")
+
+    @property
+    def _discarded(self) -> Path:
+        return self.path.with_name(self.path.name + ".discarded")
 
     def keep_dataset(self, dataset: Dataset) -> Dataset:
         """Write down what is learnt from; images and labels that are no files yet become files here.

@@ -622,6 +622,21 @@ class TestLabels:
         names.table.cellClicked.emit(1, 0)
         assert labels.selected_label == 2
 
+    def test_names_typed_while_others_are_being_written_are_the_last(self, cases: CasesWidget, qtbot: QtBot) -> None:
+        labels = open_case(qtbot, cases, "a")
+        names = cases.work.labels
+        names.add_button.click()
+        names.add_button.click()
+        settle(qtbot, cases)
+        written: list[object] = []
+        names.changed.connect(written.append)
+        names.table.item(0, 2).setText("liver")
+        names.table.item(1, 2).setText("spleen")  # the first is not written yet
+        settle(qtbot, cases)
+        assert len(written) == 2
+        assert [label.name for label in read_label_set(cases.project)] == ["liver", "spleen"]
+        assert list(labels.features["structure"]) == ["background", "liver", "spleen"]
+
     def test_a_name_given_in_another_dock_is_the_projects(self, cases: CasesWidget, qtbot: QtBot) -> None:
         labels = open_case(qtbot, cases, "a")
         labels.paint((8, 8, 8), 1)

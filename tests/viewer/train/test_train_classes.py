@@ -10,6 +10,7 @@ import pytest
 import torch
 from pytestqt.qtbot import QtBot
 
+from napari_resmed.errors import InputError
 from napari_resmed.models.catalogue import list_models
 from napari_resmed.nets import build_network
 from napari_resmed.train.own_trainings import is_unfinished
@@ -118,8 +119,9 @@ class TestTyping:
             if number:
                 rows.item(row, 3).setText(" t1" if number % 4 < 2 else "FLAIR")
         assert (source.trouble(), source.channels) == ("", 2)
-        assert source.advice.text() == "4 Tall, 4 wide: 4 FLAIR, 4 T1"
+        assert source.advice.text() == "4 Tall, 4 wide: 4 FLAIR, 4 T1; 4 of 4 patients have all"
         rows.item(numbers.index(7), 1).setText("")  # of the last patient one modality is not there
+        assert source.advice.text().endswith("3 of 4 patients have all")
         cases = {case["group"]: case for case in source.collect()()}
         assert sorted(cases) == ["p00", "p01", "p10", "p11"]
         assert sorted(zip(cases["p00"]["modalities"], [one.name for one in cases["p00"]["images"]], strict=True)) == [
@@ -132,6 +134,27 @@ class TestTyping:
         rows.item(numbers.index(2), 1).setText("wide")
         rows.item(numbers.index(2), 3).setText("T1")
         assert "p00 has two images “T1”" in source.advice.text()
+        with pytest.raises(InputError, match="p00 has two images “T1”"):
+            source.collect()()
+
+    def test_a_modality_is_one_however_and_whenever_it_is_typed(
+        self, viewer: napari.Viewer, train: TrainWidget
+    ) -> None:
+        for number in range(2):
+            viewer.add_image(picture(0, number), name=f"picture {number}")
+        rows = train.source.rows
+        rows.item(0, 3).setText("T1")  # before there is a class
+        rows.item(1, 3).setText("t1")
+        assert rows.item(1, 3).text() == "T1"
+        assert rows.modalities == []
+        rows.item(0, 1).setText("wide")
+        assert rows.modalities == ["T1"]
+
+    def test_images_of_two_modalities_and_nobodys_are_no_pairs(self, viewer: napari.Viewer, train: TrainWidget) -> None:
+        source = type_classes(viewer, train, 8)
+        for row in range(8):
+            source.rows.item(row, 3).setText(("T1", "FLAIR")[row // 4])
+        assert source.advice.text() == "No patient has images of two modalities; type whose each image is."
 
     def test_a_folder_per_class(self, train: TrainWidget, qtbot: QtBot, tmp_path: Path) -> None:
         train.set_data(str(write_folders(tmp_path / "shapes", 3)))

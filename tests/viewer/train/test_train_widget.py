@@ -19,12 +19,15 @@ from napari_resmed.labels import Label, LabelMap, LabelSet
 from napari_resmed.models.catalogue import list_models, own_models_folder
 from napari_resmed.train.from_viewer import join_cases
 from napari_resmed.train.own_trainings import is_unfinished, run_of
+from napari_resmed.viewer.layers import volume_to_layer
 from napari_resmed.viewer.parts.complete_slices import complete_slices, mark
 from napari_resmed.viewer.parts.label_meanings import labels_in, rename
 from napari_resmed.viewer.parts.running_job import training_engine
 from napari_resmed.viewer.parts.shown_volume import Origin
 from napari_resmed.viewer.segment.segment_widget import SegmentWidget
+from napari_resmed.viewer.train.collect_cases import collect_cases
 from napari_resmed.viewer.train.kept_paint import find_paint, image_key, read_paint
+from napari_resmed.viewer.train.pairs import Pair
 from napari_resmed.viewer.train.train_widget import TrainWidget
 from napari_resmed.volume import Volume
 from tests.train.small import shorten
@@ -534,6 +537,20 @@ class TestPartlyPainted:
         assert train.source.trouble() == ""
         train.source.only.slices.unmark_button.click()
         assert complete_slices(strokes) == []
+
+    def test_marks_over_a_colour_image_are_in_the_files_own_axes(self) -> None:
+        turned = np.array([[0, 0, -2.0, 9], [0, -3.0, 0, 8], [-4.0, 0, 0, 7], [0, 0, 0, 1]])
+        colours = np.random.default_rng(0).integers(0, 255, (3, 8, 9, 10), np.uint8)
+        data, attributes, _ = volume_to_layer(Volume(colours, turned, "czyx", meta={"photometric": "RGB"}))
+        image = Image(data, **attributes)
+        assert image.rgb
+        painted = np.zeros(image.data.shape[:3], np.uint8)
+        painted[:, 2] = 1
+        labels = Labels(painted, features={"index": [0, 1], "structure": ["background", "ball"]})
+        mark(labels, [(1, 2)])
+        (case,) = collect_cases([Pair(labels, (image,), only_painted=True)])()
+        ((axis, index),) = case["complete_slices"]
+        assert np.moveaxis(case["labels"].data, axis, 0)[index].all()
 
     @pytest.mark.parametrize("axis", [0, 1, 2])
     def test_the_slice_that_is_seen_is_marked_in_the_files_own_axes(

@@ -90,8 +90,13 @@ class ProjectLabels(QObject):
         project = self._watch.project
         if project is not None:
             self._files.run(
-                partial(write_label_set, project, labels), lambda _: self._show_look(labels), self._on_failed
+                partial(write_label_set, project, labels), lambda _: self._on_written(labels), self._on_failed
             )
+
+    def _on_written(self, labels: LabelSet) -> None:
+        # Others were typed meanwhile and are on their way: on the case these would look like names given there.
+        if labels == self._table.labels:
+            self._show_look(labels)
 
     def _on_failed(self, message: str) -> None:
         self.failed.emit(message)

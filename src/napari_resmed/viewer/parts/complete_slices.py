@@ -65,7 +65,7 @@ def in_own_axes(
     list
         ``(axis, index)`` in the file's own order of axes.
     """
-    if not is_in_place(attributes, shape):
+    if not is_in_place({**attributes, "rgb": False}, shape):  # a colour is no axis of the labels over it
         return list(slices)  # in the order it is shown
     order, own = _order(attributes)
     return [order.undo_slice(axis, index, own) for axis, index in slices]

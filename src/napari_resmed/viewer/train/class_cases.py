@@ -33,13 +33,16 @@ def trouble_of_modalities(
     without = next((name for name, modality in zip(names, modalities, strict=True) if not modality), None)
     if without is not None:
         return f"“{without}” has no modality; type one for each image, or for none."
-    for case in cases_of(patients, modalities):
+    cases = cases_of(patients, modalities)
+    if len(set(modalities)) > 1 and all(len(case) == 1 for case in cases):
+        return "No patient has images of two modalities; type whose each image is."
+    for case in cases:
         of_case = [modalities[place] for place in case]
         twice = next((modality for modality in of_case if of_case.count(modality) > 1), None)
         if twice is not None:
             return (
-                f"{patients[case[0]]} has two images “{twice}”; call one of them another patient's, or learn from a "
-                "table."
+                f"{patients[case[0]]} has two images “{twice}”; leave one out, or learn from a table, in "
+                "which each visit is a line."
             )
         said = sorted({classes[place] for place in case})
         if len(said) > 1:

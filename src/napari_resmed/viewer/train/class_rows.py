@@ -81,7 +81,7 @@ class ClassRows(ShortTable):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         for column, tip in _TIPS.items():
             self.horizontalHeaderItem(column).setToolTip(tip)
-        for column, typed in ((_CLASS, lambda: self.classes), (_MODALITY, lambda: self.modalities)):
+        for column, typed in ((_CLASS, lambda: self.classes), (_MODALITY, lambda: self._all_modalities)):
             self.setItemDelegateForColumn(column, _Typed(self, typed))
         self.setEditTriggers(QAbstractItemView.EditTrigger.AllEditTriggers)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
@@ -109,6 +109,10 @@ class ClassRows(ShortTable):
     def modalities(self) -> list[str]:
         """The modalities of those that have a class, each once."""
         return sorted({row.modality for row in self.typed} - {""}, key=str.casefold)
+
+    @property
+    def _all_modalities(self) -> list[str]:
+        return sorted({row.modality for row in self._rows} - {""}, key=str.casefold)
 
     def fill(self, images: Iterable[Image]) -> None:
         """Show these image layers."""
@@ -145,7 +149,7 @@ class ClassRows(ShortTable):
             row.class_name = text = _as_before(text, self.classes)
         elif item.column() == _MODALITY:
             row.modality = ""
-            row.modality = text = _as_before(text, self.modalities)
+            row.modality = text = _as_before(text, self._all_modalities)
         elif item.column() == _PATIENT:
             row.typed_patient = None if text == row.found_patient else text
         if text != item.text():

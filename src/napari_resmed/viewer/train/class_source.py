@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_resmed.errors import InputError
 from napari_resmed.viewer.layer_place import attributes_of
 from napari_resmed.viewer.layers import KEY, layer_to_volume
 from napari_resmed.viewer.parts.image_choice import images_of
@@ -79,7 +80,11 @@ class ClassSource(Source):
         counts = Counter(row.class_name for row in self.rows.typed)
         told = ", ".join(f"{counts[name]} {name}" for name in self.rows.classes)
         if kinds := Counter(row.modality for row in self.rows.typed if row.modality):
+            typed = self.rows.typed
+            cases = cases_of([row.patient for row in typed], [row.modality for row in typed])
+            whole = sum(len(case) == len(kinds) for case in cases)
             told += f": {', '.join(f'{kinds[name]} {name}' for name in self.rows.modalities)}"
+            told += f"; {whole} of {len(cases)} patients have all"
         self.advice.setText(escape(trouble or told))
         self.advice.setVisible(self.data is None)
         self.changed.emit()
@@ -146,6 +151,9 @@ class ClassSource(Source):
             found = patients_of(origins)
             whose = [found[number] if (said := rows[number].typed_patient) is None else said for number in typed]
             modalities = [rows[number].modality for number in typed]
+            # Once more: until now the files may not have said whose images they are.
+            if trouble := trouble_of_modalities(names, [rows[n].class_name for n in typed], whose, modalities):
+                raise InputError(trouble)
             return [
                 {
                     "name": names[case[0]],
