@@ -124,6 +124,30 @@ class TestOtherData:
             with pytest.raises(InputError, match=said):
                 run([{**cases[0], **wrong}, *cases[1:]], tmp_path / "other")
 
+    def test_images_of_several_modalities_of_a_viewer_and_gone_on_with(self, tmp_path: Path) -> None:
+        cases = []
+        for number in range(16):
+            kinds = (["T1", "FLAIR"], ["FLAIR", "T1"], ["T1"], ["FLAIR"])[number // 4]
+            images = [Volume(picture(number % 2, number + 100 * kind)[None], np.eye(4)) for kind in range(len(kinds))]
+            cases.append(
+                {
+                    "name": f"patient {number}",
+                    "images": images,
+                    "modalities": kinds,
+                    "class_name": ("wide", "tall")[number % 2],
+                    "group": f"p{number}",
+                }
+            )
+        plan = {**QUICK, "steps": 4, "check_every": 2, "batch": 2}
+        job = train(cases, tmp_path / "model", task="classify", plan=plan)
+        while not (isinstance(event := next(job), Metric) and event.name == "mean AUC"):
+            pass
+        job.close()
+        done = finish(train("", tmp_path / "model", resume=True))
+        assert list(done.plan["channels"]) == ["FLAIR", "T1"]
+        model = load_model(tmp_path / "model")
+        assert (model.network, model.channels) == ("BranchClassifier", ("FLAIR", "T1"))
+
     def test_dirty_cases_are_left_out_with_their_reason(self, tmp_path: Path) -> None:
         data = write_folders(tmp_path / "data")
         (data / "wide" / "broken.png").write_bytes(b"\x89PNG nothing")
