@@ -68,6 +68,7 @@ def _figures(held_out: Sequence[Head], folder: Path) -> dict[str, Any]:
         "sweeps": measure.sweeps(held_out[0], folder),
         "axis_orders": measure.axis_orders(held_out[0], folder),
         "check": measure.check(held_out[0], folder),
+        "check_quick": measure.check(held_out[0], folder, quick=True),
     }
 
 

@@ -199,10 +199,10 @@ def _turned_back(labels: NDArray[Any], order: Sequence[int], signs: Sequence[int
     return labels[steps].transpose(np.argsort(order))
 
 
-def check(head: Head, model: Path | str) -> float:
+def check(head: Head, model: Path | str, **more: Any) -> float:
     """Mean Dice of one image in single precision, by which it can be told that weights are still these."""
     image = synthesised(head, "T1", seed=5, skull=False)
-    options = {"device": "cpu", "precision": "fp32", "backend": "torch"}
+    options = {"device": "cpu", "precision": "fp32", "backend": "torch", **more}
     return round(float(np.nanmean(scores(run_job(image.volume, model, **options), image.truth))), 4)
 
 
