@@ -25,7 +25,7 @@ CHANGELOG = {
     "0.1.0": "first version",
 }
 COMMAND = "python -m recipes.brain_mr --labelmaps ../shared/data/brain_labelmaps --work .runs/brain-mr"
-# Where the network answers: a window is larger than training's patches, so that fewer are needed.
+# Where the network answers: a window is as large as the last patches it was trained on.
 SPACING_MM, WINDOW, OVERLAP = 1.5, (96, 96, 96), 0.25
 
 

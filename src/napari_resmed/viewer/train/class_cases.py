@@ -27,7 +27,13 @@ def cases_of(patients: Sequence[str], modalities: Sequence[str]) -> list[list[in
 def trouble_of_modalities(
     names: Sequence[str], classes: Sequence[str], patients: Sequence[str], modalities: Sequence[str]
 ) -> str:
-    """What keeps images from being cases of several modalities, in one sentence; empty where nothing does."""
+    """What keeps images from being cases of several modalities, in one sentence; empty where nothing does.
+
+    Parameters
+    ----------
+    names, classes, patients, modalities:
+        Of every image that is learnt from, in one order; patients and modalities as in :func:`cases_of`.
+    """
     if not any(modalities):
         return ""
     without = next((name for name, modality in zip(names, modalities, strict=True) if not modality), None)
