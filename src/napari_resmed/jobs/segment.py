@@ -16,7 +16,7 @@ from napari_resmed.errors import InputError, ModelError, WorkError
 from napari_resmed.events import Event, Progress, Started, Warning
 from napari_resmed.labels import LabelMap, count_values
 from napari_resmed.models.catalogue import find_model
-from napari_resmed.nets.size import edge_multiples
+from napari_resmed.nets.size import edge_multiples, fits_one_size
 from napari_resmed.predict.backends import choose_backend
 from napari_resmed.predict.belt import Rows
 from napari_resmed.predict.certainty import Certainty
@@ -147,7 +147,7 @@ def segment(
         seconds["load"] = clock.lap()
         yield Progress("Preparing the image", 0.01)
         ready, grid = prepare(image, chosen.preparation)
-        if quick:
+        if quick and not fits_one_size(chosen.network, chosen.arguments):
             multiples = edge_multiples(chosen.network, chosen.arguments)
             chosen = replace(chosen, patch=whole_window(grid.shape, chosen.patch, multiples))
         misfits = list(judge_image(image, ready.numpy(), as_it_is))
