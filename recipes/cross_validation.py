@@ -1,7 +1,8 @@
 """Train on all parts of a data set but one, judge on that one, part after part; then train on everything.
 
 Every case is so judged once by a network that never saw it, through the same Segment job that a click runs. Training,
-predictions and figures lie in a work folder; a run that was stopped goes on where it was.
+predictions and figures lie in a work folder; a run that was stopped goes on where it was. Several processes may do some
+of the parts each.
 """
 
 from __future__ import annotations
@@ -17,10 +18,15 @@ from napari_resmed.events import Metric, Warning
 from napari_resmed.jobs.evaluate import evaluate
 from napari_resmed.jobs.segment_file import segment_file
 from napari_resmed.jobs.train import train
+from napari_resmed.predict.machine import choose_machine
 from napari_resmed.review.scores import Evaluation
 from napari_resmed.train.run_folder import RunFolder
+from recipes.machine import device_name
 
-__all__ = ["cross_validate", "fold_of", "run", "train_on"]
+__all__ = ["MADE_ON", "PREDICTED", "cross_validate", "fold_of", "run", "train_on"]
+
+# In the work folder: what was segmented; beside a trained model: what it was trained on.
+PREDICTED, MADE_ON = "predicted", "made_on.txt"
 
 Result = TypeVar("Result")
 
@@ -51,14 +57,14 @@ def cross_validate(
     plan:
         Decisions of the plan that the recipe makes itself.
     only:
-        Parts to do now, counted from 0; all where empty.
+        Parts to do now, counted from 0, and nothing but those; all, and judged, where empty.
 
     Returns
     -------
     Evaluation
-        With the report in ``work/report``; None while parts are missing.
+        With the report in ``work/report``; None where only some parts were done.
     """
-    predicted, truth = work / "predicted", work / "truth"
+    predicted, truth = work / PREDICTED, work / "truth"
     for folder in (predicted, truth):
         folder.mkdir(parents=True, exist_ok=True)
     for fold in only or range(folds):
@@ -70,12 +76,12 @@ def cross_validate(
         for case in part:
             run(segment_file(Path(str(case.images[0])), predicted / f"{case.name}.nii.gz", str(model)))
             print(f"  {case.name} segmented by part {fold + 1}'s model", flush=True)
+    if only:
+        return None
     for case in dataset.cases:
         link = truth / f"{case.name}.nii.gz"
-        if not link.exists():
-            link.symlink_to(Path(str(case.labels)).absolute())
-    if len(list(predicted.glob("*.nii.gz"))) < len(dataset.cases):
-        return None
+        link.unlink(missing_ok=True)
+        link.symlink_to(Path(str(case.labels)).absolute())
     known = {label.value: label.name for label in dataset.labels}
     annotated = work / "annotated.csv" if any(case.annotated is not None for case in dataset.cases) else None
     if annotated is not None:
@@ -100,6 +106,7 @@ def train_on(
     if folder.exists():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
+    (folder.parent / MADE_ON).write_text(device_name(choose_machine().device), encoding="utf-8")
     if RunFolder.beside(folder).is_unfinished:
         run(train("", folder, resume=True))
         return folder

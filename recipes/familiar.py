@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from napari_resmed.geometry import canonical_order
-from napari_resmed.models.folder import METADATA, load_model
 from napari_resmed.models.model import Model
 from napari_resmed.predict.belt import Rows
 from napari_resmed.predict.certainty import Certainty
@@ -25,7 +22,7 @@ from napari_resmed.review.familiar import Familiar, UsualVolume, usual_certainty
 from napari_resmed.review.quality import Look, Usual
 from napari_resmed.volume import Volume
 
-__all__ = ["familiar_of", "write_familiar"]
+__all__ = ["familiar_of"]
 
 
 def familiar_of(model: Model, images: Iterable[Volume], say: Callable[[str], None] = print) -> Familiar:
@@ -67,15 +64,6 @@ def familiar_of(model: Model, images: Iterable[Volume], say: Callable[[str], Non
         },
         certainty=usual_certainty(sure),
     )
-
-
-def write_familiar(folder: Path, familiar: Familiar) -> Model:
-    """Add it to a model folder that lies there already."""
-    path = folder / METADATA
-    metadata = json.loads(path.read_text(encoding="utf-8"))
-    metadata["resmed"]["training"]["familiar"] = familiar.to_json()
-    path.write_text(json.dumps(metadata, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return load_model(folder)
 
 
 def _answer(model: Model, ready: torch.Tensor) -> tuple[list[float], float | None]:

@@ -19,6 +19,7 @@ from recipes.brain_mr.anatomy import Head, read_head
 from recipes.brain_mr.begin import begin_with, tells_the_same
 from recipes.brain_mr.publish import Measured, keep, load, write_model
 from recipes.brain_mr.train import STAGES, STAGES_ON, Trainer
+from recipes.speed import speed
 
 HELD_OUT = ("training_seg_15.nii.gz", "training_seg_16.nii.gz")
 
@@ -32,6 +33,8 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--minutes", type=float, default=300)
     parser.add_argument("--begin-with", type=Path, help="a model folder of this recipe, of any version, to go on from")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda: where to train")
+    parser.add_argument("--batch", type=int, default=1, help="times as many images a step; 8 on a large GPU")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--no-training", action="store_true", help="write and measure what the run has now")
     chosen = parser.parse_args(words)
@@ -45,13 +48,24 @@ def main(words: Sequence[str] | None = None) -> None:
             begun = former.version
             begin = begin_with(former, read_tensors(chosen.begin_with / WEIGHTS), chosen.seed)
             stages = STAGES_ON if tells_the_same(former) else STAGES[1:]  # the coarsest is behind them
-        Trainer(heads, chosen.work, chosen.minutes, chosen.seed, stages, begin, begun).run()
-    # Its own figures need the folder, so it is written before they are known and again after.
-    write_model(chosen.work, chosen.out, maps, load(chosen.work))
-    familiar = measure.familiar(heads, chosen.out)
+        Trainer(
+            heads,
+            chosen.work,
+            chosen.minutes,
+            chosen.seed,
+            stages,
+            begin,
+            begun,
+            device=chosen.device,
+            batch=chosen.batch,
+        ).run()
+    # Its figures need a folder; the one that ships is written once, with all that is known.
+    draft = chosen.work / "draft" / "brain-mr"
+    write_model(chosen.work, draft, maps, load(chosen.work))
+    familiar = measure.familiar(heads, draft)
     held_out = [read_head(chosen.labelmaps / name) for name in HELD_OUT]
-    figures = _figures(held_out, chosen.out)
-    worst = measure.failures(held_out, chosen.out, figures["held_out_maps"]["images_dice"])
+    figures = _figures(held_out, draft)
+    worst = measure.failures(held_out, draft, figures["held_out_maps"]["images_dice"])
     measured = Measured(figures, familiar, worst)
     keep(chosen.work, measured)
     print(json.dumps(figures, indent=2))
@@ -63,7 +77,7 @@ def _figures(held_out: Sequence[Head], folder: Path) -> dict[str, Any]:
     return {
         "mni152": measure.on_mni152(template, folder),
         "mni152_quick": measure.on_mni152(template, folder, quick=True),
-        "speed": measure.speed(template, folder),
+        "speed": speed(template, folder),
         "held_out_maps": measure.on_held_out_maps(held_out, folder),
         "sweeps": measure.sweeps(held_out[0], folder),
         "axis_orders": measure.axis_orders(held_out[0], folder),

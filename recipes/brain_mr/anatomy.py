@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nibabel as nib
@@ -115,6 +115,10 @@ class Head:
 
     name: str
     anatomy: Anatomy
+
+    def to(self, device: torch.device) -> Head:
+        """The same on a device."""
+        return replace(self, anatomy=replace(self.anatomy, labels=self.anatomy.labels.to(device)))
 
     def mirrored(self) -> Head:
         """The head that it would be in a mirror, with left and right told as they are then."""

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import permutations, product
@@ -12,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from napari_resmed.io import read
-from napari_resmed.jobs.segment import Segmentation, segment
+from napari_resmed.jobs.segment import segment
 from napari_resmed.models.folder import load_model
 from napari_resmed.review.pictures import picture
 from napari_resmed.train.synthesis import Degradation
@@ -24,6 +20,7 @@ from napari_resmed.volume import Volume
 from recipes.brain_mr.anatomy import CSF, KIND_OF, STRUCTURES, Head, kind_value
 from recipes.brain_mr.images import Image, held_out_images, of_training, synthesised
 from recipes.brain_mr.train import SPOILT
+from recipes.cross_validation import run
 from recipes.familiar import familiar_of
 from recipes.overlap import dice
 
@@ -47,20 +44,9 @@ SHOWN = 3  # images as pictures in the card
 Say = Callable[[str], None]
 
 
-def segmented(image: Volume, model: Path | str, **options: Any) -> Segmentation:
-    """What a click gives."""
-    steps = segment(image, str(model), **options)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: Segmentation = end.value
-            return found
-
-
 def run_job(image: Volume, model: Path | str, **options: Any) -> NDArray[Any]:
     """The labels a click gives."""
-    return np.asarray(segmented(image, model, **options).labels.data)
+    return np.asarray(run(segment(image, str(model), **options)).labels.data)
 
 
 def scores(found: NDArray[Any], truth: NDArray[Any]) -> NDArray[np.float64]:
@@ -242,32 +228,6 @@ def on_mni152(template: Path, model: Path | str, **options: Any) -> dict[str, fl
     return mni152_scores(labels, template)
 
 
-def speed(template: Path, model: Path | str) -> dict[str, Any]:
-    """Seconds and memory of one segmentation of the template, and of a quick look, with the model warm.
-
-    In a process of its own, whose memory is the job's alone; the best of three.
-    """
-    command = [sys.executable, "-m", "recipes.brain_mr.measure", str(template), str(model)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
-def _speed(template: Path, model: str) -> dict[str, Any]:
-    image = read(template)
-    taken = {}
-    for name, quick in (("seconds", False), ("quick_seconds", True)):
-        segmented(image, model, quick=quick)
-        runs = [segmented(image, model, quick=quick) for _ in range(3)]
-        taken[name] = round(min(run.seconds["total"] for run in runs), 1)
-    done = runs[-1]
-    return {
-        **taken,
-        "peak_memory_mb": round(done.peak_memory_mb),
-        "machine": f"{torch.get_num_threads()} CPU cores, {done.made_by['parameters']['backend']} in {done.precision}",
-    }
-
-
 def mni152_scores(labels: NDArray[Any], template: Path) -> dict[str, float]:
     """Score a label map on the template's grid."""
     labels = without_sides(labels)
@@ -282,7 +242,3 @@ def mni152_scores(labels: NDArray[Any], template: Path) -> dict[str, float]:
         found = np.isin(labels, [kind_value(structure) for structure in structures])
         scores[name] = round(dice(found, truth / truth.max() > 0.5), 3)
     return scores
-
-
-if __name__ == "__main__":
-    print(json.dumps(_speed(Path(sys.argv[1]), sys.argv[2])))

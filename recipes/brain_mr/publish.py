@@ -49,14 +49,15 @@ class Measured:
 
 
 def averaged_weights(work: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """The averaged weights of a run in half precision; what was asked of it, its ``steps`` and ``spent`` minutes."""
-    state = torch.load(work / "checkpoint.pt", weights_only=True)
+    """The averaged weights of a run in half precision; what was asked of it, its steps, minutes and device."""
+    state = torch.load(work / "checkpoint.pt", weights_only=True, map_location="cpu")
     weights = {
         name.removeprefix("module."): tensor.half()
         for name, tensor in state["average"].items()
         if name.startswith("module.")
     }
-    return weights, {**state["asked"], "steps": state["step"], "spent": round(state["spent"] / 60, 1)}
+    run = {"steps": state["step"], "spent": round(state["spent"] / 60, 1), "device": state.get("device", "a CPU")}
+    return weights, {"batch": 1, **state["asked"], **run}
 
 
 def write_model(work: Path, folder: Path, label_maps: Sequence[Path], measured: Measured) -> Model:
@@ -74,13 +75,15 @@ def write_model(work: Path, folder: Path, label_maps: Sequence[Path], measured: 
         What is known of it.
     """
     weights, run = averaged_weights(work)
-    begun = " --begin-with MODEL" if run["begun_with"] else ""
+    options = " --begin-with MODEL" if run["begun_with"] else ""
+    options += f" --batch {run['batch']}" if run["batch"] > 1 else ""
     training = {
-        "command": f"{COMMAND} --minutes {run['minutes']:g} --seed {run['seed']}{begun}",
+        "command": f"{COMMAND} --minutes {run['minutes']:g} --seed {run['seed']}{options}",
         "begun_with": run["begun_with"],
         "seed": run["seed"],
         "steps": run["steps"],
         "minutes": run["spent"],
+        "device": run["device"],
         "plan": run["stages"],
         "contrasts": run["contrasts"],
         "history": _history(work),
@@ -162,6 +165,7 @@ def card(model: Model, failures: Sequence[str] = ()) -> str:
         structures=len(model.labels),
         minutes=training["minutes"],
         steps=training["steps"],
+        device=training["device"],
         maps=len(training["data"]["label_maps"]),
         spacings=" and ".join(f"{spacing:g} mm" for spacing in _spacings(training["plan"])),
         whole=_whole_heads(training["plan"]),

@@ -22,6 +22,7 @@ from napari_resmed.train.mixed import mixed
 from napari_resmed.train.synthesis import Degradation, deform, degrade, paint
 from recipes.brain_mr.anatomy import CORTEX, CSF, FIRST_OUTSIDE_ROW, STRUCTURES, Head, target_of_row
 from recipes.brain_mr.contrasts import CONTRASTS, MOSTLY_T1, draw_contrast, draw_intensities
+from recipes.machine import device_name
 
 NETWORK = "UNetWithHead"
 ARGUMENTS = {
@@ -120,7 +121,7 @@ def example(
         rows = rows * _near(brain, round(chance[4] * 10 / look.spacing_mm))
     image = paint(rows, draw_intensities(draw_contrast(contrasts, generator), generator), generator)
     image = degrade(image, look.spacing_mm, SPOILT, generator)
-    return image[None, None], TARGET[rows.to(torch.int32)].long()[None]
+    return image[None, None], TARGET.to(rows.device)[rows.to(torch.int32)].long()[None]
 
 
 def _near(mask: Tensor, reach: int) -> Tensor:
@@ -140,7 +141,7 @@ def loss_of(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     truth = target.reshape(-1)
     right = likelihood.gather(1, truth[:, None])[:, 0]
     share = likelihood.exp()
-    overlap = torch.zeros(classes).index_add(0, truth, right.exp())
+    overlap = torch.zeros(classes, device=target.device).index_add(0, truth, right.exp())
     sizes = torch.bincount(truth, minlength=classes).float()
     dice = (2 * overlap + 1) / (sizes + share.sum(0) + 1)
     present = sizes > 0
@@ -165,6 +166,10 @@ class Trainer:
         The schedule.
     begin, begun_with:
         Weights to begin with instead of fresh ones, and their model's version.
+    device:
+        As of :func:`napari_resmed.predict.machine.choose_machine`. Images are made where the network learns.
+    batch:
+        How many times as many images a step as the schedule says.
 
     Raises
     ------
@@ -181,14 +186,19 @@ class Trainer:
         stages: Sequence[Stage] = STAGES,
         begin: dict[str, Tensor] | None = None,
         begun_with: str = "",
+        device: str = "auto",
+        batch: int = 1,
     ) -> None:
-        self.heads = [*heads, *(head.mirrored() for head in heads)]
+        self.machine = _machine(device)
+        self.batch = batch
+        self.heads = [head.to(self.machine.device) for head in (*heads, *(head.mirrored() for head in heads))]
         self.folder, self.seconds = folder, minutes * 60
         self.stages = tuple(stages)
         self.asked = {
             "seed": seed,
             "minutes": minutes,
             "begun_with": begun_with,
+            "batch": batch,
             "stages": [asdict(stage) for stage in self.stages],
             "contrasts": {"usual": dict(CONTRASTS), "mostly_t1": dict(MOSTLY_T1)},
         }
@@ -198,6 +208,7 @@ class Trainer:
         self.network = build_network(NETWORK, ARGUMENTS)
         if begin is not None:
             self.network.load_state_dict(begin)
+        self.network.to(self.machine.device)
         self.average = torch.optim.swa_utils.AveragedModel(
             self.network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995)
         )
@@ -207,15 +218,17 @@ class Trainer:
             self._resume()
 
     def _resume(self) -> None:
-        state = torch.load(self.folder / "checkpoint.pt", weights_only=True)
+        state = torch.load(self.folder / "checkpoint.pt", weights_only=True, map_location="cpu")
+        asked = {"batch": 1, **state["asked"]}  # runs of before there was a choice
         for name, value in self.asked.items():
-            if (found := state["asked"].get(name)) != value:
+            if (found := asked.get(name)) != value:
                 raise ValueError(f"{self.folder} holds a run whose {name} is {found}, and {value} was asked for")
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"])
         self.step, self.spent = state["step"], state["spent"]
+        self._cut_history()
 
     def _save(self) -> None:
         state: dict[str, Any] = {
@@ -226,6 +239,7 @@ class Trainer:
             "generator": self.generator.get_state(),
             "step": self.step,
             "spent": self.spent,
+            "device": device_name(self.machine.device),
         }
         torch.save(state, self.folder / "checkpoint.part")
         (self.folder / "checkpoint.part").replace(self.folder / "checkpoint.pt")
@@ -242,23 +256,22 @@ class Trainer:
 
     def _batch(self, stage: Stage) -> tuple[Tensor, Tensor]:
         """Images ``(batch, 1, z, y, x)`` of heads drawn by lot, and their structures ``(batch, z, y, x)``."""
-        chosen = torch.randint(0, len(self.heads), (stage.batch,), generator=self.generator).tolist()
+        images = stage.batch * self.batch
+        chosen = torch.randint(0, len(self.heads), (images,), generator=self.generator).tolist()
         look = look_of(stage, self.generator)
         contrasts = MOSTLY_T1 if stage.mostly_t1 else CONTRASTS
         made = (example(self.heads[k], look, self.generator, contrasts) for k in chosen)
-        images, targets = zip(*made, strict=True)
-        return torch.cat(images), torch.cat(targets)
+        painted, targets = zip(*made, strict=True)
+        return torch.cat(painted), torch.cat(targets)
 
     def run(self) -> None:
         """Train until the minutes are used up."""
-        machine = choose_machine("cpu", "auto")
-        with kept_memory(machine):
-            self._run(machine)
+        with kept_memory(self.machine):
+            self._run()
 
-    def _run(self, machine: Machine) -> None:
+    def _run(self) -> None:
         saved = shown = time.monotonic()
-        sums = torch.zeros(len(STRUCTURES) + 1)
-        counts = torch.zeros(len(STRUCTURES) + 1)
+        sums, counts = torch.zeros((2, len(STRUCTURES) + 1), device=self.machine.device)
         total, number = 0.0, 0
         while self.spent < self.seconds:
             begin = time.monotonic()
@@ -271,7 +284,7 @@ class Trainer:
                 group["lr"] = rate
             image, target = self._batch(stage)
             first = int(torch.randint(0, JUDGED_EVERY, (), generator=self.generator))
-            with mixed(machine):
+            with mixed(self.machine):
                 logits = self.network(image)
             loss, dice = loss_of(logits[:, :, first::JUDGED_EVERY], target[:, first::JUDGED_EVERY])
             self.optimizer.zero_grad()
@@ -297,6 +310,16 @@ class Trainer:
             self._log(stage, total / number, (sums / counts.clamp_min(1))[1:])
         self._save()
 
+    def _cut_history(self) -> None:
+        """Leave out what was logged after the checkpoint: it is done once more."""
+        path = self.folder / "history.csv"
+        if not path.exists():
+            return
+        with path.open(newline="") as file:
+            head, *rows = list(csv.reader(file))
+        with path.open("w", newline="") as file:
+            csv.writer(file).writerows([head, *(row for row in rows if int(row[0]) <= self.step)])
+
     def _log(self, stage: Stage, loss: float, dice: Tensor) -> None:
         path = self.folder / "history.csv"
         new = not path.exists()
@@ -311,3 +334,9 @@ class Trainer:
             f"loss {loss:.3f}  dice {dice.mean():.3f}",
             flush=True,
         )
+
+
+def _machine(device: str) -> Machine:
+    """Where to train; in float32 where a GPU knows no bf16, as fp16 would need its gradients scaled."""
+    machine = choose_machine(device, "auto")
+    return machine if machine.precision != "fp16" else Machine(machine.device, "fp32")

@@ -26,6 +26,7 @@ RECIPE = Recipe(
             Label(7, "mandible", (204, 121, 167), Code("SCT", "91609006", "Mandible")),
         )
     ),
+    channels=("CT",),
     minutes=60,
 )
 

@@ -21,7 +21,23 @@ RECIPE = Recipe(
             Label(2, "posterior hippocampus", (86, 180, 233), HIPPOCAMPUS, modifier=POSTERIOR),
         )
     ),
-    minutes=30,
+    channels=("MR",),
+    minutes=38,
+    # A step takes a CPU half of the time that it takes with the plan's own network, which is wider at full resolution.
+    plan={
+        "network": "UNetWithHead",
+        "arguments": {
+            "spatial_dims": 3,
+            "in_channels": 1,
+            "out_channels": 3,
+            "features": 16,
+            "channels": [24, 48, 96, 192],
+            "strides": [2, 2, 2],
+            "num_res_units": 2,
+            "norm": "instance",
+            "act": "relu",
+        },
+    },
 )
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from recipes.brain_mr.anatomy import KIND_OF, STRUCTURES, value_of
 from recipes.brain_mr.begin import begin_with, tells_the_same
 from recipes.brain_mr.labels import labels, mirror_pairs
 from recipes.brain_mr.publish import Measured, write_model
+from recipes.machine import device_name
 from tests.small_models import describe, save
 
 
@@ -128,8 +129,21 @@ class TestExample:
         assert {look for look in looks if look.spacing_mm == 1.5} == {train.Look((48, 48, 48), 1.5, stage.shift_mm)}
         assert train.look_of(train.STAGES[0], generator) == train.Look((64, 64, 64), 3.0, 20.0)
 
+    def test_an_image_is_made_where_the_head_lies(self, head: anatomy.Head, monkeypatch: pytest.MonkeyPatch) -> None:
+        # Torch's device of shapes alone refuses tensors of another device, as a GPU does; chance it has none of.
+        monkeypatch.setattr(
+            "napari_resmed.train.synthesis.normals", lambda shape, _, device: torch.empty(shape, device=device)
+        )
+        there, generator = head.to(torch.device("meta")), torch.Generator().manual_seed(0)
+        for _ in range(12):  # with and without skull, fluid, narrow sulci
+            image, target = train.example(there, train.Look((16, 20, 24), 4.0, 10.0), generator)
+            assert (image.device.type, image.shape) == ("meta", (1, 1, 16, 20, 24))
+            assert (target.device.type, target.shape) == ("meta", (1, 16, 20, 24))
+
     def test_maps_15_and_16_are_kept_out(self) -> None:
         assert HELD_OUT == ("training_seg_15.nii.gz", "training_seg_16.nii.gz")
+        learnt = find_model("brain-mr").training["data"]["label_maps"]
+        assert learnt == [f"training_seg_{number:02}.nii.gz" for number in range(1, 15)]
 
 
 class TestLoss:
@@ -207,7 +221,7 @@ class TestBegin:
 class TestTrainer:
     def trainer(self, head: anatomy.Head, place: Path, minutes: float = 0.02, seed: int = 3) -> train.Trainer:
         stages = (train.Stage(6.0, 16, 0.5, 1e-3, batch=2), train.Stage(4.0, 16, 0.5, 1e-3))
-        return train.Trainer([head], place, minutes, seed, stages, begun_with="0.1.0")
+        return train.Trainer([head], place, minutes, seed, stages, begun_with="0.1.0", device="cpu", batch=2)
 
     def test_a_run_goes_on_and_writes_a_model(
         self, head: anatomy.Head, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -215,12 +229,23 @@ class TestTrainer:
         monkeypatch.setattr(train, "ARGUMENTS", LITTLE)
         monkeypatch.setattr("recipes.brain_mr.publish.ARGUMENTS", LITTLE)
         first = self.trainer(head, tmp_path / "work")
+        assert [len(first._batch(stage)[0]) for stage in first.stages] == [4, 2]
         weights = {name: value.clone() for name, value in first.network.state_dict().items()}
         first.run()
         assert first.step > 0
         assert any(not torch.equal(weights[n], value) for n, value in first.network.state_dict().items())
+        log = tmp_path / "work" / "history.csv"
+        logged = log.read_text()
+        with log.open("a") as file:
+            file.write(logged.splitlines()[-1].replace(f"{first.step},", f"{first.step + 9},", 1) + "\n")
         again = self.trainer(head, tmp_path / "work")
+        assert log.read_text().splitlines() == logged.splitlines()  # the rest is done once more
         assert (again.step, again.spent) == (first.step, first.spent)
+        for mine, former in ((again.network, first.network), (again.average, first.average)):
+            kept = former.state_dict()
+            assert all(torch.equal(kept[name], value) for name, value in mine.state_dict().items())
+        assert again.optimizer.state_dict()["state"][0]["step"] == first.step
+        assert torch.equal(again._batch(again.stages[0])[0], first._batch(first.stages[0])[0])  # chance goes on too
         with pytest.raises(ValueError, match="holds a run whose seed is 3, and 4 was asked for"):
             self.trainer(head, tmp_path / "work", seed=4)
         (tmp_path / "map.nii.gz").write_bytes(b"map")
@@ -234,7 +259,8 @@ class TestTrainer:
         assert "began with the weights of version 0.1.0" in card
         assert written.training["steps"] == first.step
         assert written.training["minutes"] == pytest.approx(first.spent / 60, abs=0.06)
-        assert written.training["command"].endswith("--minutes 0.02 --seed 3 --begin-with MODEL")
+        assert written.training["command"].endswith("--minutes 0.02 --seed 3 --begin-with MODEL --batch 2")
+        assert f"minutes on {device_name(torch.device('cpu'))}." in card
         assert written.training["history"][-1]["step"] == first.step
         assert "{" not in card
 

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -28,10 +32,10 @@ CODED = LabelSet(tuple(type(one)(one.value, one.name, one.colour, Code("SCT", "1
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
     here = tmp_path_factory.mktemp("ball_and_box")
-    (here / "card.md").write_text("# {cases} cases, {mean}, {minutes} min\n{rows}\n{failures}\n{command}\n")
+    shutil.copy(hippocampus_mr.RECIPE.here / "card.md", here)
     (here / "licence.txt").write_text("as one likes\n")
     plan = {**QUICK, "minutes": None, "steps": 6}
-    return Recipe("ball-and-box", here, "A ball and a box", CODED, minutes=0.1, folds=2, plan=plan)
+    return Recipe("ball-and-box", here, "A ball and a box", CODED, ("CT",), minutes=0.1, folds=2, plan=plan)
 
 
 @pytest.mark.parametrize(
@@ -54,16 +58,22 @@ def test_committed_weights_give_what_their_card_says(recipe: Recipe, data: str, 
 
 class TestMain:
     def test_from_cases_to_a_model_with_its_card(
-        self, recipe: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+        self, recipe: Recipe, tmp_path: Path, capfd: pytest.CaptureFixture[str]
     ) -> None:
         data, work, out = write_folder(tmp_path / "data"), tmp_path / "work", tmp_path / "ball-and-box"
+        (data / "labels.json").unlink()
         words = ["--data", str(data), "--work", str(work), "--out", str(out)]
         main(recipe, [*words, "--only", "2"])
-        assert "parts are missing" in capsys.readouterr().out
+        assert "nothing is written yet" in capfd.readouterr().out
         assert not out.exists()
         of_second = (work / "fold2" / "ball-and-box" / WEIGHTS).stat().st_mtime_ns
 
-        main(recipe, words)
+        main(recipe, [*words, "--at-once", "2"])
+        said = capfd.readouterr().out
+        assert said.count("nothing is written yet") == 2  # a process for each part, and one for the model itself
+        half = max(1, torch.get_num_threads() // 2)
+        made_on = {(work / part / "made_on.txt").read_text() for part in ("fold1", "all")}
+        assert made_on == {f"{half} CPU core{'s' if half > 1 else ''}"}
         assert (work / "fold2" / "ball-and-box" / WEIGHTS).stat().st_mtime_ns == of_second  # not made again
         # No network saw what it was judged on.
         for fold in (0, 1):
@@ -74,17 +84,42 @@ class TestMain:
         assert (figures["cases"], figures["folds"]) == (4, 2)
         report = json.loads((work / "report" / "metrics.json").read_text())
         assert figures["mean_dice"] == pytest.approx(report["mean"]["dice"], abs=1e-4)
-        assert model.labels == CODED
+        assert (model.labels, model.channels) == (CODED, ("CT",))
+        assert set(figures["structures"]) == {label.name for label in CODED}
         card = read_card(model)
-        assert f"4 cases, {report['mean']['dice']:.3f}, 0.1 min" in card
-        assert [name for name in ("ball", "box") if name in card] == ["ball", "box"]
+        assert "{" not in card
+        assert f"Mean Dice over the structures **{report['mean']['dice']:.3f}**" in card
+        assert f"0.1 minutes on {next(iter(made_on))}." in card
+        assert card.count("--minutes 0.1 --folds 2 --seed 0 --at-once 2\n") == 1
+        assert all(f"| {label.name} | 4 | " in card for label in CODED)
+        speed = model.measured["speed"]
+        assert f": {speed['seconds']} s with the model warm, peak memory {speed['peak_memory_mb']} MB." in card
+        assert 100 < speed["peak_memory_mb"] < 3000
         assert len(list((out / "docs").glob("worst*.png"))) == 3
+        rows = list(csv.DictReader((out / "docs" / "cases.csv").open()))
+        assert [(row["case"], row["part"]) for row in rows] == [(f"case{n}", str(1 + n % 2)) for n in range(4)]
+        assert np.mean([float(row[label.name]) for row in rows for label in CODED]) == pytest.approx(
+            figures["mean_dice"], abs=1e-3
+        )
         written = card + (out / "configs" / "metadata.json").read_text()
-        assert "case0" not in written
         assert str(tmp_path) not in written
         weights = torch.load(out / WEIGHTS, weights_only=True)
         assert {tensor.dtype for tensor in weights.values()} == {torch.float16}
         cases, _ = read_dataset(data)
         assert check(model, cases) == model.measured["check"]
+        with pytest.raises(ValueError, match="was begun with minutes 0.1, and 0.2 was asked for"):
+            main(recipe, [*words, "--minutes", "0.2"])
         image = read(data / "images" / "case0.nii.gz")
         assert finish(segment(image, str(out), device="cpu")).labels.data.shape == image.data.shape
+
+    @pytest.mark.parametrize("words", [["--only", "3"], ["--only", "1", "--at-once", "2"]])
+    def test_what_does_not_go_is_refused(self, recipe: Recipe, tmp_path: Path, words: list[str]) -> None:
+        with pytest.raises(SystemExit):
+            main(recipe, ["--data", str(tmp_path), "--work", str(tmp_path / "work"), *words])
+        assert not (tmp_path / "work").exists()
+
+    def test_other_values_than_the_recipe_knows(self, recipe: Recipe, tmp_path: Path) -> None:
+        data = write_folder(tmp_path / "data")
+        one = replace(recipe, labels=LabelSet(tuple(CODED)[:1]))
+        with pytest.raises(ValueError, match="has the values"):
+            main(one, ["--data", str(data), "--work", str(tmp_path / "work")])

@@ -124,3 +124,16 @@ class TestRescale:
 
     def test_a_constant_stays_finite(self) -> None:
         assert torch.isfinite(rescale(torch.ones(5, 5, 5))).all()
+
+
+def test_an_image_is_made_where_the_label_map_lies(anatomy: Anatomy, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Torch's device of shapes alone refuses tensors of another device as a GPU does; only numbers of chance it has none.
+    monkeypatch.setattr(
+        "napari_resmed.train.synthesis.normals", lambda shape, _, device: torch.empty(shape, device=device)
+    )
+    there = Anatomy(anatomy.labels.to("meta"), anatomy.spacing_mm, anatomy.centre)
+    thick = Degradation(thick_slice_probability=1, thick_slice_mm=(4.0, 5.0))
+    rows = deform(there, (10, 12, 14), 1.0, Deformation(), seeded())
+    intensities = Intensities(torch.rand(5), torch.rand(5))
+    image = degrade(paint(rows, intensities, seeded()), 1.0, thick, seeded())
+    assert (image.device.type, image.shape, image.dtype) == ("meta", (10, 12, 14), torch.float32)

@@ -214,7 +214,8 @@ def _decide(
     dataset = usable(dataset, facts)
     plan = make_plan(name, dataset, facts, base, wishes)
     if changes:
-        plan = Plan.from_json({**plan.to_json(), **changes})
+        reasons = {**plan.reasons, **{name: "as asked for" for name in changes if name in plan.reasons}}
+        plan = Plan.from_json({**plan.to_json(), "reasons": reasons, **changes})
         _check_against(dataset, plan)
     machine = choose_machine(plan.device, plan.precision)
     fitting = fit_memory(plan, _largest(facts, plan), machine, free_bytes(machine))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["Deformation", "normal", "random_coordinates", "uniform"]
+__all__ = ["Deformation", "normal", "normals", "random_coordinates", "uniform"]
 
 Three = tuple[float, float, float]
 
@@ -41,6 +42,24 @@ def normal(std: float, generator: torch.Generator) -> float:
     return std * torch.randn((), generator=generator).item()
 
 
+def normals(shape: Sequence[int], generator: torch.Generator, device: torch.device | str = "cpu") -> Tensor:
+    """Numbers of a normal distribution on a device; on a GPU they are made there, from a seed that is drawn.
+
+    Parameters
+    ----------
+    shape:
+        Of what is returned.
+    generator:
+        Source of them, on the CPU.
+    device:
+        Where they are needed.
+    """
+    if torch.device(device).type == "cpu":
+        return torch.randn(shape, generator=generator)
+    there = torch.Generator(device).manual_seed(int(torch.randint(2**31, (), generator=generator)))
+    return torch.randn(shape, generator=there, device=device)
+
+
 def random_coordinates(
     shape: tuple[int, int, int],
     spacing_mm: Three,
@@ -48,6 +67,7 @@ def random_coordinates(
     centre: Three,
     ranges: Deformation,
     generator: torch.Generator,
+    device: torch.device | str = "cpu",
 ) -> tuple[list[Tensor], bool]:
     """Where a randomly deformed patch takes its voxels from.
 
@@ -63,6 +83,8 @@ def random_coordinates(
         How far to rotate, scale, shear, shift and bend; mirroring is along x.
     generator:
         Source of every random choice.
+    device:
+        Where the indices are computed; the choices are the same on all.
 
     Returns
     -------
@@ -75,8 +97,8 @@ def random_coordinates(
     shift_mm = [uniform(-ranges.shift_mm, ranges.shift_mm, generator) for _ in range(3)]
     # Rotating is done in mm: on a grid of unequal edges it would shear otherwise.
     matrix = matrix * torch.tensor(spacing_mm)[None, :] / torch.tensor(source_spacing_mm)[:, None]
-    axes = [torch.arange(n, dtype=torch.float32) - (n - 1) / 2 for n in shape]
-    bend = _elastic(shape, spacing_mm, ranges, generator)
+    axes = [torch.arange(n, dtype=torch.float32, device=device) - (n - 1) / 2 for n in shape]
+    bend = _elastic(shape, spacing_mm, ranges, generator, device)
     source = []
     for row in range(3):
         z, y, x = (matrix[row, k] * axes[k] for k in range(3))
@@ -115,7 +137,11 @@ def _rotation(angles_rad: list[float]) -> Tensor:
 
 
 def _elastic(
-    shape: tuple[int, int, int], spacing_mm: Three, ranges: Deformation, generator: torch.Generator
+    shape: tuple[int, int, int],
+    spacing_mm: Three,
+    ranges: Deformation,
+    generator: torch.Generator,
+    device: torch.device | str,
 ) -> Tensor | None:
     """A smooth displacement in mm, ``(3, z, y, x)``; None where nothing bends."""
     if not ranges.elastic:
@@ -128,4 +154,4 @@ def _elastic(
         points = [max(4, round(n * mm / distance_mm) + 3) for n, mm in zip(shape, spacing_mm, strict=True)]
         control = torch.randn((1, 3, *points), generator=generator) * uniform(0, std_mm, generator)
         total += F.interpolate(control, size=nodes, mode="trilinear", align_corners=True)
-    return F.interpolate(total, size=shape, mode="trilinear", align_corners=True)[0]
+    return F.interpolate(total.to(device), size=shape, mode="trilinear", align_corners=True)[0]

@@ -3,7 +3,8 @@
 A label map is deformed, every structure is given an intensity, and the picture is then spoiled the
 way scanners spoil pictures: bias field, blur, thick slices, noise. A network trained on nothing else
 learns anatomy instead of one scanner's contrast. The idea is SynthSeg's (Billot et al., Medical Image
-Analysis 2023, arXiv 2107.09559); the generator here is this project's own.
+Analysis 2023, arXiv 2107.09559); the generator here is this project's own. It works where the label map
+lies, on a CPU or a GPU; what is chosen by chance comes from a generator on the CPU.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_resmed.train.deformation import Deformation, normal, random_coordinates, uniform
+from napari_resmed.train.deformation import Deformation, normal, normals, random_coordinates, uniform
 
 __all__ = ["Anatomy", "Degradation", "Intensities", "deform", "degrade", "paint", "rescale"]
 
@@ -48,7 +49,7 @@ class Degradation:
     blur_mm: tuple[float, float] = (0.4, 1.7)  # standard deviation of the point spread
     thick_slice_probability: float = 0.2
     thick_slice_mm: tuple[float, float] = (2.0, 5.0)
-    noise: tuple[float, float] = (0.0, 0.05)  # standard deviation, in units of the brightest tissue
+    noise: tuple[float, float] = (0.0, 0.05)  # standard deviation; the brightest tissue is about 1
     gamma: float = 0.25  # standard deviation of the log of the exponent
 
 
@@ -83,14 +84,15 @@ def deform(
     Returns
     -------
     Tensor
-        uint8 ``(z, y, x)`` of the given shape; outside the source it is 0.
+        uint8 ``(z, y, x)`` of the given shape, on the label map's device; outside the source it is 0.
     """
+    device = anatomy.labels.device
     source, _ = random_coordinates(
-        shape, (spacing_mm,) * 3, (anatomy.spacing_mm,) * 3, anatomy.centre, ranges, generator
+        shape, (spacing_mm,) * 3, (anatomy.spacing_mm,) * 3, anatomy.centre, ranges, generator, device
     )
     depth, height, width = anatomy.labels.shape
-    inside = torch.ones(shape, dtype=torch.bool)
-    index = torch.zeros(shape, dtype=torch.int32)
+    inside = torch.ones(shape, dtype=torch.bool, device=device)
+    index = torch.zeros(shape, dtype=torch.int32, device=device)
     for coordinate, size in zip(source, (depth, height, width), strict=True):
         nearest = coordinate.round_().to(torch.int32)
         inside &= (nearest >= 0) & (nearest < size)
@@ -113,11 +115,11 @@ def paint(labels: Tensor, intensities: Intensities, generator: torch.Generator) 
     Returns
     -------
     Tensor
-        float32 ``(z, y, x)``.
+        float32 ``(z, y, x)``, on the labels' device.
     """
     rows = labels.to(torch.int32)
-    texture = torch.randn(labels.shape, generator=generator)
-    return intensities.mean[rows] + intensities.std[rows] * texture
+    texture = normals(labels.shape, generator, labels.device)
+    return intensities.mean.to(labels.device)[rows] + intensities.std.to(labels.device)[rows] * texture
 
 
 def _blur(image: Tensor, sigma_voxels: tuple[float, float, float]) -> Tensor:
@@ -128,14 +130,14 @@ def _blur(image: Tensor, sigma_voxels: tuple[float, float, float]) -> Tensor:
         radius = max(1, math.ceil(2.5 * sigma))
         offsets = torch.arange(-radius, radius + 1, dtype=torch.float32)
         kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
-        kernel /= kernel.sum()
+        weights: list[float] = (kernel / kernel.sum()).tolist()
         padding = [0, 0, 0, 0, 0, 0]
         padding[2 * (2 - axis)] = padding[2 * (2 - axis) + 1] = radius
         padded = F.pad(image[None, None], padding, mode="replicate")[0, 0]
         size = image.shape[axis]
-        image = padded.narrow(axis, 0, size) * kernel[0]
-        for k in range(1, 2 * radius + 1):
-            image.add_(padded.narrow(axis, k, size), alpha=kernel[k].item())
+        image = padded.narrow(axis, 0, size) * weights[0]
+        for k, weight in enumerate(weights[1:], 1):
+            image.add_(padded.narrow(axis, k, size), alpha=weight)
     return image
 
 
@@ -170,10 +172,10 @@ def degrade(
     if uniform(0, 1, generator) < ranges.thick_slice_probability:
         image = _thick_slices(image, edges, ranges, generator)
     control = torch.randn((1, 1, 4, 4, 4), generator=generator) * uniform(*ranges.bias_strength, generator)
-    bias = F.interpolate(control, size=shape, mode="trilinear", align_corners=True)[0, 0]
+    bias = F.interpolate(control.to(image.device), size=shape, mode="trilinear", align_corners=True)[0, 0]
     image.mul_(bias.exp_())
     noise = uniform(*ranges.noise, generator)
-    image.add_(torch.randn(shape, generator=generator), alpha=noise)
+    image.add_(normals(shape, generator, image.device), alpha=noise)
     # A magnitude picture has no negative values: the noise floor folds back (Rician, to first order).
     image.abs_()
     gamma = math.exp(normal(ranges.gamma, generator))

@@ -20,6 +20,7 @@ from napari_resmed.viewer.train.class_source import ClassSource
 from napari_resmed.viewer.train.train_widget import TrainWidget
 from napari_resmed.viewer.train.weights_elsewhere import Weights
 from tests.train.classify.small import QUICK, network, picture, write_folders
+from tests.viewer.train.test_patients import origin
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -136,6 +137,31 @@ class TestTyping:
         assert "p00 has two images “T1”" in source.advice.text()
         with pytest.raises(InputError, match="p00 has two images “T1”"):
             source.collect()()
+
+    def test_whose_modalities_they_are_is_found_in_dicom_files(
+        self, viewer: napari.Viewer, train: TrainWidget, qtbot: QtBot, tmp_path: Path
+    ) -> None:
+        # Each modality of a patient is a study of its own; only the number of the patient is the same.
+        known = [(patient, modality) for patient in ("A1", "B2", "C3", "D4") for modality in ("T1", "FLAIR")]
+        for number, (patient, modality) in enumerate(known):
+            found = origin(tmp_path / f"{number}", f"1.2.{number}", patient)
+            viewer.add_image(
+                picture(number // 2 % 2, number), name=f"{modality} {patient}", metadata={"resmed": {"origin": found}}
+            )
+        source = train.source
+        assert isinstance(source, ClassSource)
+        rows = source.rows
+        qtbot.waitUntil(lambda: all(row.patient for row in rows.rows))
+        for row, entry in enumerate(rows.rows):
+            modality, patient = entry.image.name.split()
+            rows.item(row, 1).setText("wide" if patient in ("A1", "C3") else "tall")
+            rows.item(row, 3).setText(modality)
+        assert source.advice.text() == "4 tall, 4 wide: 4 FLAIR, 4 T1; 4 of 4 patients have all"
+        made = [(case["group"], sorted(image.name for image in case["images"])) for case in source.collect()()]
+        assert sorted(made) == [
+            (f"patient {number}", [f"FLAIR {patient}", f"T1 {patient}"])
+            for number, patient in enumerate(("A1", "B2", "C3", "D4"), 1)
+        ]
 
     def test_a_modality_is_one_however_and_whenever_it_is_typed(
         self, viewer: napari.Viewer, train: TrainWidget
