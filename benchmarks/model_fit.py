@@ -2,16 +2,20 @@
 
 The images of the shared data in groups, each of which a model was made for or not. Everything goes through the Segment
 job, which is left at the first warning; a refusal counts as one. Models that are not there are left out.
-``python -m benchmarks.model_fit [--before] [--each N] [MODEL...]``: ``--before`` does not let the network answer, which
-takes minutes instead of an hour, and finds what shows without an answer; ``--each`` is how many images of a group.
+``python -m benchmarks.model_fit [--before] [--each N] [--learnt TABLE] [MODEL...]``: ``--before`` does not let the
+network answer, which takes minutes instead of an hour, and finds what shows without an answer; ``--each`` is how many
+images of a group; ``--learnt`` leaves out the images that a table of cases names, so that a model of
+cross-validation is not asked of images that it knows.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -57,22 +61,31 @@ def main() -> None:
     parser.add_argument("models", nargs="*", default=list(MADE_FOR))
     parser.add_argument("--before", action="store_true", help="do not let the network answer")
     parser.add_argument("--each", type=int, default=10, help="images of a group, spread over it")
+    parser.add_argument("--learnt", type=Path, help="a table of cases, whose images are left out")
     chosen = parser.parse_args()
     there = {model.name for model in list_models()[0]}
     for name in chosen.models:
         if name not in there and not Path(name).is_dir():
             print(f"{name} is not there")
             continue
-        ask(find_model(name), chosen.each, chosen.before)
+        ask(find_model(name), chosen.each, chosen.before, learnt_from(chosen.learnt))
 
 
-def ask(model: Model, each: int, before: bool) -> None:
+def learnt_from(table: Path | None) -> set[str]:
+    """The images that a table of cases names, ``image`` in its first line."""
+    if table is None:
+        return set()
+    with table.open(newline="") as file:
+        return {str(Path(row["image"]).resolve()) for row in csv.DictReader(file)}
+
+
+def ask(model: Model, each: int, before: bool, learnt: set[str]) -> None:
     """Print how often the model warns, group by group."""
     print(f"\n{model.name}{', before the network' if before else ''}")
     fits = set(MADE_FOR.get(model.name, set()))
     right, wrong = Counter[str](), Counter[str]()
     seconds: list[float] = []
-    for group, images in groups(each):
+    for group, images in groups(each, learnt):
         told = []
         for make in images:
             image = make()
@@ -84,7 +97,7 @@ def ask(model: Model, each: int, before: bool) -> None:
         (wrong if group in fits else right).update({"warned": warned, "images": len(told)})
         example = next((note for note in told if note), "")
         print(
-            f"  {group:18s} {'fits' if group in fits else '    '}  warned of {warned:3d} of {len(told):3d}  {example}"
+            f"  {group:27s} {'fits' if group in fits else '    '}  warned of {warned:3d} of {len(told):3d}  {example}"
         )
     print(
         f"  rightly warned of {right['warned']} of {right['images']}, "
@@ -107,13 +120,18 @@ def first_warning(image: Volume, model: Model, before: bool) -> str:
     return ""
 
 
-def groups(each: int) -> Iterator[tuple[str, list[Callable[[], Volume]]]]:
+def groups(each: int, learnt: set[str]) -> Iterator[tuple[str, list[Callable[[], Volume]]]]:
     """Every group with what reads its images, so that one is in memory at a time."""
     data = shared_data()
     for group, patterns in FILES.items():
-        paths = [path for pattern in patterns for path in sorted(data.glob(pattern))]
+        paths = [
+            path for pattern in patterns for path in sorted(data.glob(pattern)) if str(path.resolve()) not in learnt
+        ]
         picked = np.unique(np.linspace(0, len(paths) - 1, min(each, len(paths))).astype(int)) if paths else []
         yield group, [lambda path=paths[place]: plain(read(path)) for place in picked]
+    # Voxels of a tenth, as in an animal scanner.
+    small = [data / path for path in FILES["T1 heads"]]
+    yield "heads as small as a mouse's", [lambda path=path: tenth(plain(read(path))) for path in small]
     contrasts = list(CONTRASTS)
     heads = [data / "brain_labelmaps" / name for name in HELD_OUT]
     yield (
@@ -129,6 +147,11 @@ def groups(each: int) -> Iterator[tuple[str, list[Callable[[], Volume]]]]:
     with np.load(data / "classification/adrenalmnist3d_64.npz") as file:
         shapes = file["val_images"][:: max(1, len(file["val_images"]) // min(each, 5))][: min(each, 5)]
     yield "adrenal masks", [lambda voxels=voxels: Volume(voxels, np.eye(4)) for voxels in shapes]
+
+
+def tenth(image: Volume) -> Volume:
+    """The image with voxels of a tenth of their edges."""
+    return replace(image, affine=np.asarray(image.affine) @ np.diag([0.1, 0.1, 0.1, 1]))
 
 
 def plain(image: Volume) -> Volume:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +30,13 @@ from tests.small_models import BAND_EDGES, BANDS, describe, random_weights, save
 pytestmark = pytest.mark.usefixtures("own_models")
 
 EXACT = {"device": "cpu", "precision": "fp32"}
+
+
+def test_the_peak_of_memory_is_this_process_s_own() -> None:
+    held = np.ones(2**27)  # 1 GiB, in the process that starts the other
+    told = "from napari_resmed.jobs.segment import _peak_memory_mb; print(_peak_memory_mb())"
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert 50 < float(done.stdout) < held.nbytes / 2**20
 
 
 def run(image: Volume, model: str = "bands", **options: Any) -> tuple[list[Event], Segmentation]:
