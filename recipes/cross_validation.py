@@ -21,9 +21,10 @@ from napari_resmed.jobs.train import train
 from napari_resmed.predict.machine import choose_machine
 from napari_resmed.review.scores import Evaluation
 from napari_resmed.train.run_folder import RunFolder
+from napari_resmed.train.same_images import Same, patients_of
 from recipes.machine import device_name
 
-__all__ = ["MADE_ON", "PREDICTED", "cross_validate", "fold_of", "run", "train_on"]
+__all__ = ["MADE_ON", "PREDICTED", "cross_validate", "parts_of", "run", "train_on"]
 
 # In the work folder: what was segmented; beside a trained model: what it was trained on.
 PREDICTED, MADE_ON = "predicted", "made_on.txt"
@@ -36,7 +37,7 @@ def cross_validate(
     work: Path,
     *,
     name: str,
-    folds: int,
+    parts: Mapping[str, int],
     minutes: float,
     seed: int,
     plan: Mapping[str, Any] | None = None,
@@ -52,8 +53,10 @@ def cross_validate(
         Where everything lies that is made.
     name:
         Of the models.
-    folds, minutes, seed:
-        How many parts, minutes of training for each, and where chance begins.
+    parts:
+        The part of each case by its name, from 0: see :func:`parts_of`.
+    minutes, seed:
+        Of training for each part, and where chance begins.
     plan:
         Decisions of the plan that the recipe makes itself.
     only:
@@ -67,11 +70,11 @@ def cross_validate(
     predicted, truth = work / PREDICTED, work / "truth"
     for folder in (predicted, truth):
         folder.mkdir(parents=True, exist_ok=True)
-    for fold in only or range(folds):
-        part = [case for number, case in enumerate(dataset.cases) if fold_of(number, folds) == fold]
+    for fold in only or sorted(set(parts.values())):
+        part = [case for case in dataset.cases if parts[case.name] == fold]
         if all((predicted / f"{case.name}.nii.gz").exists() for case in part):
             continue
-        rest = [case for number, case in enumerate(dataset.cases) if fold_of(number, folds) != fold]
+        rest = [case for case in dataset.cases if parts[case.name] != fold]
         model = train_on(dataset, rest, work / f"fold{fold + 1}" / name, minutes, seed, plan)
         for case in part:
             run(segment_file(Path(str(case.images[0])), predicted / f"{case.name}.nii.gz", str(model)))
@@ -89,9 +92,11 @@ def cross_validate(
     return run(evaluate(predicted, truth, report=work / "report", names=known, labels=list(known), annotated=annotated))
 
 
-def fold_of(number: int, folds: int) -> int:
-    """The part a case belongs to, by its place in the list."""
-    return number % folds
+def parts_of(cases: Sequence[Case], folds: int, same: Same = ()) -> dict[str, int]:
+    """The part of each case by its name, patients in turn; cases of the same image count as one patient's."""
+    patients = patients_of(cases, same)
+    turn = {patient: number % folds for number, patient in enumerate(dict.fromkeys(patients.values()))}
+    return {name: turn[patient] for name, patient in patients.items()}
 
 
 def train_on(
@@ -135,11 +140,11 @@ def _write_table(path: Path, dataset: Dataset, cases: Sequence[Case]) -> None:
     (path.parent / "labels.json").write_text(json.dumps(names))
     with path.open("w", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(("case", "image", "label", "annotated"))
+        rows.writerow(("case", "patient", "image", "label", "annotated"))
         for case in cases:
             looked_for = dataset.labels.values if case.annotated is None else case.annotated
             paths = (Path(str(place)).absolute() for place in (case.images[0], case.labels))
-            rows.writerow((case.name, *paths, ";".join(map(str, looked_for))))
+            rows.writerow((case.name, case.patient, *paths, ";".join(map(str, looked_for))))
 
 
 def _write_annotated(path: Path, dataset: Dataset) -> None:

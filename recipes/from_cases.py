@@ -34,7 +34,7 @@ from napari_resmed.train.fingerprint import fingerprint, usable
 from napari_resmed.volume import Volume
 from recipes import overlap
 from recipes.asked import agree
-from recipes.cross_validation import MADE_ON, PREDICTED, cross_validate, fold_of, run, train_on
+from recipes.cross_validation import MADE_ON, PREDICTED, cross_validate, parts_of, run, train_on
 from recipes.speed import speed
 
 __all__ = ["Recipe", "check", "main"]
@@ -114,11 +114,12 @@ def main(recipe: Recipe, words: Sequence[str] | None = None) -> None:
         itself(chosen.minutes, chosen.seed, recipe.plan)
     if chosen.only == [0]:
         return
+    parts = parts_of(dataset.cases, chosen.folds, facts.same_images)
     found = cross_validate(
         dataset,
         chosen.work,
         name=recipe.name,
-        folds=chosen.folds,
+        parts=parts,
         minutes=chosen.minutes,
         seed=chosen.seed,
         plan=recipe.plan,
@@ -129,7 +130,7 @@ def main(recipe: Recipe, words: Sequence[str] | None = None) -> None:
         return
     trained = itself(chosen.minutes, chosen.seed, recipe.plan)
     largest = max(facts.cases, key=lambda case: math.prod(case.grid_shape)).name
-    model = publish(recipe, dataset, found, trained, chosen, largest)
+    model = publish(recipe, dataset, parts, found, trained, chosen, largest)
     print(f"{model.name}: mean Dice {found.mean['dice']:.3f} in {chosen.folds}-fold cross-validation")
 
 
@@ -147,14 +148,20 @@ def _side_by_side(recipe: Recipe, words: Sequence[str], chosen: argparse.Namespa
 
 
 def publish(
-    recipe: Recipe, dataset: Dataset, found: Evaluation, trained: Path, chosen: argparse.Namespace, largest: str
+    recipe: Recipe,
+    dataset: Dataset,
+    parts: Mapping[str, int],
+    found: Evaluation,
+    trained: Path,
+    chosen: argparse.Namespace,
+    largest: str,
 ) -> Model:
     """Write the model folder: weights in half precision, figures, card, pictures of the worst cases.
 
     Parameters
     ----------
-    recipe, dataset:
-        What was made, of what.
+    recipe, dataset, parts:
+        What was made, of what, and the part of each case.
     found:
         Every case, judged by a network that never saw it.
     trained:
@@ -200,7 +207,7 @@ def publish(
     pictures = list(_worst(found, dataset, chosen.work / PREDICTED))
     card = _card(recipe, model, found, f"{chosen.minutes:g}", [name for name, _ in pictures])
     files = {Path("docs") / f"worst{number}.png": png for number, (_, png) in enumerate(pictures, 1)}
-    files[Path("docs") / "cases.csv"] = _every_case(found, dataset, chosen.folds)
+    files[Path("docs") / "cases.csv"] = _every_case(found, dataset, parts)
     return save_model(model, weights, chosen.out, card=card, licence=licence, files=files)
 
 
@@ -239,9 +246,8 @@ def _digest(dataset: Dataset) -> dict[str, Any]:
     return {"count": len(dataset.cases), "sha256": digest.hexdigest()}
 
 
-def _every_case(found: Evaluation, dataset: Dataset, folds: int) -> bytes:
+def _every_case(found: Evaluation, dataset: Dataset, parts: Mapping[str, int]) -> bytes:
     """A table of every case by name, the part it was kept out of, and Dice of its structures."""
-    part = {case.name: 1 + fold_of(number, folds) for number, case in enumerate(dataset.cases)}
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(("case", "part", *(label.name for label in dataset.labels)))
@@ -249,7 +255,7 @@ def _every_case(found: Evaluation, dataset: Dataset, folds: int) -> bytes:
         dice = {score.value: score.figure("dice") for score in case.labels}
         figures = (dice.get(value) for value in dataset.labels.values)
         name = case.name.removesuffix(".nii.gz")
-        rows.writerow((name, part[name], *("" if figure is None else f"{figure:.3f}" for figure in figures)))
+        rows.writerow((name, 1 + parts[name], *("" if figure is None else f"{figure:.3f}" for figure in figures)))
     return text.getvalue().encode()
 
 

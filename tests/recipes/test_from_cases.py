@@ -11,14 +11,16 @@ import numpy as np
 import pytest
 import torch
 
+from napari_resmed.case import Case
 from napari_resmed.io import read
 from napari_resmed.io.datasets import read_dataset
 from napari_resmed.jobs.segment import segment
 from napari_resmed.labels import Code, LabelSet
 from napari_resmed.models.catalogue import BUILT_IN, find_model
 from napari_resmed.models.folder import WEIGHTS, load_model, read_card
+from napari_resmed.volume import Volume
 from recipes import overlap
-from recipes.cross_validation import fold_of
+from recipes.cross_validation import parts_of
 from recipes.from_cases import Recipe, check, main
 from recipes.head_neck_ct import __main__ as head_neck_ct
 from recipes.hippocampus_mr import __main__ as hippocampus_mr
@@ -78,7 +80,7 @@ class TestMain:
         # No network saw what it was judged on.
         for fold in (0, 1):
             learnt = (work / f"fold{fold + 1}" / "ball-and-box.csv").read_text()
-            assert [f"case{number}" in learnt for number in range(4)] == [fold_of(n, 2) != fold for n in range(4)]
+            assert [f"case{number}" in learnt for number in range(4)] == [number % 2 != fold for number in range(4)]
         model = load_model(out)
         figures = model.measured["cross-validation"]
         assert (figures["cases"], figures["folds"]) == (4, 2)
@@ -123,3 +125,10 @@ class TestMain:
         one = replace(recipe, labels=LabelSet(tuple(CODED)[:1]))
         with pytest.raises(ValueError, match="has the values"):
             main(one, ["--data", str(data), "--work", str(tmp_path / "work")])
+
+
+def test_a_patient_is_in_one_part() -> None:
+    volume = Volume(np.zeros((2, 2, 2)), np.eye(4))
+    cases = [Case(name, (volume,), group=group) for name, group in (("a", "p"), ("b", ""), ("c", "p"), ("d", ""))]
+    assert parts_of(cases, 2) == {"a": 0, "b": 1, "c": 0, "d": 0}
+    assert parts_of(cases, 2, (("b", "d"),)) == {"a": 0, "b": 1, "c": 0, "d": 1}
