@@ -26,6 +26,7 @@ from napari_resmed.jobs.segment import segment
 from napari_resmed.labels import LabelSet
 from napari_resmed.models.catalogue import BUILT_IN
 from napari_resmed.models.folder import WEIGHTS, load_model
+from napari_resmed.models.found_by import FoundBy
 from napari_resmed.models.model import Model
 from napari_resmed.models.save import save_model
 from napari_resmed.review.pictures import picture
@@ -63,6 +64,8 @@ class Recipe:
         Of training, for each part and for the model itself; number of parts.
     plan:
         Decisions of the plan that are made here and not from the data.
+    found_by:
+        How the model finds its part in a larger image; None where it is given the whole.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Recipe:
     minutes: float
     folds: int = 5
     plan: Mapping[str, Any] = field(default_factory=dict)
+    found_by: FoundBy | None = None
 
 
 def main(recipe: Recipe, words: Sequence[str] | None = None) -> None:
@@ -187,7 +191,12 @@ def publish(
         **dict(model.training),
     }
     model = replace(
-        model, labels=recipe.labels, channels=recipe.channels, description=recipe.description, training=training
+        model,
+        labels=recipe.labels,
+        channels=recipe.channels,
+        description=recipe.description,
+        training=training,
+        found_by=recipe.found_by,
     )
     licence = (recipe.here / "licence.txt").read_text(encoding="utf-8")
     # Its speed and its answers need a folder; the one that ships is written once, with all that is known.
@@ -301,6 +310,7 @@ def _card(recipe: Recipe, model: Model, found: Evaluation, minutes: str, worst: 
     return text.format(
         version=model.version,
         cases=len(found.cases),
+        folds=model.measured["cross-validation"]["folds"],
         mean=f"{found.mean['dice']:.3f}",
         rows="\n".join(rows),
         failures=failures,

@@ -91,3 +91,12 @@ class TestImmutability:
         assert (second.axes, second.modality, second.name, second.meta) == ("zyx", "MR", "knee", {"format": "x"})
         assert np.array_equal(second.affine, first.affine)
         assert first.data.max() == 0
+
+
+def test_a_part_stays_where_it_is() -> None:
+    whole = Volume(np.arange(2 * 5 * 6 * 7.0).reshape(2, 5, 6, 7), make_affine(degrees=(10, 20, 5)), "czyx", "MR", "a")
+    part = whole.cut((slice(1, 4), slice(2, 6), slice(3, 5)))
+    assert np.array_equal(part.data, whole.data[:, 1:4, 2:6, 3:5])
+    assert np.allclose(part.affine @ [0, 0, 0, 1], whole.affine @ [1, 2, 3, 1])
+    assert np.allclose(part.affine @ [2, 3, 1, 1], whole.affine @ [3, 5, 4, 1])
+    assert (part.spacing_mm, part.orientation, part.axes) == (whole.spacing_mm, whole.orientation, "czyx")

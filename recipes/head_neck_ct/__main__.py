@@ -27,7 +27,23 @@ RECIPE = Recipe(
         )
     ),
     channels=("CT",),
-    minutes=60,
+    minutes=50,
+    folds=3,
+    # Narrower, and in smaller patches, than the plan's own: twice the steps in the time, side by side on two cores.
+    plan={
+        "patch": [80, 40, 48],
+        "network": "UNet",
+        "arguments": {
+            "spatial_dims": 3,
+            "in_channels": 1,
+            "out_channels": 8,
+            "channels": [24, 48, 96, 192, 256],
+            "strides": [2, 2, 2, [2, 1, 2]],
+            "num_res_units": 2,
+            "norm": "instance",
+            "act": "relu",
+        },
+    },
 )
 
 if __name__ == "__main__":

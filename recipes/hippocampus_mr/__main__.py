@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from napari_resmed.labels import Code, Label, LabelSet
+from napari_resmed.models.found_by import FoundBy
 from recipes.from_cases import Recipe, main
 
 # SNOMED CT: the structure, and which part of it.
@@ -14,7 +15,7 @@ ANTERIOR, POSTERIOR = Code("SCT", "255549009", "Anterior"), Code("SCT", "2555510
 RECIPE = Recipe(
     name="hippocampus-mr",
     here=Path(__file__).parent,
-    description="Anterior and posterior hippocampus in T1-weighted MR that is cropped to its surroundings",
+    description="Anterior and posterior hippocampus in T1-weighted MR, whole head or cropped to its surroundings",
     labels=LabelSet(
         (
             Label(1, "anterior hippocampus", (230, 159, 0), HIPPOCAMPUS, modifier=ANTERIOR),
@@ -22,6 +23,8 @@ RECIPE = Recipe(
         )
     ),
     channels=("MR",),
+    # The crops leave 4 to 7 mm.
+    found_by=FoundBy("brain-mr", ("left hippocampus", "right hippocampus"), margin_mm=6.0),
     minutes=38,
     # A step takes a CPU half of the time that it takes with the plan's own network, which is wider at full resolution.
     plan={

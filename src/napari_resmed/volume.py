@@ -110,6 +110,12 @@ class Volume:
         """Whether both have the same voxels at the same places."""
         return geometry.same_place(self.affine, self.shape, other.affine, other.shape)
 
+    def cut(self, box: tuple[slice, slice, slice]) -> Self:
+        """A part of it, at its own place; ``box`` is of ``(z, y, x)``, from a first voxel to one after the last."""
+        affine = np.array(self.affine)
+        affine[:3, 3] += affine[:3, :3] @ [along.start for along in box]
+        return replace(self, data=self.data[(..., *box)], affine=affine)
+
     def with_data(self, data: ArrayLike, axes: str = "") -> Self:
         """The same place and description with other voxels."""
         return replace(self, data=np.asarray(data), axes=axes or self.axes)

@@ -34,7 +34,7 @@ EXACT = {"device": "cpu", "precision": "fp32"}
 
 def test_the_peak_of_memory_is_this_process_s_own() -> None:
     held = np.ones(2**27)  # 1 GiB, in the process that starts the other
-    told = "from napari_resmed.jobs.segment import _peak_memory_mb; print(_peak_memory_mb())"
+    told = "from napari_resmed.jobs.segment_image import _peak_memory_mb; print(_peak_memory_mb())"
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
     assert 50 < float(done.stdout) < held.nbytes / 2**20
 
@@ -131,7 +131,7 @@ class TestQuickLook:
             return plan
 
         usual, short = model.patch, False
-        monkeypatch.setattr("napari_resmed.jobs.segment.plan_memory", note)
+        monkeypatch.setattr("napari_resmed.jobs.segment_image.plan_memory", note)
         run(IMAGE, quick, quick=True)
         assert seen[-1] > usual
         short = True

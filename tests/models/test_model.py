@@ -10,6 +10,7 @@ import pytest
 
 from napari_resmed.errors import InputError, ModelError
 from napari_resmed.models.cleanup import Cleanup
+from napari_resmed.models.found_by import FoundBy
 from napari_resmed.models.model import FORMAT, Model
 from napari_resmed.volume import Volume
 from tests.affines import make_affine
@@ -36,6 +37,30 @@ class TestRoundTrip:
         model = replace(describe(), cleanup={300: Cleanup(True, 12.5), 1: Cleanup(fill_holes=True)})
         assert Model.from_json(json.loads(json.dumps(metadata(model)))) == model
         assert "cleanup" not in describe().to_json()
+
+    def test_with_what_finds_its_part(self) -> None:
+        model = replace(describe(), found_by=FoundBy("brain-mr", ("left hippocampus", "right hippocampus"), 6))
+        assert Model.from_json(json.loads(json.dumps(metadata(model)))) == model
+        assert "found_by" not in describe().to_json()
+
+    @pytest.mark.parametrize(
+        ("wrong", "said"),
+        [
+            ("brain-mr", "the model says 'brain-mr' of what finds its part, expected margin_mm, model, structures"),
+            ({"model": "brain-mr", "structures": ["thalamus"]}, "expected margin_mm, model, structures"),
+            ({"model": "brain-mr", "structures": "thalamus", "margin_mm": 6}, "of what finds its part"),
+            ({"model": "brain-mr", "structures": [], "margin_mm": 6}, "neither by which model its part is found"),
+            ({"model": "", "structures": ["thalamus"], "margin_mm": 6}, "neither by which model its part is found"),
+            ({"model": "brain-mr", "structures": ["thalamus"], "margin_mm": -6}, "a margin of -6.0 mm, expected 0"),
+            ({"model": "brain-mr", "structures": ["thalamus"], "margin_mm": float("nan")}, "a margin of nan mm"),
+            ({"model": "brain-mr", "structures": ["thalamus"], "margin_mm": "wide"}, "its part is found is wrong at"),
+        ],
+    )
+    def test_with_what_finds_no_part(self, wrong: object, said: str) -> None:
+        damaged = metadata()
+        damaged["resmed"]["found_by"] = wrong
+        with pytest.raises(ModelError, match=said):
+            Model.from_json(damaged)
 
     def test_cleaning_up_what_is_no_label_is_refused(self) -> None:
         with pytest.raises(ModelError, match="wants the label 7 cleaned up, which it does not have"):

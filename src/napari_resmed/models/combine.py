@@ -72,6 +72,7 @@ def combine_models(models: Sequence[Model], folder: Path | str) -> Model:
         mirror_axes=tuple(axis for axis in axes if axis != 2 or sides_alike),
         mirror_pairs=first.mirror_pairs if sides_alike else (),
         quick_spacing_mm=first.quick_spacing_mm if len({model.quick_spacing_mm for model in models}) == 1 else 0.0,
+        found_by=None,  # with what each of them was trained on, which says when a part is to be found
         measured={},
         training={"combined_from": {model.name: dict(model.training) for model in models}},
         members=sum(model.members for model in models),

@@ -10,6 +10,7 @@ from typing import Any
 from napari_resmed.errors import ModelError
 from napari_resmed.labels import LabelSet
 from napari_resmed.models.cleanup import Cleanup
+from napari_resmed.models.found_by import FoundBy
 from napari_resmed.prepare.preparation import FITS, Preparation
 from napari_resmed.volume import Volume
 
@@ -67,6 +68,8 @@ class Model:
         Plan, history, fingerprint of the data.
     cleanup:
         What is done to labels after the network, by value; those that are not named are left as they are.
+    found_by:
+        How its part is found in an image that shows much more than it was trained on; None: it is given the whole.
     classes, fit, frames, temperature:
         Of a model that classifies (``task`` is :data:`CLASSIFICATION`): what an image may be, how it is brought to the
         size of the patch (see :func:`napari_resmed.prepare.fixed_size.fixed_size`), for series in time how many frames
@@ -107,6 +110,7 @@ class Model:
     frames: int = 0
     mirror_pairs: tuple[tuple[int, int], ...] = ()
     quick_spacing_mm: float = 0.0
+    found_by: FoundBy | None = None
 
     def __post_init__(self) -> None:
         if self.members < 1 or (self.regions and sorted(self.regions) != list(self.labels.values)):
@@ -256,6 +260,7 @@ class Model:
             "training": dict(self.training),
             **{name: value for name, value in seldom.items() if value != usual[name]},
             **({"cleanup": cleanup} if cleanup else {}),
+            **({"found_by": self.found_by.to_json()} if self.found_by else {}),
             **(
                 {"classes": list(self.classes), "fit": self.fit, "temperature": self.temperature}
                 if self.classifies
@@ -307,6 +312,7 @@ class Model:
                 overlap=float(ours.get("overlap", 0.5)),
                 frames=int(ours.get("frames", 0)),
                 quick_spacing_mm=float(ours.get("quick_spacing_mm", 0.0)),
+                found_by=FoundBy.from_json(ours.get("found_by")),
             )
         except (AttributeError, KeyError, TypeError, ValueError) as problem:
             raise ModelError(f"metadata.json is incomplete or wrong at {problem}") from problem

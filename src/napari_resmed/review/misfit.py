@@ -17,7 +17,7 @@ from napari_resmed.review.familiar import Familiar, log_odds
 from napari_resmed.review.quality import GOOD, Look
 from napari_resmed.volume import Volume
 
-__all__ = ["LIMIT", "Misfit", "familiar_to", "judge_answer", "judge_image"]
+__all__ = ["LIMIT", "Misfit", "familiar_to", "judge_answer", "judge_image", "shows_much_more"]
 
 # DICOM's words for what an image shows. A model whose channels have other names says nothing of what it was trained on.
 MODALITIES = frozenset({"CR", "CT", "DX", "MG", "MR", "NM", "PT", "US", "XA"})
@@ -63,6 +63,12 @@ class Misfit:
 def familiar_to(model: Model) -> Familiar:
     """What the model says of the images it was trained on; nothing, of a model made before it said so."""
     return Familiar.from_json(model.training.get("familiar"))
+
+
+def shows_much_more(image: Volume, model: Model) -> bool:
+    """Whether an image is far larger, along every axis, than any that the model was trained on."""
+    known = familiar_to(model).extent_mm
+    return bool(known) and all(mm > LARGE_EXTENT * most for mm, (_, most) in zip(_extent_mm(image), known, strict=True))
 
 
 def judge_image(image: Volume, ready: NDArray[np.floating[Any]], model: Model) -> Iterator[str]:
@@ -185,8 +191,7 @@ def _lowest(channel: NDArray[Any]) -> float:
 
 def _wrong_size(image: Volume, model: Model, known: Familiar) -> Iterator[str]:
     """A field of view or voxels that the model does not know."""
-    order = canonical_order(image.affine)
-    extent = [image.grid_shape[axis] * image.spacing_mm[axis] for axis in order.axes]
+    extent = _extent_mm(image)
     window = [size * mm for size, mm in zip(model.patch, model.preparation.spacing_mm, strict=True)]
     if not known.extent_mm:
         if min(extent) < SMALL_FIELD * min(window):
@@ -207,6 +212,12 @@ def _wrong_size(image: Volume, model: Model, known: Familiar) -> Iterator[str]:
             f"the image's voxels are {coarsest:.3g} mm long, those {model.name} was trained on at most "
             f"{known.voxel_mm:.3g} mm: {_POOR}"
         )
+
+
+def _extent_mm(image: Volume) -> list[float]:
+    """Edges towards Superior, Posterior, Left."""
+    order = canonical_order(image.affine)
+    return [image.grid_shape[axis] * image.spacing_mm[axis] for axis in order.axes]
 
 
 def _ml(volume: float) -> str:

@@ -1,0 +1,65 @@
+"""How a model of a small part of the body comes to that part in an image that shows more."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from napari_resmed.errors import ModelError
+
+__all__ = ["FoundBy"]
+
+
+@dataclass(frozen=True)
+class FoundBy:
+    """Another model that finds the part, coarse to fine.
+
+    Parameters
+    ----------
+    model:
+        Name of a model of the catalogue that segments larger images.
+    structures:
+        Names of some of its labels; each is a part by itself.
+    margin_mm:
+        How much around a structure belongs to its part, to all sides.
+
+    Raises
+    ------
+    ModelError
+        If there is no model or structure named, or the margin is no length.
+    """
+
+    model: str
+    structures: tuple[str, ...]
+    margin_mm: float
+
+    def __post_init__(self) -> None:
+        if not self.model or not self.structures or not all(self.structures):
+            raise ModelError("the model says neither by which model its part is found, nor within what")
+        if not math.isfinite(self.margin_mm) or self.margin_mm < 0:
+            raise ModelError(f"the model's part has a margin of {self.margin_mm} mm, expected 0 or more")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for a file."""
+        return {**asdict(self), "structures": list(self.structures)}
+
+    @classmethod
+    def from_json(cls, entry: Any) -> Self | None:
+        """Read what :meth:`to_json` wrote; None of a model that says nothing.
+
+        Raises
+        ------
+        ModelError
+            If it says something else.
+        """
+        if entry is None:
+            return None
+        known = set(cls.__dataclass_fields__)
+        if not isinstance(entry, Mapping) or set(entry) != known or not isinstance(entry["structures"], list):
+            raise ModelError(f"the model says {entry!r} of what finds its part, expected {', '.join(sorted(known))}")
+        try:
+            return cls(str(entry["model"]), tuple(map(str, entry["structures"])), float(entry["margin_mm"]))
+        except (TypeError, ValueError) as problem:
+            raise ModelError(f"what the model says of how its part is found is wrong at {problem}") from problem
