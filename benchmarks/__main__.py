@@ -15,10 +15,10 @@ QUESTIONS = (
     *("dicom_agreement", "dicom_speed", "nifti_speed", "event_loop_dicom"),
 )
 # Asked by name only: scribble_speed, event_loop_scribble, event_loop_classify, kept_memory (a minute each),
-# scribble_large, hostile, localise, bundles, cine, modalities, search, many_cases, brain_versions (some minutes each),
-# few_slices, predict_large, scribble, model_fit (ten minutes each), classification (a quarter of an hour),
-# predict_overhead (twenty minutes), nnunet_same (half an hour), hippocampus (an hour, two with nnU-Net), head_neck (two
-# hours).
+# scribble_large, hostile, localise, bundles, cine, modalities, search, many_cases, brain_versions, whole_head (some
+# minutes each), few_slices, predict_large, scribble, model_fit (ten minutes each), classification (a quarter of an
+# hour), predict_overhead (twenty minutes), nnunet_same (half an hour), hippocampus (an hour, two with nnU-Net),
+# head_neck (two hours).
 
 
 def main() -> int:
