@@ -3,7 +3,8 @@
 A simulated user paints one stroke for every class, looks at the answer, paints another where it is worst, and so on;
 each method gets its own user, who follows the same rules. Peers: a random forest on the same filter responses
 (scikit-learn; what ilastik does) and scikit-image's random walker. Printed: Dice per structure, and the seconds a
-stroke costs. ``python -m benchmarks.scribble [CASE...] [--only ours,forest,walker] [--people 3]``, hours with both.
+stroke costs. ``learned`` is ours with the features of a network beside the filters, ``guessing`` ours that is not told
+the background. ``python -m benchmarks.scribble [CASE...] [--only ours,forest,walker] [--people 3]``, hours with both.
 The first person is exact, further ones begin elsewhere: see ``scribble_user``.
 """
 
@@ -13,11 +14,13 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.scribble_cases import CASES, Case
+from benchmarks.scribble_learned import learned
 from benchmarks.scribble_user import STEADY, first_strokes, next_strokes
 from benchmarks.shared import finish
 from napari_resmed.jobs.scribble import look_at, scribble
@@ -74,7 +77,14 @@ def walker(case: Case, painted: NDArray[np.uint8]) -> NDArray:
     )
 
 
-METHODS: dict[str, Method] = {"ours": ours, "guessing": guessing, "forest": forest, "walker": walker}
+METHODS: dict[str, Method] = {
+    "ours": ours,
+    "guessing": guessing,
+    "learned": learned,
+    "all learned": partial(learned, components=0),
+    "forest": forest,
+    "walker": walker,
+}
 
 
 def play(case: Case, method: Method, person: int = 0) -> tuple[list[NDArray[np.float64]], float]:

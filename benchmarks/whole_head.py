@@ -67,7 +67,8 @@ def on_the_template() -> None:
             again = finish(segment_image(image.cut((z, y, x)), replace(model, found_by=None))).labels.data
             alike.append(dice(again > 0, done.labels.data[z, y, x] > 0))
         print(
-            f"template, {margin:g} mm around: Dice {np.mean(alike):.3f} with the answer of {model.found_by.margin_mm:g} mm"
+            f"template, {margin:g} mm around: Dice {np.mean(alike):.3f} "
+            f"with the answer of {model.found_by.margin_mm:g} mm"
         )
 
 
