@@ -29,7 +29,7 @@ from napari_resmed.jobs.segment import segment
 from napari_resmed.models.catalogue import find_model, list_models
 from napari_resmed.models.model import Model
 from napari_resmed.prepare.grid import prepare
-from napari_resmed.review.misfit import judge_image
+from napari_resmed.review.misfit import AXES_BEYOND, axes_beyond, extent_of, judge_image
 from napari_resmed.volume import Volume
 from recipes.brain_mr.__main__ import HELD_OUT
 from recipes.brain_mr.anatomy import read_head
@@ -49,7 +49,7 @@ FILES = {
 }
 MADE_FOR = {
     "brain-mr": {"T1 heads", "other heads", "synthesised heads"},
-    "hippocampus-mr": {"hippocampus"},
+    "hippocampus-mr": {"hippocampus", "T1 heads"},
     "head-neck-ct": {"head-neck CT"},
 }
 # Memory runs short on any image.
@@ -109,6 +109,8 @@ def first_warning(image: Volume, model: Model, before: bool) -> str:
     """What is said of the image; empty where nothing is."""
     try:
         if before:
+            if model.found_by and axes_beyond(extent_of(image), model) >= AXES_BEYOND:
+                return ""  # it is given what another model cuts out
             model.check_fits(image)
             ready, _ = prepare(image, model.preparation)
             return next(judge_image(image, ready.numpy(), model), "")

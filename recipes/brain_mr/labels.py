@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from napari_resmed.labels import Code, Label, LabelSet
+from napari_resmed.labels import LEFT, RIGHT, Code, Label, LabelSet
 from recipes.brain_mr.anatomy import KIND_OF, KINDS, STRUCTURES, value_of
-from recipes.sides import LEFT, RIGHT
 
 # Colours chosen one after the other, each as far as possible (CIE76, and as people with protanopia and
 # deuteranopia see them, Machado 2009) from all before: the nearest pair is 18 apart, with those of the right 12.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from napari_resmed.labels import Code, Label, LabelSet
+from napari_resmed.labels import LEFT, RIGHT, Code, Label, LabelSet
 from recipes.from_cases import Recipe, main
-from recipes.sides import LEFT, RIGHT
 
 # SNOMED CT, as in DICOM PS3.16.
 PAROTID = Code("SCT", "45289007", "Parotid Gland")

@@ -13,7 +13,18 @@ from numpy.typing import NDArray
 from napari_resmed.errors import InputError
 from napari_resmed.volume import Volume
 
-__all__ = ["CODES", "Code", "Label", "LabelMap", "LabelSet", "count_values", "smallest_integer_type"]
+__all__ = [
+    "CODES",
+    "LEFT",
+    "RIGHT",
+    "Code",
+    "Label",
+    "LabelMap",
+    "LabelSet",
+    "count_values",
+    "default_colour",
+    "smallest_integer_type",
+]
 
 # Okabe and Ito's palette (Color Universal Design, 2008): distinguishable with any colour vision.
 _OKABE_ITO = (
@@ -44,6 +55,10 @@ class Code:
     def to_json(self) -> dict[str, str]:
         """Plain values for a file."""
         return {"scheme": self.scheme, "value": self.value, "meaning": self.meaning}
+
+
+# The sides in SNOMED CT.
+LEFT, RIGHT = Code("SCT", "7771000", "Left"), Code("SCT", "24028007", "Right")
 
 
 @dataclass(frozen=True)

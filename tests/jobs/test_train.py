@@ -447,6 +447,22 @@ class TestFromAModel:
         assert "starts from base" in done.plan["reasons"]["start"]
         assert "started from base" in (tmp_path / "mine/docs/README.md").read_text()
 
+    def test_one_that_answers_parts_says_that_it_sees_the_whole(self, base: Path, data: Path, tmp_path: Path) -> None:
+        quick = {name: value for name, value in QUICK.items() if name != "arguments"}
+        metadata = base / "configs" / "metadata.json"
+        values = json.loads(metadata.read_text())
+        values["resmed"]["found_by"] = {"model": "bands", "structures": ["dark"], "margin_mm": 3}
+
+        def told(largest_mm: float) -> list[str]:
+            values["resmed"]["training"]["familiar"]["extent_mm"] = [[1.0, largest_mm]] * 3
+            metadata.write_text(json.dumps(values))
+            events, _ = run(data, tmp_path / "mine", base=str(base), plan={**quick, "steps": 1})
+            return [event.message for event in events if isinstance(event, Warning) and "cut out" in event.message]
+
+        (said,) = told(4.0)
+        assert "more show much more than base was trained on: it answers its part cut out of such an image" in said
+        assert told(1000.0) == []
+
     def test_resumes_from_it_too(self, base: Path, data: Path, tmp_path: Path) -> None:
         quick = {name: value for name, value in QUICK.items() if name != "arguments"}
         run(data, tmp_path / "one", base=str(base), plan=quick)

@@ -19,6 +19,7 @@ from napari_resmed.models.bundle_steps import left_out
 from napari_resmed.models.cleanup import Cleanup
 from napari_resmed.models.export import export_model
 from napari_resmed.models.folder import load_model
+from napari_resmed.models.found_by import FoundBy
 from napari_resmed.models.model import Model
 from napari_resmed.models.save import save_model
 from napari_resmed.models.whole_network import load_networks
@@ -93,6 +94,10 @@ class TestBundle:
         arguments = {**describe().arguments, "out_channels": 2}
         model = replace(describe(), labels=one, arguments=arguments, cleanup={1: Cleanup(True, 5.0, True)})
         assert left_out(model) == ""
+        found = replace(describe(), found_by=FoundBy("brain-mr", ("left hippocampus", "right hippocampus"), 6))
+        assert left_out(found) == (
+            "MONAI does not look for the left hippocampus or right hippocampus in a larger image: give the bundle crops"
+        )
 
 
 class TestTorchScript:

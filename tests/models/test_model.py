@@ -49,8 +49,19 @@ class TestRoundTrip:
             ("brain-mr", "the model says 'brain-mr' of what finds its part, expected margin_mm, model, structures"),
             ({"model": "brain-mr", "structures": ["thalamus"]}, "expected margin_mm, model, structures"),
             ({"model": "brain-mr", "structures": "thalamus", "margin_mm": 6}, "of what finds its part"),
-            ({"model": "brain-mr", "structures": [], "margin_mm": 6}, "neither by which model its part is found"),
-            ({"model": "", "structures": ["thalamus"], "margin_mm": 6}, "neither by which model its part is found"),
+            (
+                {"model": "brain-mr", "structures": [], "margin_mm": 6},
+                "expected a name of a model, and structures of it",
+            ),
+            (
+                {"model": "", "structures": ["thalamus"], "margin_mm": 6},
+                "expected a name of a model, and structures of it",
+            ),
+            (
+                {"model": "models/brain-mr", "structures": ["thalamus"], "margin_mm": 6},
+                "finds its part by 'models/brain-mr' within thalamus, expected a name of a model",
+            ),
+            ({"model": "brain-mr", "structures": ["thalamus"] * 2, "margin_mm": 6}, "expected a name of a model"),
             ({"model": "brain-mr", "structures": ["thalamus"], "margin_mm": -6}, "a margin of -6.0 mm, expected 0"),
             ({"model": "brain-mr", "structures": ["thalamus"], "margin_mm": float("nan")}, "a margin of nan mm"),
             ({"model": "brain-mr", "structures": ["thalamus"], "margin_mm": "wide"}, "its part is found is wrong at"),

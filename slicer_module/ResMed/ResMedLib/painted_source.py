@@ -230,9 +230,10 @@ class PaintedSource:
                 parameters.trainChannel2 = parameters.trainChannel3 = parameters.trainChannel4 = None
             parameters.trainVolume = reference
             self._brought = reference.GetID() if reference is not None else ""
-        model = made_by(node).get("model", "")
-        if model:
-            self._propose_base(model)
+        made = made_by(node)
+        # One that answered parts of the image, cut out, is no better a beginning for the whole than none.
+        if made.get("model") and "parts" not in made:
+            self._propose_base(made["model"])
 
 
 def _row(case: TrainCase) -> str:

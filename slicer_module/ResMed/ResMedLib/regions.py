@@ -40,12 +40,10 @@ def cropped(source: Source, region: Any) -> Source:
     high = np.minimum(np.floor(index.max(0) + _ON_FACE).astype(int) + 1, source.volume.grid_shape)
     if (low >= high).any():
         raise InputError("the region of interest lies beside the volume; move it onto it, or choose none")
-    part = source.volume.data[(..., *(slice(a, b) for a, b in zip(low, high, strict=True)))]
-    affine = source.volume.affine.copy()
-    affine[:3, 3] += affine[:3, :3] @ low
+    z, y, x = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
     return replace(
         source,
-        volume=replace(source.volume, data=part, affine=affine),
+        volume=source.volume.cut((z, y, x)),
         start=tuple(int(a + b) for a, b in zip(low, source.start, strict=True)),
     )
 

@@ -28,6 +28,7 @@ def _summary(model: Model) -> dict[str, object]:
         "channels": list(model.channels),
         "spacing_mm": list(model.preparation.spacing_mm),
         "quick_spacing_mm": model.quick_spacing_mm or None,
+        "found_by": model.found_by.to_json() if model.found_by else None,
         "labels": model.labels.to_json(),
         "classes": list(model.classes),
         "folder": str(model.folder),

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import torch
+from numpy.typing import NDArray
 
 import napari_resmed
 from napari_resmed.errors import InputError, ModelError, WorkError
 from napari_resmed.events import Event, Progress, Started, Warning
-from napari_resmed.labels import LabelMap, count_values
+from napari_resmed.labels import LabelMap, LabelSet, count_values
 from napari_resmed.models.model import Model
 from napari_resmed.nets.size import edge_multiples, fits_one_size
 from napari_resmed.predict.backends import choose_backend
@@ -33,7 +35,7 @@ from napari_resmed.prepare.restore import LabelRestorer, restore_map
 from napari_resmed.review.misfit import familiar_to, judge_answer, judge_image
 from napari_resmed.volume import Volume
 
-__all__ = ["Segmentation", "geometry_facts", "segment_image"]
+__all__ = ["Options", "Segmentation", "check_options", "segment_image", "segmentation"]
 
 # Where in the whole job each part begins, for the progress bar; measured on a 1 mm head.
 _PREPARED, _PREDICTED = 0.08, 0.97
@@ -67,27 +69,12 @@ class Segmentation:
     made_by: dict[str, Any] = field(default_factory=dict)
 
 
-def segment_image(
-    image: Volume,
-    model: Model,
-    *,
-    device: str = "auto",
-    precision: str = "auto",
-    overlap: float | None = None,
-    tta: bool = False,
-    uncertainty: bool = False,
-    uncertainty_kind: str = "entropy",
-    backend: str = "auto",
-    quick: bool = False,
-) -> Generator[Event, None, Segmentation]:
-    """Segment one image.
+@dataclass(frozen=True)
+class Options:
+    """How an image is to be segmented.
 
     Parameters
     ----------
-    image:
-        3D, one channel per channel of the model; not changed.
-    model:
-        One that was saved.
     device, precision:
         See :func:`napari_resmed.predict.machine.choose_machine`.
     overlap:
@@ -104,11 +91,68 @@ def segment_image(
     quick:
         A quick look at the coarser spacing that the model knows; see ``quick_spacing_mm`` of
         :class:`napari_resmed.models.model.Model`.
+    """
+
+    device: str = "auto"
+    precision: str = "auto"
+    overlap: float | None = None
+    tta: bool = False
+    uncertainty: bool = False
+    uncertainty_kind: str = "entropy"
+    backend: str = "auto"
+    quick: bool = False
+
+
+def check_options(model: Model, options: Options) -> tuple[Model, Windows]:
+    """Refuse what a model cannot grant.
+
+    Returns
+    -------
+    Model, Windows
+        What will be asked, the model or its quick look; and how it goes through an image.
 
     Raises
     ------
     InputError
-        If the image or a parameter cannot be used.
+        If an option cannot be used.
+    ModelError
+        If the model cannot be mirrored, or knows no quick look.
+    """
+    chosen = model.quick_look() if options.quick else model
+    if options.tta and not chosen.mirror_axes:
+        raise ModelError(f"the model {chosen.name} tells left from right, so mirrored passes would mislead it")
+    windows = Windows(
+        chosen.patch,
+        chosen.overlap if options.overlap is None else options.overlap,
+        chosen.mirror_axes if options.tta else (),
+        even=chosen.even_windows,
+        mirrored_classes=chosen.mirrored_classes,
+    )
+    if options.uncertainty_kind not in KINDS:
+        raise InputError(f"the uncertainty is {options.uncertainty_kind!r}, expected {' or '.join(KINDS)}")
+    if options.uncertainty and options.uncertainty_kind == "variance" and not _passes(chosen, windows) > 1:
+        raise InputError(
+            f"variance is between several passes, and {chosen.name} makes one: ask for mirrored passes, or the entropy"
+        )
+    return chosen, windows
+
+
+def segment_image(image: Volume, model: Model, options: Options) -> Generator[Event, None, Segmentation]:
+    """Segment one image as it is.
+
+    Parameters
+    ----------
+    image:
+        3D, one channel per channel of the model; not changed.
+    model:
+        One that was saved.
+    options:
+        How.
+
+    Raises
+    ------
+    InputError
+        If the image or an option cannot be used.
     ModelError
         If the model is damaged, does not fit the image, or knows no quick look.
     WorkError
@@ -116,25 +160,10 @@ def segment_image(
     """
     begin = time.perf_counter()
     model.check_fits(image)
-    chosen = model.quick_look() if quick else model
-    machine = choose_machine(device, precision)
-    if tta and not chosen.mirror_axes:
-        raise ModelError(f"the model {chosen.name} tells left from right, so mirrored passes would mislead it")
-    overlap = chosen.overlap if overlap is None else overlap
-    wishes = Windows(
-        chosen.patch,
-        overlap,
-        chosen.mirror_axes if tta else (),
-        even=chosen.even_windows,
-        mirrored_classes=chosen.mirrored_classes,
-    )
-    several = chosen.members * len(wishes.mirrors) > 1
-    if uncertainty_kind not in KINDS:
-        raise InputError(f"the uncertainty is {uncertainty_kind!r}, expected {' or '.join(KINDS)}")
-    if uncertainty and uncertainty_kind == "variance" and not several:
-        raise InputError(
-            f"variance is between several passes, and {chosen.name} makes one: ask for mirrored passes, or the entropy"
-        )
+    chosen, asked = check_options(model, options)
+    machine = choose_machine(options.device, options.precision)
+    quick, uncertainty = options.quick, options.uncertainty
+    several = _passes(chosen, asked) > 1
     yield Started(f"Segmenting with {chosen.name}")
     seconds: dict[str, float] = {}
     clock = _Clock()
@@ -152,19 +181,19 @@ def segment_image(
         yield from map(Warning, misfits)
         seconds["prepare"] = clock.lap()
         free = free_bytes(machine)
-        plan = plan_memory(chosen, grid.shape, grid.source_shape, machine, wishes, free, uncertainty)
+        plan = plan_memory(chosen, grid.shape, grid.source_shape, machine, asked, free, uncertainty)
         if quick and plan.windows.patch != chosen.patch:  # whole it does not fit: in the model's own windows, then
             chosen = replace(chosen, patch=model.patch)
-            plan = plan_memory(chosen, grid.shape, grid.source_shape, machine, wishes, free, uncertainty)
+            plan = plan_memory(chosen, grid.shape, grid.source_shape, machine, asked, free, uncertainty)
         windows = plan.windows
         if windows.patch != chosen.patch:
             yield Warning(
                 f"memory is short: windows of {_voxels(windows)} instead of the model's; expect less accuracy"
             )
         padded = tuple(map(max, grid.shape, windows.patch))
-        count = len(window_places((padded[0], padded[1], padded[2]), windows.patch, overlap, windows.even))
+        count = len(window_places((padded[0], padded[1], padded[2]), windows.patch, asked.overlap, windows.even))
         runners = [
-            choose_backend(chosen, machine, windows.patch, count, backend, member, plan.in_parts)
+            choose_backend(chosen, machine, windows.patch, count, options.backend, member, plan.in_parts)
             for member in range(chosen.members)
         ]
         for note in dict.fromkeys(runner.note for runner in runners if runner.note):
@@ -182,7 +211,7 @@ def segment_image(
             windows,
             classes=len(chosen.regions or chosen.values),
             background_classes=chosen.background_classes,
-            doubt=Doubt(uncertainty_kind, overlapping) if uncertainty and several else None,
+            doubt=Doubt(options.uncertainty_kind, overlapping) if uncertainty and several else None,
             belt_on_device=plan.belt_on_device,
         )
         tiles, restoring = 0, 0.0
@@ -223,9 +252,9 @@ def segment_image(
             "device": str(machine.device),
             "precision": machine.precision,
             "backend": " and ".join(dict.fromkeys(runner.name for runner in runners)),
-            "overlap": overlap,
-            "tta": tta,
-            **({"uncertainty": uncertainty_kind} if uncertainty else {}),
+            "overlap": asked.overlap,
+            "tta": options.tta,
+            **({"uncertainty": options.uncertainty_kind} if uncertainty else {}),
             **({"quick_look_mm": chosen.preparation.spacing_mm[0]} if quick else {}),
         },
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -246,30 +275,70 @@ def segment_image(
         made_by["warnings"] = misfits
     if fit.score is not None:
         made_by["misfit"] = fit.score
-    labels = LabelMap(
-        found,
-        image.affine,
-        "zyx",
-        image.modality,
-        f"{image.name} {chosen.name}{' quick look' if quick else ''}".strip(),
-        {**geometry_facts(image), "made_by": made_by},
-        chosen.labels,
-    )
     seconds["total"] = time.perf_counter() - begin
+    return segmentation(
+        image,
+        chosen,
+        chosen.labels,
+        found,
+        uncertain,
+        made_by,
+        tiles=tiles,
+        seconds=seconds,
+        peak_memory_mb=_peak_memory_mb(),
+    )
+
+
+def segmentation(
+    image: Volume,
+    model: Model,
+    labels: LabelSet,
+    found: NDArray[Any],
+    doubt: NDArray[np.float32] | None,
+    made_by: Mapping[str, Any],
+    *,
+    tiles: int,
+    seconds: Mapping[str, float],
+    peak_memory_mb: float,
+) -> Segmentation:
+    """What is given, of what was found.
+
+    Parameters
+    ----------
+    image, model, labels:
+        What was segmented, by what, into which structures.
+    found, doubt:
+        ``(z, y, x)`` on the image's grid.
+    made_by:
+        How, with ``parameters``.
+    tiles, seconds, peak_memory_mb:
+        As in :class:`Segmentation`.
+    """
+    parameters = made_by["parameters"]
+    look = " quick look" if "quick_look_mm" in parameters else ""
+    # What a NIfTI header says of its coordinate system; the result shares it.
+    shared = {name: image.meta[name] for name in ("qform_code", "sform_code") if name in image.meta}
+    meta = {**shared, "made_by": dict(made_by)}
+    name = f"{image.name} {model.name}{look}".strip()
+    whole = LabelMap(found, image.affine, "zyx", image.modality, name, meta, labels)
     return Segmentation(
-        labels=labels,
-        table=labels.table() if uncertain is None else with_uncertainty(labels.table(), found, uncertain),
-        model=chosen.name,
-        device=str(machine.device),
-        precision=machine.precision,
+        labels=whole,
+        table=whole.table() if doubt is None else with_uncertainty(whole.table(), found, doubt),
+        model=model.name,
+        device=parameters["device"],
+        precision=parameters["precision"],
         tiles=tiles,
         seconds={name: round(value, 3) for name, value in seconds.items()},
-        peak_memory_mb=round(_peak_memory_mb(), 1),
+        peak_memory_mb=round(peak_memory_mb, 1),
         uncertainty=None
-        if uncertain is None
-        else Volume(uncertain, image.affine, "zyx", image.modality, f"{image.name} uncertainty".strip(), labels.meta),
-        made_by=made_by,
+        if doubt is None
+        else Volume(doubt, image.affine, "zyx", image.modality, f"{image.name} uncertainty".strip(), meta),
+        made_by=dict(made_by),
     )
+
+
+def _passes(model: Model, windows: Windows) -> int:
+    return model.members * len(windows.mirrors)
 
 
 def _voxels(windows: Windows) -> str:
@@ -289,11 +358,6 @@ class _Clock:
         now = time.perf_counter()
         seconds, self._last = now - self._last, now
         return seconds
-
-
-def geometry_facts(image: Volume) -> dict[str, Any]:
-    """What a NIfTI header says of its coordinate system; the result shares it."""
-    return {name: image.meta[name] for name in ("qform_code", "sform_code") if name in image.meta}
 
 
 def _peak_memory_mb() -> float:

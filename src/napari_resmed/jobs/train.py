@@ -38,6 +38,7 @@ from napari_resmed.predict.machine import Machine, choose_machine
 from napari_resmed.predict.memory_plan import free_bytes
 from napari_resmed.predict.warm import warm_network
 from napari_resmed.prepare.expected_size import expected_size
+from napari_resmed.review.misfit import AXES_BEYOND, axes_beyond
 from napari_resmed.train.card import training_card
 from napari_resmed.train.claim import claim
 from napari_resmed.train.fingerprint import Fingerprint, fingerprint, usable
@@ -212,6 +213,8 @@ def _decide(
     for note in facts.notes:
         yield Warning(note)
     dataset = usable(dataset, facts)
+    if base is not None and base.found_by is not None:
+        yield from _told_of_parts(base, facts)
     plan = make_plan(name, dataset, facts, base, wishes)
     if changes:
         reasons = {**plan.reasons, **{name: "as asked for" for name in changes if name in plan.reasons}}
@@ -242,6 +245,21 @@ def _decide(
     for note in () if moved is None else moved.notes:
         yield Started(note)
     return plan, dataset
+
+
+def _told_of_parts(base: Model, facts: Fingerprint) -> Iterator[Event]:
+    """Training cuts nothing out, as *Segment* does for such a model."""
+    large = []
+    for case in facts.cases:
+        extent = [size * mm for size, mm in zip(case.grid_shape, case.spacing_mm, strict=True)]
+        if axes_beyond(extent, base) >= AXES_BEYOND:
+            large.append(case.name)
+    if large:
+        more = f" and {len(large) - 1} more show" if len(large) > 1 else " shows"
+        yield Warning(
+            f"{large[0]}{more} much more than {base.name} was trained on: it answers its part cut out of such an "
+            "image, and training cuts nothing out; cut the images to the part, or start from another model"
+        )
 
 
 def _largest(facts: Fingerprint, plan: Plan) -> tuple[int, ...]:

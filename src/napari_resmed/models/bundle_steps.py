@@ -167,4 +167,8 @@ def left_out(model: Model) -> str:
         undone.append("remove small pieces")
     if any(wish.fill_holes for wish in model.cleanup.values()) and len(model.labels) > 1:
         undone.append("fill holes")
-    return f"MONAI does not {' or '.join(undone)} label by label, so the bundle leaves that out" if undone else ""
+    said = [f"MONAI does not {' or '.join(undone)} label by label, so the bundle leaves that out"] if undone else []
+    if model.found_by:
+        where = " or ".join(model.found_by.structures)
+        said.append(f"MONAI does not look for the {where} in a larger image: give the bundle crops")
+    return "; ".join(said)

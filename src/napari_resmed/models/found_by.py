@@ -19,16 +19,16 @@ class FoundBy:
     Parameters
     ----------
     model:
-        Name of a model of the catalogue that segments larger images.
+        Name of a model of the catalogue that segments larger images; no folder.
     structures:
         Names of some of its labels; each is a part by itself.
     margin_mm:
-        How much around a structure belongs to its part, to all sides.
+        How much around a structure belongs to its part, to all sides; one voxel at least.
 
     Raises
     ------
     ModelError
-        If there is no model or structure named, or the margin is no length.
+        If there is no model or structure named, one twice, or the margin is no length.
     """
 
     model: str
@@ -36,8 +36,18 @@ class FoundBy:
     margin_mm: float
 
     def __post_init__(self) -> None:
-        if not self.model or not self.structures or not all(self.structures):
-            raise ModelError("the model says neither by which model its part is found, nor within what")
+        names = set(self.structures)
+        if (
+            not self.model
+            or set(self.model) & set("/\\")
+            or not names
+            or "" in names
+            or len(names) < len(self.structures)
+        ):
+            raise ModelError(
+                f"the model finds its part by {self.model!r} within {', '.join(self.structures) or 'nothing'}, "
+                "expected a name of a model, and structures of it"
+            )
         if not math.isfinite(self.margin_mm) or self.margin_mm < 0:
             raise ModelError(f"the model's part has a margin of {self.margin_mm} mm, expected 0 or more")
 

@@ -131,6 +131,8 @@ class Model:
             )
         if self.classifies and (len(set(self.classes)) < max(2, len(self.classes)) or self.fit not in FITS):
             raise ModelError(f"the model {self.name} contradicts itself in its classes, or in how it sees an image")
+        if self.found_by and self.classifies:
+            raise ModelError(f"the model {self.name} tells what an image is as a whole, and finds no part of it")
         if self.frames < 0 or self.frames == 1:
             raise ModelError(f"the model {self.name} sees {self.frames} frames of a series, expected several, or 0")
         says_what = self.classifies or (len(self.labels) and self.background_classes >= 1)

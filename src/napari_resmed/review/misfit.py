@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from napari_resmed.review.familiar import Familiar, log_odds
 from napari_resmed.review.quality import GOOD, Look
 from napari_resmed.volume import Volume
 
-__all__ = ["LIMIT", "Misfit", "familiar_to", "judge_answer", "judge_image", "shows_much_more"]
+__all__ = ["AXES_BEYOND", "LIMIT", "Misfit", "axes_beyond", "extent_of", "familiar_to", "judge_answer", "judge_image"]
 
 # DICOM's words for what an image shows. A model whose channels have other names says nothing of what it was trained on.
 MODALITIES = frozenset({"CR", "CT", "DX", "MG", "MR", "NM", "PT", "US", "XA"})
@@ -27,6 +27,9 @@ SMALL_FIELD = 0.25
 SMALL_EXTENT = 0.6
 # Beyond this multiple of the largest, windows see what it never saw, if it always saw whole images.
 LARGE_EXTENT = 1.5
+# An image that is larger along so many axes is looked through for the model's part: a crop is larger along none or one,
+# a slab along two.
+AXES_BEYOND = 2
 # Voxels that much coarser than the coarsest it was trained on.
 COARSE = 2.0
 # Hounsfield units: air is -1000, and nothing but CT is so far below zero. Where there is air, CT has it.
@@ -65,10 +68,25 @@ def familiar_to(model: Model) -> Familiar:
     return Familiar.from_json(model.training.get("familiar"))
 
 
-def shows_much_more(image: Volume, model: Model) -> bool:
-    """Whether an image is far larger, along every axis, than any that the model was trained on."""
-    known = familiar_to(model).extent_mm
-    return bool(known) and all(mm > LARGE_EXTENT * most for mm, (_, most) in zip(_extent_mm(image), known, strict=True))
+def extent_of(image: Volume) -> list[float]:
+    """Edges towards Superior, Posterior, Left, in mm."""
+    order = canonical_order(image.affine)
+    return [image.grid_shape[axis] * image.spacing_mm[axis] for axis in order.axes]
+
+
+def axes_beyond(extent_mm: Sequence[float], model: Model) -> int:
+    """Along how many axes an image is much larger than any that the model was trained on.
+
+    Parameters
+    ----------
+    extent_mm:
+        Its edges towards Superior, Posterior, Left: see :func:`extent_of`.
+    model:
+        What it is compared with. Where the model does not say what it was trained on, its window stands for that.
+    """
+    window = [(0.0, size * mm) for size, mm in zip(model.patch, model.preparation.spacing_mm, strict=True)]
+    known = familiar_to(model).extent_mm or window
+    return sum(mm > LARGE_EXTENT * most for mm, (_, most) in zip(extent_mm, known, strict=True))
 
 
 def judge_image(image: Volume, ready: NDArray[np.floating[Any]], model: Model) -> Iterator[str]:
@@ -191,7 +209,7 @@ def _lowest(channel: NDArray[Any]) -> float:
 
 def _wrong_size(image: Volume, model: Model, known: Familiar) -> Iterator[str]:
     """A field of view or voxels that the model does not know."""
-    extent = _extent_mm(image)
+    extent = extent_of(image)
     window = [size * mm for size, mm in zip(model.patch, model.preparation.spacing_mm, strict=True)]
     if not known.extent_mm:
         if min(extent) < SMALL_FIELD * min(window):
@@ -212,12 +230,6 @@ def _wrong_size(image: Volume, model: Model, known: Familiar) -> Iterator[str]:
             f"the image's voxels are {coarsest:.3g} mm long, those {model.name} was trained on at most "
             f"{known.voxel_mm:.3g} mm: {_POOR}"
         )
-
-
-def _extent_mm(image: Volume) -> list[float]:
-    """Edges towards Superior, Posterior, Left."""
-    order = canonical_order(image.affine)
-    return [image.grid_shape[axis] * image.spacing_mm[axis] for axis in order.axes]
 
 
 def _ml(volume: float) -> str:

@@ -79,11 +79,15 @@ class TestFacts:
 
     def test_labels_with_names_and_how_they_were_made(self, dock: HeaderWidget, show: Show) -> None:
         labels = LabelSet((Label(1, "liver", (10, 20, 30)),))
-        made = {"made_by": {"model": "brain-mr", "version": "1.0"}, "warnings": ["look twice"]}
+        parts = [{"structure": "left lobe", "size_zyx_mm": [3.0, 4.0, 5.0]}, {"structure": "right lobe"}]
+        made = {"made_by": {"model": "brain-mr", "version": "1.0", "parts": parts}, "warnings": ["look twice"]}
         show(LabelMap(np.ones((3, 4, 5), np.uint8), make_affine((0, 1, 2), (1, 1, 1)), meta=made, labels=labels))
         lines = [(fact.heading, fact.value) for fact in dock.facts.shown]
         assert ("Names", "liver") in lines
         assert ("How it was made", "brain-mr") in lines
+        assert value(dock, "Parts 1 structure") == "left lobe"
+        assert value(dock, "Parts 1 size zyx mm") == "3.0, 4.0, 5.0"
+        assert value(dock, "Parts 2 structure") == "right lobe"
         assert ("Notes", "look twice") in lines
 
     def test_layers_of_others(self, viewer: napari.Viewer, dock: HeaderWidget) -> None:

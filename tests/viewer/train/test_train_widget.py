@@ -300,6 +300,15 @@ class TestSource:
         assert train.options.base is not None
         assert train.options.base.name == "brain-mr"
 
+    def test_what_was_answered_in_parts_proposes_no_beginning(
+        self, viewer: napari.Viewer, train: TrainWidget, painted: Labels
+    ) -> None:
+        painted.metadata["resmed"] = {"meta": {"made_by": {"model": "hippocampus-mr", "parts": []}}}
+        painted.paint((5, 5, 5), 1)
+        train.source.refresh()
+        assert [pair.labels for pair in train.source.pairs.pairs] == [painted]
+        assert train.options.base is None
+
     def test_images_of_one_grid_become_channels(
         self, viewer: napari.Viewer, train: TrainWidget, image: Image, painted: Labels, picture: Volume,
         show: Callable[[Volume], Image], qtbot: QtBot,

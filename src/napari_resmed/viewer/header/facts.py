@@ -138,6 +138,9 @@ def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, st
         words = f"{before}{name}".replace("_", " ")
         if isinstance(value, Mapping):
             yield from _flat(value, f"{words} ")
+        elif isinstance(value, list | tuple) and value and all(isinstance(one, Mapping) for one in value):
+            for number, one in enumerate(value, 1):
+                yield from _flat(one, f"{words} {number} ")
         else:
             shown = ", ".join(str(one) for one in value) if isinstance(value, list | tuple) else str(value)
             yield words[:1].upper() + words[1:], shown

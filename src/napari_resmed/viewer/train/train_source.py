@@ -286,11 +286,14 @@ class TrainSource(Source):
 
     @property
     def made_by(self) -> str:
-        """The model whose answer is learnt from, corrected; empty where all was painted by hand."""
+        """The model whose answer is learnt from, corrected; empty where all was painted by hand.
+
+        Nor is one told that answered parts of the image, cut out: of the whole it knows no more than a new network.
+        """
         for pair in self.pairs.pairs:
             meta: Mapping[str, Any] = pair.labels.metadata.get(KEY, {}).get("meta", {})
             if meta.get("made_by"):
-                return str(meta["made_by"].get("model", ""))
+                return "" if "parts" in meta["made_by"] else str(meta["made_by"].get("model", ""))
         return ""
 
     @property
