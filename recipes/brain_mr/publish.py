@@ -18,8 +18,9 @@ from napari_resmed.prepare.preparation import Preparation
 from recipes.brain_mr.labels import labels, mirror_pairs
 from recipes.brain_mr.train import ARGUMENTS, NETWORK, QUICK_MM
 
-VERSION = "0.3.0"
+VERSION = "0.4.0"
 CHANGELOG = {
+    "0.4.0": "trained on; the same structures",
     "0.3.0": "trained on; the same structures",
     "0.2.0": "left and right apart; T2, PD, FLAIR and contrast agent beside T1; a quick look at 2 mm",
     "0.1.0": "first version",

@@ -19,6 +19,7 @@ from napari_resmed.predict.kept_memory import kept_memory
 from napari_resmed.predict.machine import Machine, choose_machine
 from napari_resmed.train.deformation import Deformation
 from napari_resmed.train.mixed import mixed
+from napari_resmed.train.muon import Muon
 from napari_resmed.train.synthesis import Degradation, deform, degrade, paint
 from recipes.brain_mr.anatomy import CORTEX, CSF, FIRST_OUTSIDE_ROW, STRUCTURES, Head, target_of_row
 from recipes.brain_mr.contrasts import CONTRASTS, MOSTLY_T1, draw_contrast, draw_intensities
@@ -199,6 +200,7 @@ class Trainer:
             "minutes": minutes,
             "begun_with": begun_with,
             "batch": batch,
+            "optimizer": "Muon",
             "stages": [asdict(stage) for stage in self.stages],
             "contrasts": {"usual": dict(CONTRASTS), "mostly_t1": dict(MOSTLY_T1)},
         }
@@ -212,14 +214,15 @@ class Trainer:
         self.average = torch.optim.swa_utils.AveragedModel(
             self.network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995)
         )
-        self.optimizer = torch.optim.AdamW(self.network.parameters(), weight_decay=1e-2)
+        # A network from scratch at 3 mm, on one core: Dice 0.217 after 374 steps, AdamW's 0.155 after 584.
+        self.optimizer = Muon(self.network.parameters(), weight_decay=1e-2)
         self.step, self.spent = 0, 0.0
         if (folder / "checkpoint.pt").exists():
             self._resume()
 
     def _resume(self) -> None:
         state = torch.load(self.folder / "checkpoint.pt", weights_only=True, map_location="cpu")
-        asked = {"batch": 1, **state["asked"]}  # runs of before there was a choice
+        asked = {"batch": 1, "optimizer": "AdamW", **state["asked"]}  # runs of before there was a choice
         for name, value in self.asked.items():
             if (found := asked.get(name)) != value:
                 raise ValueError(f"{self.folder} holds a run whose {name} is {found}, and {value} was asked for")
