@@ -17,8 +17,8 @@ QUESTIONS = (
 # Asked by name only: scribble_speed, event_loop_scribble, event_loop_classify, kept_memory (a minute each),
 # scribble_large, hostile, localise, bundles, cine, modalities, search, many_cases, brain_versions, whole_head (some
 # minutes each), few_slices, predict_large, scribble, model_fit (ten minutes each), classification (a quarter of an
-# hour), predict_overhead (twenty minutes), nnunet_same (half an hour), hippocampus (an hour, two with nnU-Net),
-# head_neck (two hours).
+# hour), predict_overhead (twenty minutes), nnunet_same, optimisers (half an hour each), hippocampus (an hour, two with
+# nnU-Net), head_neck (two hours).
 
 
 def main() -> int:

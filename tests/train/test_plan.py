@@ -79,6 +79,7 @@ class TestEdits:
         "change",
         [
             {"learning_rate": 1e-2},
+            {"optimiser": "muon"},
             {"minutes": 5, "steps": None},
             {"patch": [16, 32, 8]},
             {"training": ["case0"], "held_out": []},
@@ -113,6 +114,7 @@ class TestEdits:
             ({"learning_rate": float("nan")}, "learning_rate is nan, expected more than 0"),
             ({"learning_rate": -1}, "learning_rate is -1, expected more than 0"),
             ({"weight_decay": -0.1}, "weight_decay is -0.1, expected 0 or more"),
+            ({"optimiser": "lion"}, "optimiser is 'lion', expected adamw, adam, sgd, muon"),
             ({"patience": "long"}, "patience is 'long', expected a number"),
             ({"memory_mb": 0}, "memory_mb is 0, expected more than 0"),
             ({"check_every": 0}, "check_every is 0, expected more than 0"),

@@ -22,6 +22,7 @@ from napari_resmed.predict.machine import LAYOUTS, Machine, is_out_of_memory
 from napari_resmed.train.loss import Batch, Loss, segmentation_loss
 from napari_resmed.train.mixed import mixed
 from napari_resmed.train.patches import ahead
+from napari_resmed.train.rates import make_optimiser
 from napari_resmed.train.together import Together
 
 __all__ = ["CURVES", "AstrayError", "Checked", "Schedule", "Stepped", "Trainer"]
@@ -146,7 +147,7 @@ class Trainer:
         What is minimised; of segmentation with one class of background where it is not said.
     optimiser:
         Its groups carry ``share``, of the learning rate, and may carry ``frozen_share``, of the schedule in which they
-        do not learn. AdamW where it is not said.
+        do not learn, as of :func:`napari_resmed.train.rates.make_optimiser`. AdamW where it is not said.
     figure:
         What ``check`` tells, as the history calls it.
     seed:
@@ -182,9 +183,7 @@ class Trainer:
         self.checkpoint = checkpoint
         self._workers = workers
         self._save_every = save_every_seconds
-        self._optimiser = optimiser or torch.optim.AdamW(
-            _groups(network, schedule.weight_decay), lr=schedule.learning_rate, foreach=True
-        )
+        self._optimiser = optimiser or make_optimiser(network, "adamw", schedule.learning_rate, schedule.weight_decay)
         self._loss = loss or segmentation_loss()
         self._figure = figure
         self._seed = seed
@@ -422,17 +421,6 @@ class Trainer:
                 f"the unfinished training in {self.checkpoint.parent} is damaged or of another network; start it anew"
             ) from problem
         return True
-
-
-def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weights of convolutions decay; scales and offsets, which hold a feature in place, do not."""
-    many = [weight for weight in network.parameters() if weight.dim() > 1]
-    few = [weight for weight in network.parameters() if weight.dim() <= 1]
-    groups = [
-        {"params": many, "weight_decay": weight_decay, "share": 1.0},
-        {"params": few, "weight_decay": 0.0, "share": 1.0},
-    ]
-    return [group for group in groups if group["params"]]
 
 
 def _let_learn(group: dict[str, Any], learns: bool) -> None:

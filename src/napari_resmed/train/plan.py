@@ -13,6 +13,7 @@ from napari_resmed.nets.size import edge_multiples
 from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.train.augmentation import Augmentation
 from napari_resmed.train.patches import Sampling
+from napari_resmed.train.rates import OPTIMISERS
 from napari_resmed.train.written_plan import WrittenPlan
 
 __all__ = ["Plan"]
@@ -49,6 +50,8 @@ class Plan(WrittenPlan):
         the model answers to a mirrored window.
     minutes, steps:
         How long: one of them is None.
+    optimiser:
+        One of :data:`napari_resmed.train.rates.OPTIMISERS`.
     learning_rate, weight_decay, check_every, patience:
         As in :class:`napari_resmed.train.loop.Schedule`.
     training, held_out:
@@ -88,6 +91,7 @@ class Plan(WrittenPlan):
     mirror_pairs: tuple[tuple[int, int], ...] = ()
     minutes: float | None = None
     steps: int | None = None
+    optimiser: str = "adamw"
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2
     check_every: int = 100
@@ -109,6 +113,8 @@ class Plan(WrittenPlan):
         for name in ("structure_share", "synthetic"):
             if getattr(self, name) > 1:
                 raise InputError(f"the plan's {name} is {getattr(self, name)}, expected 0 to 1")
+        if self.optimiser not in OPTIMISERS:
+            raise InputError(f"the plan's optimiser is {self.optimiser!r}, expected {', '.join(OPTIMISERS)}")
         paired = [value for pair in self.mirror_pairs for value in pair]
         if len(set(paired)) < len(paired) or not set(paired) <= set(self.labels.values):
             raise InputError(

@@ -23,6 +23,7 @@ from napari_resmed.train.loop import Trainer
 from napari_resmed.train.loss import segmentation_loss
 from napari_resmed.train.patches import Batch, draw_batch
 from napari_resmed.train.plan import Plan
+from napari_resmed.train.rates import make_optimiser
 from napari_resmed.train.run_folder import RunFolder
 from napari_resmed.train.store import Prepared, Store
 from napari_resmed.train.together import Together
@@ -117,8 +118,9 @@ class Session:
     def trainer(self, seconds: float | None, together: Together | None = None) -> Trainer:
         """The loop, at its beginning."""
         on_cpu = self.machine.device.type == "cpu"
+        network = self.network()
         return Trainer(
-            self.network(),
+            network,
             self.batch,
             self.check,
             self.plan.schedule(seconds),
@@ -128,6 +130,7 @@ class Session:
             workers=0 if on_cpu else 8,
             together=together,
             loss=segmentation_loss(self.plan.background_classes),
+            optimiser=make_optimiser(network, self.plan.optimiser, self.plan.learning_rate, self.plan.weight_decay),
         )
 
     def _case(self, number: int) -> Prepared:

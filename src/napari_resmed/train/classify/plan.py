@@ -12,8 +12,8 @@ from napari_resmed.models.model import CLASSIFICATION, Model
 from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.train.augmentation import Augmentation
 from napari_resmed.train.classify.batches import BALANCES
-from napari_resmed.train.classify.rates import OPTIMISERS
 from napari_resmed.train.loop import CURVES, Schedule
+from napari_resmed.train.rates import OPTIMISERS
 from napari_resmed.train.written_plan import WrittenPlan
 
 __all__ = ["ClassPlan"]
@@ -50,7 +50,7 @@ class ClassPlan(WrittenPlan):
     label_smoothing, focus:
         As in :func:`napari_resmed.train.classify.loss.class_loss`; ``focus`` counts where the balance is focal.
     optimiser, layer_decay, frozen_share:
-        As in :func:`napari_resmed.train.classify.rates.make_optimiser`.
+        As in :func:`napari_resmed.train.rates.make_optimiser`.
     minutes, steps:
         How long: one of them is None.
     curve, learning_rate, weight_decay, check_every, patience:

@@ -18,9 +18,9 @@ from napari_resmed.train.classify.batches import Drawing, draw_classes
 from napari_resmed.train.classify.images import Images, batch_of, classes_of
 from napari_resmed.train.classify.loss import ClassBatch, class_loss
 from napari_resmed.train.classify.plan import ClassPlan
-from napari_resmed.train.classify.rates import make_optimiser
 from napari_resmed.train.first_weights import first_network
 from napari_resmed.train.loop import Trainer
+from napari_resmed.train.rates import make_optimiser
 from napari_resmed.train.run_folder import RunFolder
 from napari_resmed.train.together import Together
 

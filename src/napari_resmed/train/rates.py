@@ -1,4 +1,4 @@
-"""How fast which weights move: the head as it is said, each stage before it slower, and at first the head alone."""
+"""How fast which weights move: the head as it is said, stages of a backbone slower, and at first the head alone."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 from napari_resmed.errors import InputError
+from napari_resmed.train.muon import Muon
 
 __all__ = ["OPTIMISERS", "make_optimiser"]
 
-OPTIMISERS = ("adamw", "adam", "sgd")
+OPTIMISERS = ("adamw", "adam", "sgd", "muon")
 MOMENTUM = 0.9
 
 
@@ -28,7 +29,7 @@ def make_optimiser(
     Parameters
     ----------
     network:
-        One of :mod:`napari_resmed.nets.classifiers`.
+        Of segmentation, or one of :mod:`napari_resmed.nets.classifiers`.
     kind:
         One of :data:`OPTIMISERS`.
     learning_rate, weight_decay:
@@ -62,6 +63,8 @@ def make_optimiser(
     ]
     if kind == "sgd":
         return torch.optim.SGD(made, lr=learning_rate, momentum=MOMENTUM, nesterov=True, foreach=True)
+    if kind == "muon":
+        return Muon(made, lr=learning_rate)
     optimiser = torch.optim.AdamW if kind == "adamw" else torch.optim.Adam
     return optimiser(made, lr=learning_rate, foreach=True)
 

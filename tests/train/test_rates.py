@@ -5,7 +5,7 @@ import torch
 
 from napari_resmed.errors import InputError
 from napari_resmed.nets import build_network
-from napari_resmed.train.classify.rates import make_optimiser
+from napari_resmed.train.rates import make_optimiser
 
 NETWORK = {
     "spatial_dims": 2, "in_channels": 1, "out_channels": 2, "backbone": "resnet10",
@@ -18,7 +18,7 @@ def shares(optimiser: torch.optim.Optimizer, network: torch.nn.Module) -> dict[s
     return {name: groups[id(weight)] for name, weight in network.named_parameters()}
 
 
-@pytest.mark.parametrize("kind", ["adamw", "adam", "sgd"])
+@pytest.mark.parametrize("kind", ["adamw", "adam", "sgd", "muon"])
 def test_every_stage_learns_slower_than_the_next(kind: str) -> None:
     network = build_network("ImageClassifier", NETWORK)
     found = shares(make_optimiser(network, kind, 1e-3, 1e-2, layer_decay=0.5), network)
@@ -36,5 +36,5 @@ def test_scales_and_offsets_do_not_decay() -> None:
 
 
 def test_an_unknown_kind() -> None:
-    with pytest.raises(InputError, match="expected adamw, adam, sgd"):
+    with pytest.raises(InputError, match="expected adamw, adam, sgd, muon"):
         make_optimiser(build_network("ImageClassifier", NETWORK), "lion", 1e-3, 0)
