@@ -15,12 +15,12 @@ import torch
 from napari_resmed.models.model import Model
 from napari_resmed.models.save import save_model
 from napari_resmed.prepare.preparation import Preparation
-from recipes.brain_mr.labels import labels, mirror_pairs
+from recipes.brain_mr.labels import cleanup, labels, mirror_pairs
 from recipes.brain_mr.train import ARGUMENTS, NETWORK, QUICK_MM
 
 VERSION = "0.4.0"
 CHANGELOG = {
-    "0.4.0": "trained on; the same structures",
+    "0.4.0": "trained on; stray pieces are left out; the same structures",
     "0.3.0": "trained on; the same structures",
     "0.2.0": "left and right apart; T2, PD, FLAIR and contrast agent beside T1; a quick look at 2 mm",
     "0.1.0": "first version",
@@ -99,6 +99,7 @@ def write_model(work: Path, folder: Path, label_maps: Sequence[Path], measured: 
         patch=WINDOW,
         overlap=OVERLAP,
         labels=labels(),
+        cleanup=cleanup(),
         channels=("MR",),
         version=VERSION,
         description="Brain structures, left and right, in MR of adults of any contrast, whole head or skull-stripped",
