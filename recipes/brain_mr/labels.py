@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from napari_resmed.labels import LEFT, RIGHT, Code, Label, LabelSet
-from napari_resmed.models.cleanup import Cleanup
-from recipes.brain_mr.anatomy import FLUIDS, KIND_OF, KINDS, STRUCTURES, value_of
+from recipes.brain_mr.anatomy import KIND_OF, KINDS, STRUCTURES, value_of
 
 # Colours chosen one after the other, each as far as possible (CIE76, and as people with protanopia and
 # deuteranopia see them, Machado 2009) from all before: the nearest pair is 18 apart, with those of the right 12.
@@ -78,12 +77,6 @@ def mirror_pairs() -> tuple[tuple[int, int], ...]:
     """Values of left and right of every paired structure."""
     paired = (kind for kind, sides in KINDS.items() if len(sides) == 2)
     return tuple((value_of(f"left {kind}"), value_of(f"right {kind}")) for kind in paired)
-
-
-def cleanup() -> dict[int, Cleanup]:
-    """What is done to the answer, by value: every structure is one piece, but for fluid, which lies in many places."""
-    solid = (value for value, name in enumerate(STRUCTURES, 1) if KIND_OF[name] not in FLUIDS)
-    return dict.fromkeys(solid, Cleanup(largest_component=True))
 
 
 def _label(value: int, name: str) -> Label:

@@ -15,12 +15,12 @@ import torch
 from napari_resmed.models.model import Model
 from napari_resmed.models.save import save_model
 from napari_resmed.prepare.preparation import Preparation
-from recipes.brain_mr.labels import cleanup, labels, mirror_pairs
+from recipes.brain_mr.labels import labels, mirror_pairs
 from recipes.brain_mr.train import ARGUMENTS, NETWORK, QUICK_MM
 
 VERSION = "0.4.0"
 CHANGELOG = {
-    "0.4.0": "trained on; stray pieces are left out; the same structures",
+    "0.4.0": "trained on; the same structures",
     "0.3.0": "trained on; the same structures",
     "0.2.0": "left and right apart; T2, PD, FLAIR and contrast agent beside T1; a quick look at 2 mm",
     "0.1.0": "first version",
@@ -58,7 +58,7 @@ def averaged_weights(work: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any
         if name.startswith("module.")
     }
     run = {"steps": state["step"], "spent": round(state["spent"] / 60, 1), "device": state.get("device", "a CPU")}
-    return weights, {"batch": 1, **state["asked"], **run}
+    return weights, {"batch": 1, "optimiser": "adamw", **state["asked"], **run}
 
 
 def write_model(work: Path, folder: Path, label_maps: Sequence[Path], measured: Measured) -> Model:
@@ -85,6 +85,7 @@ def write_model(work: Path, folder: Path, label_maps: Sequence[Path], measured: 
         "steps": run["steps"],
         "minutes": run["spent"],
         "device": run["device"],
+        "optimiser": run["optimiser"],
         "plan": run["stages"],
         "contrasts": run["contrasts"],
         "history": _history(work),
@@ -99,7 +100,6 @@ def write_model(work: Path, folder: Path, label_maps: Sequence[Path], measured: 
         patch=WINDOW,
         overlap=OVERLAP,
         labels=labels(),
-        cleanup=cleanup(),
         channels=("MR",),
         version=VERSION,
         description="Brain structures, left and right, in MR of adults of any contrast, whole head or skull-stripped",
@@ -166,6 +166,7 @@ def card(model: Model, failures: Sequence[str] = ()) -> str:
         quick=model.quick_spacing_mm,
         structures=len(model.labels),
         minutes=training["minutes"],
+        optimiser={"muon": "Muon (Jordan et al. 2024)", "adamw": "AdamW"}[training["optimiser"]],
         steps=training["steps"],
         device=training["device"],
         maps=len(training["data"]["label_maps"]),

@@ -11,7 +11,7 @@ from napari_resmed.models.model import Model
 from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.review.appearance import appearance_of
 from napari_resmed.review.familiar import LEAST_FACTOR, Familiar, UsualVolume, log_odds, usual_certainty
-from napari_resmed.review.misfit import LIMIT, familiar_to, judge_answer, judge_image
+from napari_resmed.review.misfit import LIMIT, familiar_to, first_for, judge_answer, judge_image
 from napari_resmed.review.quality import Look, Usual
 from napari_resmed.volume import Volume
 from tests.affines import make_affine
@@ -50,6 +50,24 @@ def said(volume: Volume, of: Model) -> list[str]:
 
 # Voxels of 10 mm would be too long; these tests are about other things.
 COARSE = replace(HEADS, voxel_mm=10.0)
+
+
+class TestTheFirstFor:
+    HEADS_MR, NECK_CT = model(HEADS), replace(model(None, channels=("CT",)), name="neck")
+
+    def test_the_modality_that_the_file_says(self) -> None:
+        assert first_for(image(modality="CT"), [self.HEADS_MR, self.NECK_CT]) is self.NECK_CT
+        assert first_for(image(modality="MR"), [self.NECK_CT, self.HEADS_MR]) is self.HEADS_MR
+
+    def test_what_the_values_say_where_it_does_not(self) -> None:
+        windowed = replace(self.NECK_CT, preparation=Preparation((1, 1, 1), windows=((-100.0, 300.0),)))
+        assert first_for(image(least=-1000), [self.HEADS_MR, windowed]) is windowed
+        assert first_for(image(), [windowed, self.HEADS_MR]) is self.HEADS_MR
+
+    def test_the_first_of_several_and_where_none_is(self) -> None:
+        assert first_for(image(modality="MR"), [self.HEADS_MR, replace(self.HEADS_MR, name="other")]) is self.HEADS_MR
+        assert first_for(image(modality="PT"), [self.HEADS_MR, self.NECK_CT]) is self.HEADS_MR
+        assert first_for(image(), []) is None
 
 
 class TestImage:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import math
 import os
 import random
@@ -20,6 +21,7 @@ from napari_resmed.prepare.grid import UNKNOWN
 from napari_resmed.train import loop
 from napari_resmed.train.loop import AVERAGE_SHARE, LEFT_OUT_IN_A_ROW, Checked, Schedule, State, Stepped, Trainer
 from napari_resmed.train.patches import Batch
+from napari_resmed.train.rates import make_optimiser
 from napari_resmed.train.run_folder import RunFolder
 from tests.train import alone
 from tests.train.small import dataset, finish, little_plan
@@ -457,6 +459,32 @@ class TestCheckpoint:
         other = Trainer(nn.Conv3d(1, 2, 1), batch, check, Schedule(steps=2), CPU, tmp_path / "checkpoint.pt")
         with pytest.raises(InputError, match="of another network"):
             other.load()
+
+    def test_another_optimiser_is_refused(self, tmp_path: Path) -> None:
+        made = trainer(tmp_path)
+        made.save()
+        network = copy.deepcopy(made.network)
+        by = make_optimiser(network, "muon", 1e-3, 0)
+        other = Trainer(network, batch, check, Schedule(steps=1), CPU, made.checkpoint, optimiser=by)
+        with pytest.raises(InputError, match="learns by AdamW, and its plan says Muon; put the plan's optimiser back"):
+            other.load()
+
+    def test_one_from_before_optimisers_were_told_goes_on(self, tmp_path: Path) -> None:
+        """Its groups are kernels, then scales and offsets."""
+        made = trainer(tmp_path)
+        finish(made.run())
+        kernels = [weight for weight in made.network.parameters() if weight.dim() > 1]
+        others = [weight for weight in made.network.parameters() if weight.dim() <= 1]
+        former = torch.optim.AdamW([{"params": kernels, "weight_decay": 0.01}, {"params": others, "weight_decay": 0}])
+        saved = torch.load(made.checkpoint, weights_only=True)
+        del saved["optimiser_kind"]
+        for group, now in zip(former.param_groups, saved["optimiser"]["param_groups"], strict=True):
+            assert (len(group["params"]), group["weight_decay"]) == (len(now["params"]), now["weight_decay"])
+        torch.save(saved, made.checkpoint)
+        again = trainer(tmp_path)
+        assert again.load()
+        states = again._optimiser.state
+        assert all(states[weight]["exp_avg"].shape == weight.shape for weight in again.network.parameters())
 
     def test_the_optimiser_counts_on(self, tmp_path: Path) -> None:
         made = trainer(tmp_path)

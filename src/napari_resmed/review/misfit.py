@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,17 @@ from napari_resmed.review.familiar import Familiar, log_odds
 from napari_resmed.review.quality import GOOD, Look
 from napari_resmed.volume import Volume
 
-__all__ = ["AXES_BEYOND", "LIMIT", "Misfit", "axes_beyond", "extent_of", "familiar_to", "judge_answer", "judge_image"]
+__all__ = [
+    "AXES_BEYOND",
+    "LIMIT",
+    "Misfit",
+    "axes_beyond",
+    "extent_of",
+    "familiar_to",
+    "first_for",
+    "judge_answer",
+    "judge_image",
+]
 
 # DICOM's words for what an image shows. A model whose channels have other names says nothing of what it was trained on.
 MODALITIES = frozenset({"CR", "CT", "DX", "MG", "MR", "NM", "PT", "US", "XA"})
@@ -107,13 +118,28 @@ def judge_image(image: Volume, ready: NDArray[np.floating[Any]], model: Model) -
         One sentence for each reason: modality or intensities, field of view, voxel size, the look as a whole.
     """
     known = familiar_to(model)
-    yield from _wrong_kind(image, model, known)
+    yield from _wrong_kind(image, model, partial(_lowest, image))
     if not (model.preparation.own_spacing or model.preparation.size):  # such a model sees voxels, however far apart
         yield from _wrong_size(image, model, known)
     if known.looks.appearance:
         said = known.looks.judge(Look({}, tuple(appearance_of(channel) for channel in ready)))
         if said != GOOD:
             yield f"the image is {said} of {model.name}; {_POOR}"
+
+
+def first_for(image: Volume, models: Sequence[Model]) -> Model | None:
+    """The first model for images of this modality, as the file says it or the values do; where none is, the first.
+
+    Parameters
+    ----------
+    image:
+        As it came; hardly any of it is read.
+    models:
+        To choose from; None where there are none.
+    """
+    lowest = cache(partial(_lowest, image))
+    fitting = (model for model in models if not any(_wrong_kind(image, model, lowest)))
+    return next(fitting, models[0] if models else None)
 
 
 def judge_answer(volumes_ml: Mapping[int, float], certainty: float | None, model: Model) -> Misfit:
@@ -171,7 +197,7 @@ def judge_answer(volumes_ml: Mapping[int, float], certainty: float | None, model
     )
 
 
-def _wrong_kind(image: Volume, model: Model, known: Familiar) -> Iterator[str]:
+def _wrong_kind(image: Volume, model: Model, lowest: Callable[[int], float]) -> Iterator[str]:
     """Another modality, as the file says it, or as the values do."""
     said = MODALITIES.issuperset(model.channels)
     if image.modality and said:
@@ -179,15 +205,16 @@ def _wrong_kind(image: Volume, model: Model, known: Familiar) -> Iterator[str]:
             wanted = " or ".join(model.channels)
             yield f"the image is {image.modality}, {model.name} was trained on {wanted}: {_POOR}"
         return
-    for number, channel in enumerate(image.data if image.axes == "czyx" else image.data[None]):
+    known = familiar_to(model)
+    for number in range(image.channels if image.axes == "czyx" else 1):
         window = model.preparation.window(number)
-        lowest = known.lowest[number] if number < len(known.lowest) else None
-        if lowest is None:  # an older model: what its window or its name says
+        usual = known.lowest[number] if number < len(known.lowest) else None
+        if usual is None:  # an older model: what its window or its name says
             has_air = window is not None and window[0] < 0
             has_none = not has_air and said and "CT" not in model.channels
         else:
-            has_air, has_none = lowest[1] < AIR, lowest[0] > AIR
-        least = _lowest(channel)
+            has_air, has_none = usual[1] < AIR, usual[0] > AIR
+        least = lowest(number)
         which = f"channel {number} of the image" if len(model.channels) > 1 else "the image"
         if has_none and least < AIR:
             yield (
@@ -201,8 +228,9 @@ def _wrong_kind(image: Volume, model: Model, known: Familiar) -> Iterator[str]:
             )
 
 
-def _lowest(channel: NDArray[Any]) -> float:
-    """The 0.5th percentile, of voxels spread over the image."""
+def _lowest(image: Volume, number: int) -> float:
+    """The 0.5th percentile of a channel, of voxels spread over the image."""
+    channel = (image.data if image.axes == "czyx" else image.data[None])[number]
     steps = tuple(slice(None, None, max(1, size // SAMPLED)) for size in channel.shape)
     return float(np.percentile(channel[steps], 0.5))
 

@@ -62,7 +62,7 @@ class Schedule:
     seconds:
         How long, all in all, held-out checks included; None where ``steps`` decides.
     learning_rate, weight_decay:
-        Of AdamW (Loshchilov and Hutter, arXiv 1711.05101).
+        As of :func:`napari_resmed.train.rates.make_optimiser`.
     check_every:
         Steps between two looks at the held-out part; where time decides, also never more than a tenth of the time.
     patience:
@@ -381,6 +381,7 @@ class Trainer:
                     "average": self.average.state_dict(),
                     "best_weights": self.best_weights,
                     "optimiser": self._optimiser.state_dict(),
+                    "optimiser_kind": type(self._optimiser).__name__,
                     "scaler": self._scaler.state_dict(),
                     "state": vars(self.state),
                 },
@@ -401,7 +402,7 @@ class Trainer:
         Raises
         ------
         InputError
-            If it is damaged, or of another network.
+            If it is damaged, of another network, or of another optimiser.
         """
         if not self.checkpoint.is_file():
             return False
@@ -411,9 +412,17 @@ class Trainer:
             self.network.load_state_dict(saved["network"])
             self.average.load_state_dict(saved["average"])
             self.best_weights = dict(saved["best_weights"])
+            ours = type(self._optimiser).__name__
+            if (theirs := saved.get("optimiser_kind", ours)) != ours:
+                raise InputError(
+                    f"the unfinished training in {self.checkpoint.parent} learns by {theirs}, and its plan says "
+                    f"{ours}; put the plan's optimiser back, or start it anew"
+                )
             self._optimiser.load_state_dict(saved["optimiser"])
             self._scaler.load_state_dict(saved["scaler"])
             self.state = replace(State(), **saved["state"])
+        except InputError:
+            raise
         except Exception as problem:  # damaged bytes make the unpickler raise anything
             if is_out_of_memory(problem):
                 raise

@@ -59,7 +59,7 @@ def make_optimiser(
             "share": 1.0 if stage < 0 else layer_decay ** (deepest + 1 - stage),
             "frozen_share": frozen_share if stage >= 0 else 0.0,
         }
-        for (stage, decays), weights in sorted(groups.items(), key=lambda entry: entry[0])
+        for (stage, decays), weights in sorted(groups.items(), key=lambda entry: _place(entry[0], bool(stages)))
     ]
     if kind == "sgd":
         return torch.optim.SGD(made, lr=learning_rate, momentum=MOMENTUM, nesterov=True, foreach=True)
@@ -67,6 +67,12 @@ def make_optimiser(
         return Muon(made, lr=learning_rate)
     optimiser = torch.optim.AdamW if kind == "adamw" else torch.optim.Adam
     return optimiser(made, lr=learning_rate, foreach=True)
+
+
+def _place(group: tuple[int, bool], staged: bool) -> tuple[int, bool]:
+    """Where a group stands, as in checkpoints from the first on: without stages, kernels before scales and offsets."""
+    stage, decays = group
+    return stage, decays if staged else not decays
 
 
 def _stages(network: nn.Module) -> dict[str, int]:

@@ -44,6 +44,13 @@ viewer.close()
 """
 
 
+def choose(widget: SegmentWidget, name: str) -> None:
+    """As a person does in the list."""
+    index = widget.model_choice.findText(name)
+    widget.model_choice.setCurrentIndex(index)
+    widget.model_choice.activated.emit(index)
+
+
 def click_and_wait(qtbot: QtBot, widget: SegmentWidget) -> None:
     widget.start_button.click()
     assert widget.is_running
@@ -109,15 +116,33 @@ class TestClick:
         monkeypatch.setenv("RESMED_MODELS", str(tmp_path))
         segment._fill_models()
         segment.quick.setChecked(True)
-        segment.model_choice.setCurrentIndex(segment.model_choice.findText("plain"))
+        choose(segment, "plain")
         assert not segment.quick.isVisibleTo(segment)
         show(small)
         click_and_wait(qtbot, segment)  # the tick was of the other model
         assert "quick_look_mm" not in segment.result.metadata[KEY]["meta"]["made_by"]["parameters"]
 
+    def test_the_model_is_one_for_such_images_until_a_person_chooses(
+        self, viewer: napari.Viewer, segment: SegmentWidget, show: Show, small: Volume
+    ) -> None:
+        show(dataclasses.replace(small, modality="CT"))
+        assert segment.model_choice.currentText() == "head-neck-ct"
+        assert segment.model_note.text() == "CT, 7 structures at 2.5 × 4.41 × 4.41 mm"
+        show(small)
+        assert segment.model_choice.currentText() == "brain-mr"
+        # A file that says nothing, with air as CT has it.
+        show(dataclasses.replace(small, modality="", data=small.data - 1000.0))
+        assert segment.model_choice.currentText() == "head-neck-ct"
+        choose(segment, "hippocampus-mr")
+        viewer.layers.clear()
+        show(small)
+        show(dataclasses.replace(small, modality="CT"))
+        assert segment.model_choice.currentText() == "hippocampus-mr"
+
     def test_a_misfit_is_still_told_beside_the_result(
         self, segment: SegmentWidget, show: Show, small: Volume, qtbot: QtBot
     ) -> None:
+        choose(segment, "brain-mr")
         show(dataclasses.replace(small, modality="CT"))
         click_and_wait(qtbot, segment)
         told = "the image is CT, brain-mr was trained on MR"

@@ -63,6 +63,7 @@ class LayerChoice(QComboBox):
         self._follow = follow
         self._offered = offered
         self._none = none
+        self.is_filling = False  # what is chosen meanwhile is not meant
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         layers = viewer.layers
@@ -81,6 +82,7 @@ class LayerChoice(QComboBox):
         chosen = self.currentData()
         active = self._viewer.layers.selection.active
         layers = self._offered(self._viewer)
+        self.is_filling = True
         self.clear()
         if self._none:
             self.addItem(self._none, None)
@@ -89,6 +91,7 @@ class LayerChoice(QComboBox):
             layer.events.name.disconnect(self._rename)
             layer.events.name.connect(self._rename)
         self.choose(active if self._follow and active in layers else chosen)
+        self.is_filling = False
         self.filled.emit()
 
     def choose(self, layer: Any) -> None:

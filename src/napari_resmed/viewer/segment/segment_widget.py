@@ -16,6 +16,7 @@ from napari_resmed.errors import ResMedError
 from napari_resmed.events import Failed
 from napari_resmed.models.catalogue import list_models
 from napari_resmed.models.model import Model
+from napari_resmed.review.misfit import first_for
 from napari_resmed.viewer.label_look import warm_labels
 from napari_resmed.viewer.layer_place import attributes_of
 from napari_resmed.viewer.layers import layer_to_volume, result_to_layer
@@ -47,10 +48,12 @@ class SegmentWidget(JobDock):
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__(napari_viewer)
         self._source: Any = None  # the layer being segmented
+        self._chosen = False  # whether a person chose the model
         self._place: tuple[dict[str, Any], tuple[int, ...]] = ({}, ())  # where it lay when the job began
         self.result: Any = None  # the Labels layer of the last segmentation
         self._build()
         self._fill_models()
+        self._propose_model()
         models_changed().happened.connect(self._fill_models)
         self._listening = True
         napari_viewer.layers.events.removed.connect(self._on_removed)
@@ -67,6 +70,9 @@ class SegmentWidget(JobDock):
         self.model_choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.model_choice.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.model_choice.currentIndexChanged.connect(self._describe_model)
+        self.model_choice.activated.connect(self._on_model_chosen)
+        self.image_choice.currentIndexChanged.connect(self._propose_model)
+        self.image_choice.filled.connect(self._propose_model)
         self.model_note = words()
         self.quick = QCheckBox()
         self.quick.setToolTip("A coarser answer in a fraction of the time")
@@ -118,12 +124,33 @@ class SegmentWidget(JobDock):
         if not models:
             self.model_note.setText("No model is installed.")
 
+    def _on_model_chosen(self) -> None:
+        self._chosen = True
+
+    def _propose_model(self) -> None:
+        """Another model where this one is for other images, until a person chooses."""
+        layer = self.image_choice.currentData()
+        # Others (multiscale, lazy) would have to be computed, which may take any time.
+        if self._chosen or self.image_choice.is_filling or layer is None or not isinstance(layer.data, np.ndarray):
+            return
+        models = [self.model_choice.itemData(index) for index in range(self.model_choice.count())]
+        try:
+            image = layer_to_volume(layer.data, attributes_of(layer))
+        except ResMedError:  # told when it is segmented
+            return
+        present = self.model_choice.currentIndex()
+        if models and "t" not in image.axes:
+            proposed = first_for(image, [models[present], *models])
+            self.model_choice.setCurrentIndex(next(n for n, model in enumerate(models) if model is proposed))
+
     def _describe_model(self) -> None:
         model: Model | None = self.model_choice.currentData()
         if model is None:
             return
         needs = model.preparation
-        at = "" if needs.own_spacing or needs.size else f" at {needs.spacing_mm[0]:g} mm"
+        edges = [f"{mm:.3g}" for mm in needs.spacing_mm]
+        size = edges[0] if len(set(edges)) == 1 else " × ".join(edges)
+        at = "" if needs.own_spacing or needs.size else f" at {size} mm"
         kind = ", ".join(model.channels)
         self.model_note.setText(f"{kind}, {len(model.labels)} structures{at}")
         self.model_note.setToolTip(model.description)
