@@ -409,15 +409,15 @@ class Trainer:
         try:
             # To the CPU first: the optimiser counts its steps there, whatever device the weights are on.
             saved = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-            self.network.load_state_dict(saved["network"])
-            self.average.load_state_dict(saved["average"])
-            self.best_weights = dict(saved["best_weights"])
             ours = type(self._optimiser).__name__
             if (theirs := saved.get("optimiser_kind", ours)) != ours:
                 raise InputError(
                     f"the unfinished training in {self.checkpoint.parent} learns by {theirs}, and its plan says "
                     f"{ours}; put the plan's optimiser back, or start it anew"
                 )
+            self.network.load_state_dict(saved["network"])
+            self.average.load_state_dict(saved["average"])
+            self.best_weights = dict(saved["best_weights"])
             self._optimiser.load_state_dict(saved["optimiser"])
             self._scaler.load_state_dict(saved["scaler"])
             self.state = replace(State(), **saved["state"])
