@@ -32,7 +32,7 @@ from recipes.brain_mr.contrasts import CONTRASTS
 from recipes.brain_mr.train import ARGUMENTS, NETWORK, Look, example, loss_of
 
 MINUTES, SEEDS = 4.0, 2
-TRIED = ("adamw:0.001", "muon:0.001", "adamw:0.003", "muon:0.003", "adamw:0.01", "muon:0.01")
+TRIED = ("adamw:0.001", "muon:0.003", "adamw:0.003", "muon:0.01", "adamw:0.01", "muon:0.03")
 AT_ONCE = 2
 # What is taught of the brain: patches, at a spacing in mm; how many are judged.
 EDGE, SPACING_MM, IMAGES = 48, 3.0, 24

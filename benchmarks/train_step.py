@@ -20,6 +20,7 @@ from napari_resmed.train.fingerprint import fingerprint, usable
 from napari_resmed.train.loop import Schedule, Stepped
 from napari_resmed.train.loss import supervised
 from napari_resmed.train.make_plan import Wishes, make_plan
+from napari_resmed.train.rates import make_optimiser
 from napari_resmed.train.run_folder import RunFolder
 from napari_resmed.train.session import Session
 
@@ -71,7 +72,7 @@ def compare(name: str, session: Session) -> None:
 
 def make_bare(session: Session):
     network, machine, batch = session.network().train(), session.machine, session.batch(0)
-    optimiser = torch.optim.AdamW(network.parameters(), 1e-3, foreach=True)
+    optimiser = make_optimiser(network, session.plan.optimiser, 1e-3, 1e-2)
     image = batch.image.to(machine.device, memory_format=torch.channels_last_3d)
     target, annotated = batch.target.to(machine.device), batch.annotated.to(machine.device)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from napari_resmed.labels import LEFT, RIGHT, Code, Label, LabelSet
+from napari_resmed.models.cleanup import Cleanup
 from recipes.brain_mr.anatomy import KIND_OF, KINDS, STRUCTURES, value_of
 
 # Colours chosen one after the other, each as far as possible (CIE76, and as people with protanopia and
@@ -66,6 +67,18 @@ _RIGHT = {
     "ventral diencephalon": (228, 73, 0),
 }
 _SIDES = {"left": LEFT, "right": RIGHT}
+# Of a folded sheet, of fluid where it narrows, and of what thick slices cut apart, pieces are no strays: only crumbs
+# are taken away, in mm³. All else is one piece in everyone.
+_IN_PIECES = {
+    "cerebral cortex": 500.0,
+    "cerebral white matter": 500.0,
+    "cerebellar white matter": 200.0,
+    "lateral ventricle": 50.0,
+    "third ventricle": 50.0,
+    "fourth ventricle": 50.0,
+    "extra-cerebral CSF": 50.0,
+    "accumbens": 30.0,
+}
 
 
 def labels() -> LabelSet:
@@ -77,6 +90,14 @@ def mirror_pairs() -> tuple[tuple[int, int], ...]:
     """Values of left and right of every paired structure."""
     paired = (kind for kind, sides in KINDS.items() if len(sides) == 2)
     return tuple((value_of(f"left {kind}"), value_of(f"right {kind}")) for kind in paired)
+
+
+def cleanup() -> dict[int, Cleanup]:
+    """What is done to each structure after the network has answered."""
+    return {
+        value: Cleanup(minimum_mm3=_IN_PIECES[kind]) if kind in _IN_PIECES else Cleanup(largest_component=True)
+        for value, kind in enumerate(map(KIND_OF.__getitem__, STRUCTURES), 1)
+    }
 
 
 def _label(value: int, name: str) -> Label:

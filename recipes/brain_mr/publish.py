@@ -15,11 +15,12 @@ import torch
 from napari_resmed.models.model import Model
 from napari_resmed.models.save import save_model
 from napari_resmed.prepare.preparation import Preparation
-from recipes.brain_mr.labels import labels, mirror_pairs
+from recipes.brain_mr.labels import cleanup, labels, mirror_pairs
 from recipes.brain_mr.train import ARGUMENTS, NETWORK, QUICK_MM
 
-VERSION = "0.4.0"
+VERSION = "0.5.0"
 CHANGELOG = {
+    "0.5.0": "trained on, in longer steps; stray pieces are taken away",
     "0.4.0": "trained on; the same structures",
     "0.3.0": "trained on; the same structures",
     "0.2.0": "left and right apart; T2, PD, FLAIR and contrast agent beside T1; a quick look at 2 mm",
@@ -105,6 +106,7 @@ def write_model(work: Path, folder: Path, label_maps: Sequence[Path], measured: 
         description="Brain structures, left and right, in MR of adults of any contrast, whole head or skull-stripped",
         mirror_axes=(2,),
         mirror_pairs=mirror_pairs(),
+        cleanup=cleanup(),
         quick_spacing_mm=QUICK_MM,
         measured=dict(measured.figures),
         training=training,

@@ -65,16 +65,16 @@ class Stage:
 # 3 mm of what it costs at 1 mm. The last patches are as large as the windows that answer, in which an image is normed:
 # a network trained on patches alone lost 0.1 in Dice where a window held the whole head, as that of a quick look does.
 STAGES = (
-    Stage(3.0, 64, 0.10, 3e-3, batch=2),
-    Stage(2.0, 64, 0.355, 1.2e-3, shift_mm=30.0, batch=2),
-    Stage(1.5, 80, 0.225, 1e-3, shift_mm=35.0, whole=0.25),
-    Stage(1.5, 96, 0.32, 8e-4, shift_mm=30.0, mostly_t1=True, whole=0.25),
+    Stage(3.0, 64, 0.10, 1e-2, batch=2),
+    Stage(2.0, 64, 0.355, 1e-2, shift_mm=30.0, batch=2),
+    Stage(1.5, 80, 0.225, 1e-2, shift_mm=35.0, whole=0.25),
+    Stage(1.5, 96, 0.32, 1e-2, shift_mm=30.0, mostly_t1=True, whole=0.25),
 )
 # For weights that answer these structures already.
 STAGES_ON = (
-    Stage(2.0, 64, 0.11, 1e-3, shift_mm=30.0, batch=2),
-    Stage(1.5, 80, 0.34, 1e-3, shift_mm=35.0, whole=0.25),
-    Stage(1.5, 96, 0.55, 8e-4, shift_mm=30.0, mostly_t1=True, whole=0.25),
+    Stage(2.0, 64, 0.11, 6e-3, shift_mm=30.0, batch=2),
+    Stage(1.5, 80, 0.34, 5e-3, shift_mm=35.0, whole=0.25),
+    Stage(1.5, 96, 0.55, 4e-3, shift_mm=30.0, mostly_t1=True, whole=0.25),
 )
 # A quick look: the head whole in one window, whose edges differ as images do.
 QUICK_MM = 2.0

@@ -30,6 +30,8 @@ RECIPE = Recipe(
     folds=3,
     # Narrower, and in smaller patches, than the plan's own: twice the steps in the time, side by side on two cores.
     plan={
+        "optimiser": "adamw",
+        "learning_rate": 3e-3,
         "patch": [80, 40, 48],
         "network": "UNet",
         "arguments": {

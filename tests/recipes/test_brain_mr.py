@@ -19,7 +19,7 @@ from recipes.brain_mr import anatomy, contrasts, images, measure, train
 from recipes.brain_mr.__main__ import HELD_OUT
 from recipes.brain_mr.anatomy import KIND_OF, STRUCTURES, value_of
 from recipes.brain_mr.begin import begin_with, tells_the_same
-from recipes.brain_mr.labels import labels, mirror_pairs
+from recipes.brain_mr.labels import cleanup, labels, mirror_pairs
 from recipes.brain_mr.publish import Measured, write_model
 from recipes.machine import device_name
 from tests.small_models import describe, save
@@ -402,6 +402,7 @@ class TestBuiltInModel:
         assert max(model.preparation.spacing_mm) <= 1.5
         assert model.labels == labels()
         assert model.mirror_pairs == mirror_pairs()
+        assert model.cleanup == cleanup()
         known = model.measured["held_out_maps"]["contrasts"]
         assert set(known) == set(contrasts.CONTRASTS)
         # What 0.3.0 was measured at: a model that is worse anywhere does not take its place.

@@ -133,6 +133,19 @@ class TestSegment:
         panel.ui.volumeSelector.setCurrentNode(proxy)
         assert panel.ui.frameSpinBox.visible
 
+    def test_a_model_for_such_volumes_is_proposed_until_one_is_chosen(self, panel: Any) -> None:
+        mr, ct = nodes.volume(nodes.bands() + 100), nodes.volume(nodes.bands() - 1024)
+        shown = panel.ui.modelComboBox
+        panel.ui.volumeSelector.setCurrentNode(mr)
+        assert shown.currentText == "brain-mr"
+        panel.ui.volumeSelector.setCurrentNode(ct)
+        assert (shown.currentText, panel.parameters.model) == ("head-neck-ct", "")
+        panel.ui.volumeSelector.setCurrentNode(mr)
+        assert shown.currentText == "brain-mr"
+        choose(shown, "hippocampus-mr")
+        panel.ui.volumeSelector.setCurrentNode(ct)
+        assert (shown.currentText, panel.parameters.model) == ("hippocampus-mr", "hippocampus-mr")
+
     def test_a_folder(self, panel: Any) -> None:
         item = nodes.folder("study", *(nodes.volume(nodes.bands(), np.eye(4), name) for name in "ab"))
         choose(panel.ui.modelComboBox, "bands")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from napari_resmed.case import Case, Dataset
 from napari_resmed.errors import InputError
 from napari_resmed.labels import Label, LabelSet
+from napari_resmed.models.cleanup import Cleanup
 from napari_resmed.models.model import Model
 from napari_resmed.nets import build_network
 from napari_resmed.nets.size import edge_multiples
@@ -21,7 +22,7 @@ from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.train.augmentation import Augmentation
 from napari_resmed.train.case_facts import CaseFacts, Intensities, LeftOut
 from napari_resmed.train.fingerprint import ChannelFacts, Fingerprint
-from napari_resmed.train.make_plan import CARE, Wishes, make_plan, smaller, step_multiple
+from napari_resmed.train.make_plan import CARE, Wishes, changed, make_plan, smaller, step_multiple
 from napari_resmed.train.plan import Plan
 from napari_resmed.volume import Volume
 from tests.affines import make_affine
@@ -333,11 +334,41 @@ class TestWhoIsHeldOut:
         assert plan_of().left_out == (("dirty", "it has no labels"),)
 
 
+class TestChanged:
+    def test_an_optimiser_gets_its_usual_rate(self) -> None:
+        plan = plan_of()
+        by = changed(plan, {"optimiser": "adamw"}, "bold")
+        assert (by.optimiser, by.learning_rate) == ("adamw", CARE["bold"][0])
+        assert by.reasons["optimiser"] == "as asked for"
+        assert changed(by, {"optimiser": "muon"}, "normal").learning_rate == plan.learning_rate == 7 * CARE["normal"][0]
+        assert changed(plan_of(base_model()), {"optimiser": "muon"}, "normal").learning_rate == CARE["normal"][1]
+
+    def test_a_rate_alone_changes_no_optimiser(self) -> None:
+        plan = changed(plan_of(), {"learning_rate": 0.5}, "normal")
+        assert (plan.optimiser, plan.learning_rate) == ("muon", 0.5)
+        plan = changed(plan_of(), {"learning_rate": 0.5, "optimiser": "sgd"}, "normal")
+        assert (plan.optimiser, plan.learning_rate) == ("sgd", 0.5)
+
+    def test_a_whole_plan_from_before_there_was_a_choice_means_adamw(self) -> None:
+        whole = plan_of().to_json()
+        del whole["optimiser"]
+        assert changed(plan_of(), whole, "normal").optimiser == "adamw"
+
+    def test_a_strange_optimiser_is_refused(self) -> None:
+        with pytest.raises(InputError, match="optimiser is 'lion'"):
+            changed(plan_of(), {"optimiser": "lion"}, "normal")
+
+
 class TestTheRest:
     def test_wishes_are_taken_over(self) -> None:
         wishes = Wishes(minutes=3, care="bold", device="cpu", precision="fp32", devices=3, memory_mb=77, seed=5)
         plan = plan_of(wishes=wishes)
-        assert (plan.minutes, plan.learning_rate, plan.device, plan.precision) == (3, CARE["bold"][0], "cpu", "fp32")
+        assert (plan.minutes, plan.learning_rate, plan.device, plan.precision) == (
+            3,
+            7 * CARE["bold"][0],
+            "cpu",
+            "fp32",
+        )
         assert (plan.devices, plan.batch, plan.memory_mb, plan.seed) == (3, 3, 77, 5)
 
     def test_memory_is_a_part_of_what_is_free(self) -> None:
@@ -401,8 +432,16 @@ class TestFromAModel:
     def test_keeps_its_kind_and_moves_less(self) -> None:
         plan = plan_of(base_model(), wishes=Wishes(device="cpu", care="careful"))
         assert (plan.base, plan.network, plan.learning_rate) == ("base", "UNet", CARE["careful"][1])
+        assert (plan.optimiser, plan_of().optimiser) == ("adamw", "muon")
         assert plan.preparation.windows == ((-100.0, 200.0),)
         assert "that of base" in plan.reasons["network"]
+
+    def test_cleans_up_the_structures_it_knows_as_the_base_does(self) -> None:
+        wish = Cleanup(largest_component=True)
+        base = replace(base_model(), cleanup={2: wish, 3: Cleanup(minimum_mm3=9)})
+        labels = LabelSet((Label(7, "s2", (1, 1, 1)), Label(8, "new", (1, 1, 1))))
+        assert plan_of(base, labels=labels).cleanup == {7: wish}
+        assert plan_of(labels=labels).cleanup == {}
 
     def test_windows_go_with_their_channels(self) -> None:
         windows = ((-100.0, 200.0), None)

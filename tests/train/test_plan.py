@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from napari_resmed.errors import InputError
 from napari_resmed.labels import Code, Label, LabelSet
+from napari_resmed.models.cleanup import Cleanup
 from napari_resmed.models.model import Model
 from napari_resmed.nets import build_network
 from napari_resmed.nets.size import edge_multiples
@@ -34,6 +35,7 @@ FULL = little_plan(
     augmentation=Augmentation(Deformation(elastic=((30.0, 2.0),), mirror=False), undeformed=0.2, noise=0.0),
     mirror_axes=(),
     mirror_pairs=((3, 70_000),),
+    cleanup={3: Cleanup(largest_component=True, fill_holes=True), 70_000: Cleanup(minimum_mm3=5.5)},
     minutes=2.5,
     steps=None,
     base="brain-mr",
@@ -51,6 +53,10 @@ class TestRoundTrip:
         assert (FULL.model().mirror_axes, FULL.model().mirror_pairs) == ((), ())
         mirrored = replace(FULL, augmentation=Augmentation())
         assert (mirrored.model().mirror_axes, mirrored.model().mirror_pairs) == ((2,), ((3, 70_000),))
+
+    def test_a_model_cleans_up_as_its_plan_says(self) -> None:
+        assert FULL.model().cleanup == FULL.cleanup
+        assert little_plan().model().cleanup == {}
 
     def test_is_readable(self, tmp_path: Path) -> None:
         FULL.save(tmp_path / "plan.json")
@@ -80,6 +86,7 @@ class TestEdits:
         [
             {"learning_rate": 1e-2},
             {"optimiser": "muon"},
+            {"cleanup": {"1": Cleanup(largest_component=True).to_json()}},
             {"minutes": 5, "steps": None},
             {"patch": [16, 32, 8]},
             {"training": ["case0"], "held_out": []},
@@ -131,6 +138,9 @@ class TestEdits:
             ({"mirror_pairs": [[1, 7]]}, "expected pairs of the labels' values, each value once"),
             ({"mirror_pairs": [[1, 1]]}, "expected pairs of the labels' values, each value once"),
             ({"mirror_pairs": [[1]]}, "not enough values"),
+            ({"cleanup": {"7": {"largest_component": True}}}, "wants the label 7 cleaned up, which it does not have"),
+            ({"cleanup": {"1": {"largest": True}}}, "expected largest_component, minimum_mm3, fill_holes"),
+            ({"cleanup": {"liver": {"fill_holes": True}}}, "invalid literal"),
             ({"mirror_axes": []}, "mirrors patches along x though its mirror_axes leave that out"),
             ({"labels": []}, "says nothing of patch, labels, channels or background"),
             ({"labels": [{"value": 1, "name": "a"}]}, "its network has out_channels 3, its description 2"),

@@ -59,8 +59,7 @@ class ModelList:
 
     def fill(self) -> None:
         """Read the models anew; the one that is kept in the scene stays, else the one that is shown."""
-        kept = getattr(self._host.parameters, self._parameter) if self._host.parameters is not None else ""
-        before = kept or (self.chosen.name if self.chosen is not None else "")
+        before = self._kept() or (self.chosen.name if self.chosen is not None else "")
         self._models = self._read()
         self._filling = True
         self._combo.clear()
@@ -68,6 +67,11 @@ class ModelList:
             self._combo.addItem(name)
         self._filling = False
         self._show(before)
+
+    def propose(self, one_of: Callable[[list[Any]], Any]) -> None:
+        """Show the model that ``one_of`` takes, the shown one first among them, until a person chooses."""
+        if self.chosen is not None and not self._kept():
+            self._show(one_of([self.chosen, *self._models]).name)
 
     def choose(self, name: str) -> None:
         """Choose by name, and keep it; the first where there is none of that name."""
@@ -86,6 +90,9 @@ class ModelList:
         if not self._filling:
             self._keep()
             self._describe()
+
+    def _kept(self) -> str:
+        return getattr(self._host.parameters, self._parameter) if self._host.parameters is not None else ""
 
     def _keep(self) -> None:
         if self._host.parameters is not None:

@@ -40,12 +40,14 @@ class SegmentPanel:
             ),
             ("volume", "frame", "channel2", "channel3", "channel4"),
         )
+        self._proposed_for = ""  # which volume, by its identifier in the scene
         self.ui.applyButton.connect("clicked()", self.apply)
         self.ui.batchApplyButton.connect("clicked()", self.apply_to_folder)
 
     def refresh(self) -> None:
         """Fit what can be clicked to what is chosen."""
         parameters, running = self._host.parameters, self._progress.is_running
+        self._propose_model()
         self.ui.applyButton.enabled = not running and parameters is not None and parameters.volume is not None
         self.ui.batchApplyButton.enabled = not running
         self.ui.quickCheckBox.enabled = self._knows_quick_look()
@@ -68,6 +70,24 @@ class SegmentPanel:
         item, model, options = self.ui.folderComboBox.currentItem(), self.models.folder, self._options()
         folder = self._host.logic.segment_folder
         self._progress.run(lambda hear: folder(item, model, hear, **options), _made_many, _left_of_many)
+
+    def _propose_model(self) -> None:
+        """Another model where this one is for other volumes."""
+        volume = self._host.parameters.volume if self._host.parameters is not None else None
+        if volume is None:
+            self._proposed_for = ""
+        if volume is None or self.models.chosen is None or volume.GetID() == self._proposed_for:
+            return
+        from napari_resmed.errors import ResMedError
+        from napari_resmed.review.misfit import first_for
+        from ResMedLib.volumes import source_of
+
+        try:
+            image = source_of(volume).volume
+        except ResMedError:  # told when it is segmented
+            return
+        self._proposed_for = volume.GetID()
+        self.models.propose(lambda models: first_for(image, models))
 
     def _knows_quick_look(self) -> bool:
         return self.models.chosen is not None and bool(self.models.chosen.quick_spacing_mm)

@@ -45,7 +45,7 @@ from napari_resmed.train.fingerprint import Fingerprint, fingerprint, usable
 from napari_resmed.train.first_weights import fresh_network, keep_first_weights
 from napari_resmed.train.from_viewer import join_cases
 from napari_resmed.train.loop import Checked, Trainer
-from napari_resmed.train.make_plan import Wishes, make_plan, smaller
+from napari_resmed.train.make_plan import Wishes, changed, make_plan, smaller
 from napari_resmed.train.memory import fit_memory
 from napari_resmed.train.plan import Plan
 from napari_resmed.train.run_folder import RunFolder
@@ -217,8 +217,7 @@ def _decide(
         yield from _told_of_parts(base, facts)
     plan = make_plan(name, dataset, facts, base, wishes)
     if changes:
-        reasons = {**plan.reasons, **{name: "as asked for" for name in changes if name in plan.reasons}}
-        plan = Plan.from_json({**plan.to_json(), "reasons": reasons, **changes})
+        plan = changed(plan, changes, wishes.care)
         _check_against(dataset, plan)
     machine = choose_machine(plan.device, plan.precision)
     fitting = fit_memory(plan, _largest(facts, plan), machine, free_bytes(machine))

@@ -11,6 +11,8 @@ import psutil
 
 from napari_resmed.case import Dataset
 from napari_resmed.errors import InputError
+from napari_resmed.labels import LabelSet
+from napari_resmed.models.cleanup import Cleanup
 from napari_resmed.models.model import Model
 from napari_resmed.nets.size import edge_multiples
 from napari_resmed.predict.machine import check_devices, choose_machine
@@ -22,19 +24,25 @@ from napari_resmed.train.deformation import Deformation
 from napari_resmed.train.fingerprint import Fingerprint
 from napari_resmed.train.held_out import WATCHED
 from napari_resmed.train.plan import Plan
+from napari_resmed.train.rates import OPTIMISERS
 from napari_resmed.train.same_images import patients_of
 from napari_resmed.train.sides import side_pairs, tells_sides
 from napari_resmed.train.split import split_cases
 from napari_resmed.train.transfer import background_classes, channel_rows
 
-__all__ = ["CARE", "Wishes", "make_plan", "smaller", "step_multiple"]
+__all__ = ["CARE", "Wishes", "changed", "make_plan", "smaller", "step_multiple"]
 
 Shape = tuple[int, int, int]
 Three = tuple[float, float, float]
 
-# How far the weights may move: the learning rate from scratch, and from a trained network.
+# From scratch, and from a trained network: in the same minutes the one learns more by Muon's long steps than by AdamW
+# (docs/decisions/0010); for the other that is not measured.
+OPTIMISER, OPTIMISER_TUNING = "muon", "adamw"
+# How far the weights may move: AdamW's learning rate from scratch, and from a trained network.
 CARE = {"bold": (5e-3, 3e-3), "normal": (3e-3, 1e-3), "careful": (1e-3, 3e-4)}
-# How strongly weights are drawn to nothing, from scratch: AdamW's acts through the rate times the steps, and in the few
+# From scratch, steps may be so many times as long as AdamW's.
+LONGER = {"muon": 7.0}
+# How strongly weights are drawn to nothing, from scratch: it acts through the rate times the steps, and in the few
 # thousand of a short training the customary hundredth would do nothing. What a trained network knows is not drawn away.
 WEIGHT_DECAY, WEIGHT_DECAY_TUNING = 0.3, 0.01
 DEFAULT_MINUTES = 10.0
@@ -171,10 +179,11 @@ def make_plan(name: str, dataset: Dataset, facts: Fingerprint, base: Model | Non
         else "left and right are labelled, so images are never mirrored"
     )
     synthetic = _synthetic(facts, wishes, reasons)
+    reasons["optimiser"] = "it learns most in few steps" if base is None else "it keeps most of what the base knows"
     an_epoch = max(LEAST_STEPS_AN_EPOCH, math.ceil(len(split.train) / batch))
     steps = None if wishes.epochs is None else wishes.epochs * an_epoch
     look = min(WATCHED, len(split.validation or split.train)) * _look_in_steps(sizes, patch, batch)
-    scratch, tuned = CARE[wishes.care]
+    optimiser = OPTIMISER if base is None else OPTIMISER_TUNING
     return Plan(
         name=name,
         labels=dataset.labels,
@@ -192,9 +201,11 @@ def make_plan(name: str, dataset: Dataset, facts: Fingerprint, base: Model | Non
         augmentation=_augmentation(patch, preparation, not sides or bool(pairs), len(dataset.channels)),
         mirror_axes=() if sides else (2,),
         mirror_pairs=pairs,
+        cleanup=_cleanup(dataset.labels, base),
         minutes=minutes,
         steps=steps,
-        learning_rate=scratch if base is None else tuned,
+        optimiser=optimiser,
+        learning_rate=_rate(optimiser, wishes.care, base is None),
         weight_decay=WEIGHT_DECAY if base is None else WEIGHT_DECAY_TUNING,
         check_every=_steps_between_looks(an_epoch, steps, look),
         memory_mb=wishes.memory_mb or _quarter_of_free_memory(),
@@ -205,6 +216,45 @@ def make_plan(name: str, dataset: Dataset, facts: Fingerprint, base: Model | Non
         base="" if base is None else base.name,
         reasons=reasons,
     )
+
+
+def _cleanup(labels: LabelSet, base: Model | None) -> dict[int, Cleanup]:
+    """What the base does to structures of the same names."""
+    wishes = {} if base is None else {label.name: base.cleanup.get(label.value) for label in base.labels}
+    return {label.value: wish for label in labels if (wish := wishes.get(label.name))}
+
+
+def changed(plan: Plan, changes: Mapping[str, Any], care: str) -> Plan:
+    """The plan with a person's decisions instead of its own.
+
+    An optimiser without a learning rate gets its usual one. A whole plan without an optimiser is from before there was
+    a choice, and means AdamW.
+
+    Parameters
+    ----------
+    plan:
+        As :func:`make_plan` decided.
+    changes:
+        By the names of its fields, as plain values.
+    care:
+        As of :class:`Wishes`.
+
+    Raises
+    ------
+    InputError
+        If a name is unknown, or a value makes no sense.
+    """
+    optimiser = changes.get("optimiser")
+    if optimiser in OPTIMISERS and "learning_rate" not in changes:
+        changes = {**changes, "learning_rate": _rate(optimiser, care, not plan.base)}
+    elif optimiser is None and {"network", "learning_rate", "labels"} <= set(changes):
+        changes = {**changes, "optimiser": "adamw"}
+    reasons = {**plan.reasons, **{name: "as asked for" for name in changes if name in plan.reasons}}
+    return Plan.from_json({**plan.to_json(), "reasons": reasons, **changes})
+
+
+def _rate(optimiser: str, care: str, scratch: bool) -> float:
+    return CARE[care][0] * LONGER.get(optimiser, 1.0) if scratch else CARE[care][1]
 
 
 def _synthetic(facts: Fingerprint, wishes: Wishes, reasons: dict[str, str]) -> float:

@@ -2,8 +2,9 @@
 
 Muon (Jordan et al., 2024, https://kellerjordan.github.io/posts/muon): the averaged gradient of a matrix is replaced by
 the nearest one whose singular values are all about 1, so that what is seldom asked for is learnt as fast as what every
-image asks for. Steps are as long as AdamW's (Liu et al., arXiv 2502.16982), so the same learning rates hold. The one in
-torch takes matrices alone; here a convolution's kernel is one, with a row for each channel.
+image asks for. At the same rate steps are as long as AdamW's (Liu et al., arXiv 2502.16982); longer ones are better
+here (docs/decisions/0010). The one in torch takes matrices alone; here a convolution's kernel is one, with a row for
+each channel.
 """
 
 from __future__ import annotations

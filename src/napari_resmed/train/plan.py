@@ -8,6 +8,7 @@ from typing import Any
 
 from napari_resmed.errors import InputError
 from napari_resmed.labels import LabelSet
+from napari_resmed.models.cleanup import Cleanup
 from napari_resmed.models.model import Model
 from napari_resmed.nets.size import edge_multiples
 from napari_resmed.prepare.preparation import Preparation
@@ -48,6 +49,8 @@ class Plan(WrittenPlan):
     mirror_pairs:
         Values of labels that are each other's mirror image, exchanged in a patch that is mirrored along x, and in what
         the model answers to a mirrored window.
+    cleanup:
+        What the model does to a label after the network has answered, by its value; figures of training are without.
     minutes, steps:
         How long: one of them is None.
     optimiser:
@@ -89,6 +92,7 @@ class Plan(WrittenPlan):
     augmentation: Augmentation = field(default_factory=Augmentation)
     mirror_axes: tuple[int, ...] = ()
     mirror_pairs: tuple[tuple[int, int], ...] = ()
+    cleanup: Mapping[int, Cleanup] = field(default_factory=dict)
     minutes: float | None = None
     steps: int | None = None
     optimiser: str = "adamw"
@@ -154,4 +158,5 @@ class Plan(WrittenPlan):
         sides = {}
         if self.mirror_pairs and self.augmentation.deformation.mirror:
             sides = {"mirror_axes": (*self.mirror_axes, 2), "mirror_pairs": self.mirror_pairs}
-        return self._model(labels=self.labels, background_classes=self.background_classes, **sides, **facts)
+        ours = {"labels": self.labels, "background_classes": self.background_classes, "cleanup": dict(self.cleanup)}
+        return self._model(**ours, **sides, **facts)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 from napari_resmed.errors import InputError, ResMedError
 from napari_resmed.io.whole_file import whole_file
 from napari_resmed.labels import LabelSet
+from napari_resmed.models.cleanup import Cleanup
 from napari_resmed.models.model import Model
 from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.train.augmentation import Augmentation
@@ -116,7 +117,7 @@ class WrittenPlan:
             if hasattr(value, "to_json"):
                 value = value.to_json()
             elif isinstance(value, Mapping):
-                value = dict(value)
+                value = {str(key): one.to_json() if hasattr(one, "to_json") else one for key, one in value.items()}
             elif isinstance(value, tuple):
                 value = [list(item) if isinstance(item, tuple) else item for item in value]
             plain[entry.name] = value
@@ -154,6 +155,8 @@ class WrittenPlan:
                 plain[name] = tuple((str(case), str(reason)) for case, reason in plain[name])
             if "mirror_pairs" in plain:
                 plain["mirror_pairs"] = tuple((int(one), int(other)) for one, other in plain["mirror_pairs"])
+            if "cleanup" in plain:
+                plain["cleanup"] = {int(value): Cleanup.from_json(wish) for value, wish in plain["cleanup"].items()}
             return cls(**plain)
         except ResMedError:
             raise

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from pytestqt.qtbot import QtBot
 
 from napari_resmed.engine.messages import Exchange
+from napari_resmed.labels import Label, LabelSet
 from napari_resmed.models.folder import load_model
 from napari_resmed.viewer.layer_place import attributes_of
 from napari_resmed.viewer.layers import KEY, layer_to_volume
 from napari_resmed.viewer.scribble import session
 from napari_resmed.viewer.scribble.scribble_widget import ScribbleWidget
+from napari_resmed.viewer.scribble.what_to_paint_in import FIRST_CLASSES, new_strokes
 from napari_resmed.volume import Volume
 from tests.affines import make_affine
 
@@ -289,6 +291,20 @@ class TestEnd:
         assert {layer.name for layer in viewer.layers} == {"ball", "ball strokes"}
         assert strokes.data.any()
         assert widget.start_button.isEnabled()
+
+    def test_the_classes_are_those_of_the_layer_that_is_left(
+        self, scribble: ScribbleWidget, show: Show, viewer: napari.Viewer
+    ) -> None:
+        image = show(phantom())
+        mine = new_strokes(image, LabelSet(tuple(Label(k, f"class {k}", (k, k, k)) for k in (1, 2, 3))))
+        viewer.add_layer(mine)
+        assert scribble.strokes_choice.currentData() is mine
+        assert scribble.labels.labels.values == (1, 2, 3)
+        scribble.start_button.click()
+        assert scribble.session is not None
+        viewer.layers.remove(mine)  # which ends it
+        assert scribble.strokes_choice.currentData() is None
+        assert scribble.labels.labels == FIRST_CLASSES
 
 
 class TestWhereNext:

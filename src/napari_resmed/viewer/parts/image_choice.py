@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels, Layer
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
 
 from napari_resmed.viewer.layers import is_result
@@ -63,7 +63,6 @@ class LayerChoice(QComboBox):
         self._follow = follow
         self._offered = offered
         self._none = none
-        self.is_filling = False  # what is chosen meanwhile is not meant
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         layers = viewer.layers
@@ -78,20 +77,24 @@ class LayerChoice(QComboBox):
         self.fill()
 
     def fill(self, event: Any = None) -> None:
-        """The list of layers, read anew; the active one is chosen, else the one that was."""
+        """The list of layers, read anew; the active one is chosen, else the one that was.
+
+        What is chosen on the way is not told of, only what is chosen in the end, where that is another layer.
+        """
         chosen = self.currentData()
         active = self._viewer.layers.selection.active
         layers = self._offered(self._viewer)
-        self.is_filling = True
-        self.clear()
-        if self._none:
-            self.addItem(self._none, None)
-        for layer in layers:
-            self.addItem(layer.name, layer)
-            layer.events.name.disconnect(self._rename)
-            layer.events.name.connect(self._rename)
-        self.choose(active if self._follow and active in layers else chosen)
-        self.is_filling = False
+        with QSignalBlocker(self):
+            self.clear()
+            if self._none:
+                self.addItem(self._none, None)
+            for layer in layers:
+                self.addItem(layer.name, layer)
+                layer.events.name.disconnect(self._rename)
+                layer.events.name.connect(self._rename)
+            self.choose(active if self._follow and active in layers else chosen)
+        if self.currentData() is not chosen:
+            self.currentIndexChanged.emit(self.currentIndex())
         self.filled.emit()
 
     def choose(self, layer: Any) -> None:

@@ -33,7 +33,7 @@ class FurtherChannels(QListWidget):
         super().__init__(parent)
         self._viewer = viewer
         self._offered: tuple[Any, list[Any]] = (None, [])
-        # Apart from the rows: while the image's choice is filled anew, others are the chosen image for a moment.
+        # Apart from the rows: what was ticked stays so while another image is chosen for a moment.
         self._ticked: list[Any] = []
         self.itemChanged.connect(self._on_item)
         self.setToolTip("Images on the same grid that are looked at as well, e.g. T1, T2 and FLAIR of one head")

@@ -80,6 +80,7 @@ class ScribbleWidget(QWidget):
         self._build()
         self._show_work.timeout.connect(self.progress.show)
         self._show_channels()
+        self._on_strokes_choice()
         self._arrange()
         Thread(target=warm_labels, name="resmed-warm-labels", daemon=True).start()
 
@@ -438,6 +439,7 @@ class ScribbleWidget(QWidget):
             self._arrange()
             self._show_channels()
             self.strokes_choice.fill()
+            self._on_strokes_choice()  # what was chosen during the session
 
 
 def _primary(text: str, tip: str) -> QPushButton:

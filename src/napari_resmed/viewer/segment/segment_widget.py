@@ -72,7 +72,6 @@ class SegmentWidget(JobDock):
         self.model_choice.currentIndexChanged.connect(self._describe_model)
         self.model_choice.activated.connect(self._on_model_chosen)
         self.image_choice.currentIndexChanged.connect(self._propose_model)
-        self.image_choice.filled.connect(self._propose_model)
         self.model_note = words()
         self.quick = QCheckBox()
         self.quick.setToolTip("A coarser answer in a fraction of the time")
@@ -131,7 +130,7 @@ class SegmentWidget(JobDock):
         """Another model where this one is for other images, until a person chooses."""
         layer = self.image_choice.currentData()
         # Others (multiscale, lazy) would have to be computed, which may take any time.
-        if self._chosen or self.image_choice.is_filling or layer is None or not isinstance(layer.data, np.ndarray):
+        if self._chosen or layer is None or not isinstance(layer.data, np.ndarray):
             return
         models = [self.model_choice.itemData(index) for index in range(self.model_choice.count())]
         try:
