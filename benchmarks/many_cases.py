@@ -23,9 +23,10 @@ from napari_resmed.io import write
 from napari_resmed.io.datasets import read_dataset
 from napari_resmed.labels import LabelMap
 from napari_resmed.train.fingerprint import fingerprint, usable
-from napari_resmed.train.make_plan import Wishes, make_plan
+from napari_resmed.train.make_plan import make_plan
 from napari_resmed.train.run_folder import RunFolder
 from napari_resmed.train.session import Session
+from napari_resmed.train.wishes import Wishes
 from napari_resmed.volume import Volume
 
 FEW, MANY = 10, 10_000

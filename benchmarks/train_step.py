@@ -19,10 +19,11 @@ from napari_resmed.io.datasets import read_dataset
 from napari_resmed.train.fingerprint import fingerprint, usable
 from napari_resmed.train.loop import Schedule, Stepped
 from napari_resmed.train.loss import supervised
-from napari_resmed.train.make_plan import Wishes, make_plan
+from napari_resmed.train.make_plan import make_plan
 from napari_resmed.train.rates import make_optimiser
 from napari_resmed.train.run_folder import RunFolder
 from napari_resmed.train.session import Session
+from napari_resmed.train.wishes import Wishes
 
 LIMIT = 1.15
 ROUNDS, STEPS = 6, 20

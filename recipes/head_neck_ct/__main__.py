@@ -26,24 +26,25 @@ RECIPE = Recipe(
         )
     ),
     channels=("CT",),
-    minutes=50,
+    minutes=34,
     folds=3,
-    # Narrower, and in smaller patches, than the plan's own: twice the steps in the time, side by side on two cores.
+    # Narrower, and in smaller patches, than the plan's own: twice the steps in the time, side by side on two cores. What
+    # is one piece is answered in one: the cord runs on into the brain, and organs have their likes elsewhere.
     plan={
-        "optimiser": "adamw",
-        "learning_rate": 3e-3,
         "patch": [80, 40, 48],
-        "network": "UNet",
+        "network": "UNetWithHead",
         "arguments": {
             "spatial_dims": 3,
             "in_channels": 1,
             "out_channels": 8,
-            "channels": [24, 48, 96, 192, 256],
+            "features": 12,
+            "channels": [24, 48, 96, 128, 128],
             "strides": [2, 2, 2, [2, 1, 2]],
             "num_res_units": 2,
             "norm": "instance",
             "act": "relu",
         },
+        "cleanup": {str(value): {"largest_component": True} for value in range(1, 8)},
     },
 )
 

@@ -22,8 +22,11 @@ from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.train.augmentation import Augmentation
 from napari_resmed.train.case_facts import CaseFacts, Intensities, LeftOut
 from napari_resmed.train.fingerprint import ChannelFacts, Fingerprint
-from napari_resmed.train.make_plan import CARE, Wishes, changed, make_plan, smaller, step_multiple
+from napari_resmed.train.make_plan import changed, make_plan
+from napari_resmed.train.pace import CARE
+from napari_resmed.train.patch_size import smaller, step_multiple
 from napari_resmed.train.plan import Plan
+from napari_resmed.train.wishes import Wishes
 from napari_resmed.volume import Volume
 from tests.affines import make_affine
 from tests.train.small import LITTLE_NETWORK, little_plan

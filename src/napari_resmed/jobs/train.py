@@ -45,13 +45,15 @@ from napari_resmed.train.fingerprint import Fingerprint, fingerprint, usable
 from napari_resmed.train.first_weights import fresh_network, keep_first_weights
 from napari_resmed.train.from_viewer import join_cases
 from napari_resmed.train.loop import Checked, Trainer
-from napari_resmed.train.make_plan import Wishes, changed, make_plan, smaller
+from napari_resmed.train.make_plan import changed, make_plan
 from napari_resmed.train.memory import fit_memory
+from napari_resmed.train.patch_size import smaller
 from napari_resmed.train.plan import Plan
 from napari_resmed.train.run_folder import RunFolder
 from napari_resmed.train.seen_by_base import assumed_background, look_with_base
 from napari_resmed.train.session import Session
 from napari_resmed.train.transfer import Origin, Transfer, transfer_weights
+from napari_resmed.train.wishes import Wishes
 
 __all__ = ["STOP", "Training", "train"]
 

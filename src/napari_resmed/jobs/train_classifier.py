@@ -42,9 +42,9 @@ from napari_resmed.train.classify.view import View, decide_view
 from napari_resmed.train.first_weights import fresh_network, keep_first_weights
 from napari_resmed.train.from_viewer import join_classes
 from napari_resmed.train.loop import AstrayError, Trainer
-from napari_resmed.train.make_plan import Wishes
 from napari_resmed.train.run_folder import RunFolder
 from napari_resmed.train.same_images import kept_for_test, notes_of_same, patients_of
+from napari_resmed.train.wishes import Wishes
 
 __all__ = ["train_classifier"]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from napari_resmed.errors import InputError
 from napari_resmed.nets.size import first_features
 from napari_resmed.predict.machine import Machine
-from napari_resmed.train.make_plan import smaller
+from napari_resmed.train.patch_size import smaller
 from napari_resmed.train.plan import Plan
 
 __all__ = ["fit_memory", "judging_bytes", "step_bytes"]

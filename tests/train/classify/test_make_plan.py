@@ -16,7 +16,7 @@ from napari_resmed.prepare.preparation import STORED, Preparation
 from napari_resmed.train.classify.make_plan import Start, Usable, make_class_plan, smaller_batch
 from napari_resmed.train.classify.plan import ClassPlan
 from napari_resmed.train.classify.view import LEAST_FRAMES, MOST_DEEP, MOST_DYNAMIC, View, decide_view
-from napari_resmed.train.make_plan import Wishes
+from napari_resmed.train.wishes import Wishes
 from napari_resmed.volume import Volume
 
 SERIES = View(Preparation((1.0, 1.0, 1.0), orientation=STORED), (1, 32, 32), "whole", True, {}, 10)

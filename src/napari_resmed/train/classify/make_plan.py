@@ -18,8 +18,9 @@ from napari_resmed.train.augmentation import Augmentation
 from napari_resmed.train.classify.plan import ClassPlan
 from napari_resmed.train.classify.view import View
 from napari_resmed.train.deformation import Deformation
-from napari_resmed.train.make_plan import CARE, DEFAULT_MINUTES, Wishes
+from napari_resmed.train.pace import CARE
 from napari_resmed.train.split import folds, split_cases
+from napari_resmed.train.wishes import DEFAULT_MINUTES, Wishes
 
 __all__ = ["Start", "Usable", "make_class_plan", "smaller_batch"]
 
