@@ -28,8 +28,8 @@ RECIPE = Recipe(
     channels=("CT",),
     minutes=34,
     folds=3,
-    # Narrower, and in smaller patches, than the plan's own: twice the steps in the time, side by side on two cores. What
-    # is one piece is answered in one: the cord runs on into the brain, and organs have their likes elsewhere.
+    # Narrower, and in smaller patches, than the plan's own: twice the steps in the time, side by side on two cores.
+    # What is one piece is answered in one: the cord runs on into the brain, and organs have their likes elsewhere.
     plan={
         "patch": [80, 40, 48],
         "network": "UNetWithHead",
