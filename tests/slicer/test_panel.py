@@ -73,7 +73,9 @@ def until_curves(area: Any) -> None:
 
 
 def choose(combo: Any, text: str) -> None:
+    """What a person does."""
     combo.currentIndex = combo.texts.index(text)
+    combo.emit("activated(int)", combo.currentIndex)
 
 
 class TestSegment:
@@ -142,8 +144,11 @@ class TestSegment:
         assert (shown.currentText, panel.parameters.model) == ("head-neck-ct", "")
         panel.ui.volumeSelector.setCurrentNode(mr)
         assert shown.currentText == "brain-mr"
-        choose(shown, "hippocampus-mr")
+        choose(shown, "brain-mr")  # what is shown
         panel.ui.volumeSelector.setCurrentNode(ct)
+        assert (shown.currentText, panel.parameters.model) == ("brain-mr", "brain-mr")
+        choose(shown, "hippocampus-mr")
+        panel.ui.volumeSelector.setCurrentNode(mr)
         assert (shown.currentText, panel.parameters.model) == ("hippocampus-mr", "hippocampus-mr")
 
     def test_a_folder(self, panel: Any) -> None:

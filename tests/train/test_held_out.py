@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from napari_resmed.models.cleanup import Cleanup
 from napari_resmed.predict.machine import Machine
 from napari_resmed.prepare.grid import UNKNOWN
 from napari_resmed.train.held_out import case_dice, dice_per_case, look_at, mean_dice
@@ -101,6 +102,24 @@ class TestDicePerCase:
         target = np.where(rng.random(shape) < unknown, UNKNOWN, whole)
         (row,) = judged(prepared(target, whole[None]))
         assert row == [1.0 if (target == k).any() else None for k in (1, 2)]
+
+    def test_is_judged_as_it_is_cleaned_up(self) -> None:
+        target = np.ones((20, 12, 16), int)
+        target[8:] = 0
+        stray = target.copy()
+        stray[15, 3, 3:8] = 1
+        loads = [lambda: prepared(target, stray[None])]
+        known, part = {1: Cleanup(minimum_mm3=10)}, target.copy()
+        part[:, :, 12:] = UNKNOWN
+
+        def dice(cleanup: dict[int, Cleanup], voxel_mm3: float) -> list[list[float | None]]:
+            return finish(dice_per_case(Reader(), loads, CPU, (8, 8, 8), cleanup=cleanup, voxel_mm3=voxel_mm3))
+
+        assert dice({}, 1.0)[0][0] < 1
+        assert dice(known, 1.0) == [[1.0, None]]
+        assert dice(known, 3.0)[0][0] < 1  # the piece is 15 mm³
+        loads[0] = lambda: prepared(part, stray[None])
+        assert dice(known, 1.0)[0][0] < 1  # what is a piece is not known
 
     def test_tells_each_case(self) -> None:
         told: list = []

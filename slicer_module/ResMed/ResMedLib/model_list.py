@@ -45,6 +45,7 @@ class ModelList:
         self._models: list[Any] = []
         self._filling = False
         combo.connect("currentIndexChanged(int)", self._on_chosen)
+        combo.connect("activated(int)", self._on_chosen)  # picking what is shown is a choice, too
 
     @property
     def chosen(self) -> Any:

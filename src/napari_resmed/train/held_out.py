@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from napari_resmed.models.cleanup import Cleanup
 from napari_resmed.predict.belt import Rows
 from napari_resmed.predict.certainty import Certainty
+from napari_resmed.predict.cleanup import clean_up
 from napari_resmed.predict.machine import Machine
 from napari_resmed.predict.sliding_window import slide
 from napari_resmed.predict.windows import Windows
@@ -57,8 +60,22 @@ def dice_per_case(
     machine: Machine,
     patch: tuple[int, int, int],
     background_classes: int = 1,
+    cleanup: Mapping[int, Cleanup] = MappingProxyType({}),
+    voxel_mm3: float = 1.0,
 ) -> Generator[tuple[int, NDArray[np.int16], Prepared, float | None] | None, None, list[list[float | None]]]:
     """Dice of every structure in every case; None where it does not occur or nobody looked for it.
+
+    Parameters
+    ----------
+    network, machine, patch, background_classes:
+        As of :func:`napari_resmed.predict.sliding_window.slide`.
+    cases:
+        What loads each.
+    cleanup:
+        What is done to the answer of each class, from 1, before it is judged; not where only a part of an image is
+        known, and nobody can say what is one piece.
+    voxel_mm3:
+        Volume of a voxel.
 
     Yields
     ------
@@ -85,6 +102,8 @@ def dice_per_case(
                 certainty.add(scores)
             else:
                 yield None
+        if inside.shape == answer.shape:
+            clean_up(answer, cleanup, voxel_mm3)
         rows.append(case_dice(answer, case))
         yield number, answer, case, certainty.mean
     return rows

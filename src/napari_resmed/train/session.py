@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
 
@@ -145,8 +146,15 @@ class Session:
     ) -> Generator[None, None, list[list[float | None]]]:
         network.eval()
         self.answered, self.shown = [], []
+        plan = self.plan
         steps = dice_per_case(
-            network, [load for _, load in cases], self.machine, self.plan.patch, self.plan.background_classes
+            network,
+            [load for _, load in cases],
+            self.machine,
+            plan.patch,
+            plan.background_classes,
+            {number: wish for number, label in enumerate(plan.labels, 1) if (wish := plan.cleanup.get(label.value))},
+            math.prod(plan.preparation.spacing_mm),
         )
         while True:
             try:
@@ -160,5 +168,5 @@ class Session:
                 self.answered += [] if answered is None else [answered]
                 self.shown.append(shown_in(case))
                 if number == 0:
-                    self.look = look_at(cases[number][0], answer, case, self.plan.preparation.spacing_mm)
+                    self.look = look_at(cases[number][0], answer, case, plan.preparation.spacing_mm)
             yield

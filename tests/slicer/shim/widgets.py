@@ -31,7 +31,7 @@ CLASSES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "QSpinBox": ({"value": 0}, ("valueChanged(int)",)),
     "QDoubleSpinBox": ({"value": 0.0}, ("valueChanged(double)",)),
     "QProgressBar": ({"value": 0, "maximum": 100}, ()),
-    "QComboBox": ({"currentIndex": -1}, ("currentIndexChanged(int)",)),
+    "QComboBox": ({"currentIndex": -1}, ("currentIndexChanged(int)", "activated(int)")),
     "QListWidget": ({"currentRow": -1}, ("itemClicked(QListWidgetItem*)", "itemActivated(QListWidgetItem*)")),
     "qMRMLNodeComboBox": ({"nodeTypes": ()}, ("currentNodeChanged(vtkMRMLNode*)",)),
     "qMRMLSubjectHierarchyComboBox": ({}, ()),
