@@ -66,6 +66,8 @@ class Recipe:
         Decisions of the plan that are made here and not from the data.
     found_by:
         How the model finds its part in a larger image; None where it is given the whole.
+    changelog:
+        What each version brought, the newest first.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Recipe:
     folds: int = 5
     plan: Mapping[str, Any] = field(default_factory=dict)
     found_by: FoundBy | None = None
+    changelog: Mapping[str, str] = field(default_factory=lambda: {"0.1.0": "first version"})
 
 
 def main(recipe: Recipe, words: Sequence[str] | None = None) -> None:
@@ -192,6 +195,7 @@ def publish(
     }
     model = replace(
         model,
+        version=next(iter(recipe.changelog)),
         labels=recipe.labels,
         channels=recipe.channels,
         description=recipe.description,
@@ -217,7 +221,9 @@ def publish(
     card = _card(recipe, model, found, f"{chosen.minutes:g}", [name for name, _ in pictures])
     files = {Path("docs") / f"worst{number}.png": png for number, (_, png) in enumerate(pictures, 1)}
     files[Path("docs") / "cases.csv"] = _every_case(found, dataset, parts)
-    return save_model(model, weights, chosen.out, card=card, licence=licence, files=files)
+    return save_model(
+        model, weights, chosen.out, card=card, licence=licence, changelog=recipe.changelog, files=files
+    )
 
 
 def check(model: Model, dataset: Dataset) -> dict[str, Any]:

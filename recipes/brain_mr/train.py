@@ -215,7 +215,7 @@ class Trainer:
         self.average = torch.optim.swa_utils.AveragedModel(
             self.network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995)
         )
-        # Learns as much in fewer steps than AdamW: see "brain-mr" in benchmarks/RESULTS.md.
+        # Learns as much in fewer steps than AdamW: see docs/decisions/0010-muon.md.
         self.optimizer = Muon(self.network.parameters(), weight_decay=1e-2)
         self.step, self.spent = 0, 0.0
         if (folder / "checkpoint.pt").exists():

@@ -328,7 +328,7 @@ class TestMirroredPasses:
         assert run(IMAGE, tta=True)[1].made_by["parameters"]["tta"] is True
 
     def test_are_refused_where_they_would_mislead(self) -> None:
-        assert "tells left from right" in refusal(IMAGE, "bands-2mm", tta=True)
+        assert "says nothing of mirrored images" in refusal(IMAGE, "bands-2mm", tta=True)
 
 
 class TestRefusals:

@@ -111,8 +111,8 @@ def read(
 def _ways_out(series: dicom.Series) -> str:
     """What a person can ask for where slices form no regular grid."""
     does = {
-        "largest_block": "--irregular largest-block reads the largest regular part",
-        "resample": "--irregular resample interpolates between slices",
+        "largest_block": "napari-resmed convert --irregular largest-block saves the largest regular part",
+        "resample": "napari-resmed convert --irregular resample interpolates between slices",
     }
     ways = ", ".join(does[remedy] for remedy in series.remedies)
     return f"; {ways}" if ways else ""

@@ -120,7 +120,9 @@ def check_options(model: Model, options: Options) -> tuple[Model, Windows]:
     """
     chosen = model.quick_look() if options.quick else model
     if options.tta and not chosen.mirror_axes:
-        raise ModelError(f"the model {chosen.name} tells left from right, so mirrored passes would mislead it")
+        raise ModelError(
+            f"the model {chosen.name} says nothing of mirrored images, so mirrored passes could mislead it; segment without"
+        )
     windows = Windows(
         chosen.patch,
         chosen.overlap if options.overlap is None else options.overlap,

@@ -50,7 +50,8 @@ class Plan(WrittenPlan):
         Values of labels that are each other's mirror image, exchanged in a patch that is mirrored along x, and in what
         the model answers to a mirrored window.
     cleanup:
-        What the model does to a label after the network has answered, by its value; figures of training are without.
+        What the model does to a label after the network has answered, by its value; held-out figures are
+        with it, where all of an image is known.
     minutes, steps:
         How long: one of them is None.
     optimiser:

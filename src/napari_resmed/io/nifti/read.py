@@ -84,7 +84,9 @@ def peek_nifti(path: Path) -> Peek:
             convert = None if dtype == header.stored.newbyteorder("=") else converter(header, dtype)
             certain = surely_image(first_planes(source, shape, header.stored, convert and dtype, convert))
     if header.stored.kind == "c":
-        meta["warnings"].append("holds complex numbers: only their magnitude can be opened, with --magnitude")
+        meta["warnings"].append(
+            "holds complex numbers: only their magnitude can be opened (napari-resmed convert --magnitude)"
+        )
     return Peek(shape, axes, affine, dtype, certain, meta=meta)
 
 

@@ -33,8 +33,8 @@ def result_type(header: Header, magnitude: bool, name: str) -> np.dtype[Any]:
     if stored.kind == "c":
         if not magnitude:
             raise InputError(
-                f"{name} holds complex numbers, expected real ones; open it with --magnitude, or save its magnitude "
-                "(or phase) and open that"
+                f"{name} holds complex numbers, expected real ones; save its magnitude (napari-resmed convert "
+                "--magnitude) or phase, and open that"
             )
         return np.dtype(np.float32 if stored.itemsize <= 8 else np.float64)
     if stored.names:
