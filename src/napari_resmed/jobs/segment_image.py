@@ -121,7 +121,8 @@ def check_options(model: Model, options: Options) -> tuple[Model, Windows]:
     chosen = model.quick_look() if options.quick else model
     if options.tta and not chosen.mirror_axes:
         raise ModelError(
-            f"the model {chosen.name} says nothing of mirrored images, so mirrored passes could mislead it; segment without"
+            f"the model {chosen.name} says nothing of mirrored images, so mirrored passes could mislead it; "
+            "segment without"
         )
     windows = Windows(
         chosen.patch,

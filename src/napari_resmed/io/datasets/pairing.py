@@ -52,7 +52,8 @@ def pair(images: Path, labels: Path, channels: int = 0) -> tuple[tuple[Case, ...
     label_files, more = by_stem(labels)
     if not image_files:
         raise InputError(
-            f"{images.name} holds no image that can be read; expected NIfTI, NRRD, MetaImage, MGH, AFNI or DICOM{_instead(images)}"
+            f"{images.name} holds no image that can be read; expected NIfTI, NRRD, MetaImage, MGH, AFNI or "
+            f"DICOM{_instead(images)}"
         )
     names = set(image_files)
     bases = {match[1] for name in names if (match := _CHANNEL.match(name))}
