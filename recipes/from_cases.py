@@ -221,9 +221,7 @@ def publish(
     card = _card(recipe, model, found, f"{chosen.minutes:g}", [name for name, _ in pictures])
     files = {Path("docs") / f"worst{number}.png": png for number, (_, png) in enumerate(pictures, 1)}
     files[Path("docs") / "cases.csv"] = _every_case(found, dataset, parts)
-    return save_model(
-        model, weights, chosen.out, card=card, licence=licence, changelog=recipe.changelog, files=files
-    )
+    return save_model(model, weights, chosen.out, card=card, licence=licence, changelog=recipe.changelog, files=files)
 
 
 def check(model: Model, dataset: Dataset) -> dict[str, Any]:

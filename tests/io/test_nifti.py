@@ -336,9 +336,7 @@ class TestDamage:
 
     def test_complex_numbers(self, tmp_path: Path) -> None:
         path = save(tmp_path / "k.nii", nib.Nifti1Image(np.ones((3, 4, 5), np.complex64), np.eye(4)))
-        with pytest.raises(
-            InputError, match="complex numbers, expected real ones; save its magnitude"
-        ):
+        with pytest.raises(InputError, match="complex numbers, expected real ones; save its magnitude"):
             read_nifti(path)
 
     def test_no_voxels(self, tmp_path: Path) -> None:
