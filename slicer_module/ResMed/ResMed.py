@@ -216,6 +216,7 @@ class ResMedWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _on_scene_start_close(self, *_: Any) -> None:
         # A training has its copy of everything, and goes on.
         self.progress.cancel()
+        self.segment_panel.forget()
         self._let_parameters_go()
 
     def _on_scene_end_close(self, *_: Any) -> None:

@@ -124,6 +124,16 @@ class TestSeveralImages:
             assert "take one image" in run("segment", *sources, "-o", tmp_path, *extra).refused()
         assert names(tmp_path) == []
 
+    def test_outputs_of_one_name_would_too(self, run: Run, images: Path, tmp_path: Path) -> None:
+        out, note = tmp_path / "seg.nii.gz", tmp_path / "seg.nii.gz.resmed.json"
+        for extra in (("--table", out), ("--uncertainty", tmp_path / "a" / ".." / "seg.nii.gz"), ("--table", note)):
+            (tmp_path / "a").mkdir(exist_ok=True)
+            message = run("segment", images / "good.nii.gz", "-o", out, "-m", "bands", *extra).refused()
+            assert "two results would be written to" in message
+        source = images / "good.nii.gz"
+        assert "good.nii.gz" in run("segment", source, "-o", out, "-m", "bands", "--table", source).refused()
+        assert not out.exists()
+
     def test_of_one_name_would_overwrite_each_other(self, run: Run, images: Path, tmp_path: Path) -> None:
         message = run("segment", images / "good.nii.gz", images / "good.nii.gz", "-o", tmp_path).refused()
         assert "two images would both be written to good_seg.nii.gz" in message

@@ -36,6 +36,7 @@ class TestLocal:
         assert not pairs[0][1].exists()
         for number in (1, 2):
             assert results[number]["model"] == "bands"  # type: ignore[index]
+            assert results[number]["warnings"] == []  # type: ignore[index]
             assert read(pairs[number][1]).same_grid(read(pairs[number][0]))
 
 

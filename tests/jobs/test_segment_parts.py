@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -334,6 +335,17 @@ def test_its_note_is_readable_in_the_window_and_beside_the_file(small: str, tmp_
     note = json.loads((tmp_path / "labels.nii.gz.resmed.json").read_text())
     assert [part["structure"] for part in note["made_by"]["parts"]] == ["dark", "bright"]
     assert [label["name"] for label in note["labels"]][3] == "bright: dark"
+
+
+def test_what_is_odd_about_a_file_is_told_and_noted(tmp_path: Path) -> None:
+    write(blocks(), tmp_path / "two.nii")
+    image = nib.load(tmp_path / "two.nii")
+    image.set_qform(np.diag([-1, 1, 1, 1]), 1)
+    nib.save(image, tmp_path / "odd.nii")
+    told = warnings(list(segment_file(tmp_path / "odd.nii", tmp_path / "labels.nii.gz", "bands", **EXACT)))
+    assert any(warning.startswith("sform and qform differ") for warning in told)
+    note = json.loads((tmp_path / "labels.nii.gz.resmed.json").read_text())
+    assert note["made_by"]["warnings"] == told
 
 
 def test_both_hippocampi_of_a_whole_head() -> None:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from napari_resmed.errors import InputError, WorkError
 from napari_resmed.nets import build_network
 from napari_resmed.nets.split import split
-from napari_resmed.predict.answers import TwoParts
+from napari_resmed.predict.answers import Answers, TwoParts
 from napari_resmed.predict.belt import Rows
 from napari_resmed.predict.machine import Machine
 from napari_resmed.predict.sliding_window import slide, sliding_window
@@ -404,3 +404,13 @@ class TestNumbers:
             for one in (network, lambda x: lent.copy_(network(x)))
         )
         assert torch.equal(expected, found)
+
+
+def test_a_remembered_window_beside_a_new_one_of_another_value(network: nn.Module) -> None:
+    answers = Answers([network], CPU, Windows(PATCH, batch=2))
+    air, bone = (torch.full((2, *PATCH), value) for value in (0.0, 1.0))
+    (first,) = (one.clone() for one in answers.to([air]))
+    both = [one.clone() for one in answers.to([air, bone])]
+    assert torch.equal(both[0], first)
+    assert torch.equal(answers.to([bone])[0], both[1])
+    assert not torch.equal(both[0], both[1])

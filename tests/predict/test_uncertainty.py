@@ -11,7 +11,8 @@ from torch import Tensor
 from napari_resmed.predict.belt import Rows
 from napari_resmed.predict.machine import Machine
 from napari_resmed.predict.sliding_window import slide
-from napari_resmed.predict.uncertainty import Doubt, entropy, with_uncertainty
+from napari_resmed.predict.uncertainty import Doubt, entropy
+from napari_resmed.predict.unsure_table import with_uncertainty
 from napari_resmed.predict.windows import Windows
 
 CPU = Machine(torch.device("cpu"), "fp32")

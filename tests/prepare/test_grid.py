@@ -118,6 +118,13 @@ class TestRefusals:
         ):
             prepare(Volume(np.full((5, 5, 5), value), make_affine()), Preparation((1.0,) * 3))
 
+    def test_a_single_voxel_on_the_networks_grid(self) -> None:
+        ready, grid = prepare(
+            Volume(noise((2, 2, 2)), make_affine(spacing_mm=(0.3, 0.3, 0.3))), Preparation((1.0,) * 3)
+        )
+        assert grid.shape == (1, 1, 1)
+        assert ready.tolist() == [[[[0.0]]]]
+
     def test_a_mask_that_is_full(self) -> None:
         with pytest.raises(InputError, match="the image has the value 1 everywhere"):
             prepare(Volume(np.ones((5, 5, 5), bool), make_affine()), Preparation((1.0,) * 3))

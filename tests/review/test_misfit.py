@@ -64,6 +64,11 @@ class TestTheFirstFor:
         assert first_for(image(least=-1000), [self.HEADS_MR, windowed]) is windowed
         assert first_for(image(), [windowed, self.HEADS_MR]) is self.HEADS_MR
 
+    def test_an_image_of_yes_and_no(self) -> None:
+        mask = image().with_data(image().data > 50)
+        assert first_for(mask, [self.HEADS_MR]) is self.HEADS_MR
+        assert said(mask.with_data(mask.data), model(replace(COARSE, volumes={}))) == []
+
     def test_the_first_of_several_and_where_none_is(self) -> None:
         assert first_for(image(modality="MR"), [self.HEADS_MR, replace(self.HEADS_MR, name="other")]) is self.HEADS_MR
         assert first_for(image(modality="PT"), [self.HEADS_MR, self.NECK_CT]) is self.HEADS_MR
@@ -157,6 +162,11 @@ class TestAnswer:
             "it is sure of what it found by 60%, usually by 95%: look at it before relying on it"
         )
         assert judge_answer({1: 10.0, 2: 20.0, 300: 5.0}, 0.999, model()).reason == ""
+
+    def test_of_what_is_sought_alone(self) -> None:
+        assert judge_answer({1: 10.0}, None, model()).score > LIMIT
+        assert judge_answer({1: 10.0}, None, model(), ["dark"]).score == pytest.approx(0, abs=0.1)
+        assert judge_answer({2: 20.0}, None, model(), ["dark"]).score > LIMIT
 
     def test_of_a_model_that_says_nothing_has_no_score(self) -> None:
         assert judge_answer({}, None, model(None)).score is None

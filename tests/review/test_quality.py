@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from napari_resmed.io import read
 from napari_resmed.io.archives import forget_archives, read_array
-from napari_resmed.review.appearance import LEAST_IMAGES
+from napari_resmed.review.appearance import LEAST_IMAGES, appearance_of
 from napari_resmed.review.quality import GOOD, Look, Usual, judge_each, look_at_image
 from napari_resmed.review.slices import slice_figures
 from napari_resmed.volume import Volume
@@ -102,6 +102,16 @@ def test_a_modality_that_is_not_there_is_not_far(images: np.ndarray) -> None:
     alone = both[0].copy()
     alone[1] = 0
     assert "far from" not in usual.judge(look_at_image(alone))
+
+
+def test_a_single_slice_is_not_compared_with_volumes() -> None:
+    rng = np.random.default_rng(0)
+    volumes = [Look({}, (appearance_of(rng.random((6, 6, 6), np.float32)),)) for _ in range(LEAST_IMAGES + 2)]
+    thin = Look({}, (appearance_of(rng.random((1, 6, 6), np.float32)),))
+    usual = Usual.of([*volumes[:5], thin, *volumes[5:]])
+    assert usual.judge(volumes[0]) == GOOD
+    assert usual.judge(thin) == GOOD
+    assert usual.judge(Look({}, (appearance_of(np.linspace(0, 1, 216, dtype=np.float32).reshape(6, 6, 6)),))) != GOOD
 
 
 def test_without_ranges_nothing_is_said() -> None:

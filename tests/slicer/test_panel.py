@@ -151,6 +151,25 @@ class TestSegment:
         panel.ui.volumeSelector.setCurrentNode(mr)
         assert (shown.currentText, panel.parameters.model) == ("hippocampus-mr", "hippocampus-mr")
 
+    def test_a_model_is_proposed_anew_in_the_next_scene(self, panel: Any) -> None:
+        ct, mr = nodes.volume(nodes.bands() - 1024), nodes.volume(nodes.bands() + 100)
+        panel.ui.volumeSelector.setCurrentNode(ct)
+        assert panel.ui.modelComboBox.currentText == "head-neck-ct"
+        panel._on_scene_start_close()
+        mr.GetID = ct.GetID  # nodes are numbered anew
+        panel.enter()
+        panel.ui.volumeSelector.setCurrentNode(mr)
+        assert panel.ui.modelComboBox.currentText == "brain-mr"
+
+    def test_a_model_that_is_not_installed_here_is_told_of(self, panel: Any) -> None:
+        panel.parameters.model = "elsewhere"
+        panel.fill_models()
+        assert "The model elsewhere, chosen in this scene, is not installed" in panel.ui.modelNote.text
+        panel.ui.volumeSelector.setCurrentNode(nodes.volume(nodes.bands() - 1024))
+        assert panel.ui.modelComboBox.currentText == "head-neck-ct"
+        choose(panel.ui.modelComboBox, "head-neck-ct")
+        assert panel.ui.modelNote.text.startswith("CT, 7 structures")
+
     def test_a_folder(self, panel: Any) -> None:
         item = nodes.folder("study", *(nodes.volume(nodes.bands(), np.eye(4), name) for name in "ab"))
         choose(panel.ui.modelComboBox, "bands")

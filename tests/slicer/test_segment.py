@@ -140,6 +140,14 @@ class TestResult:
         counted = sum(table.GetValue(row, 2).ToInt() for row in range(table.GetNumberOfRows()))
         assert counted == np.count_nonzero(wanted)
 
+    def test_how_unsure_it_is_within_a_turned_region(self, worker: Path) -> None:
+        node = nodes.volume(nodes.bands())
+        box = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "region")
+        box.SetCenter(*nodes.world_positions(node, np.array([[6, 7, 8]]))[0])
+        box.SetSize(12.0, 10.0, 14.0)
+        made = done([node], "bands", region=box, uncertainty=True)
+        assert made.table.GetTable().GetColumnName(4) == "Unsure"
+
     def test_the_chosen_frame(self, worker: Path) -> None:
         frames = [nodes.bands(), nodes.bands()[::-1].copy()]
         proxy, _ = nodes.sequence(frames, np.eye(4))
@@ -172,6 +180,15 @@ class TestRefused:
     def test_no_volume(self, worker: Path) -> None:
         with pytest.raises(InputError, match="no volume is chosen"):
             segment([None], "bands", lambda event: None)
+
+    def test_a_volume_that_is_moved_meanwhile_drops_its_result(self, worker: Path) -> None:
+        node = nodes.volume(nodes.bands())
+        job = segment([node], "bands", lambda event: None, **OPTIONS)
+        node.SetOrigin(*(edge + 5 for edge in node.GetOrigin()))
+        last = job.wait()
+        assert isinstance(last, Failed)
+        assert "geometry was changed while it was segmented" in last.message
+        assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
 
     def test_a_volume_that_is_removed_meanwhile_drops_its_result(self, worker: Path) -> None:
         node = nodes.volume(nodes.bands())

@@ -26,7 +26,7 @@ __all__ = ["CORE", "PROTOCOL", "InstallError", "ensure_core", "is_installed", "i
 CORE = "napari-resmed>=0.1.0"
 # What this module asks of it, as ``napari_resmed.engine.PROTOCOL`` counts: of one version there are older and newer
 # states, from source trees, and an older one would fail in the middle of a job.
-PROTOCOL = 3
+PROTOCOL = 4
 # MONAI 1.6 needs torch from 2.6.
 TORCH = ">=2.6"
 # Never moved: other modules were built against them (Slicer issue 7661).

@@ -60,14 +60,14 @@ class ModelList:
 
     def fill(self) -> None:
         """Read the models anew; the one that is kept in the scene stays, else the one that is shown."""
-        before = self._kept() or (self.chosen.name if self.chosen is not None else "")
+        shown = self.chosen.name if self.chosen is not None else ""
         self._models = self._read()
         self._filling = True
         self._combo.clear()
         for name in [SCRATCH] * self._scratch + [model.name for model in self._models]:
             self._combo.addItem(name)
         self._filling = False
-        self._show(before)
+        self._show(self._kept() or shown)
 
     def propose(self, one_of: Callable[[list[Any]], Any]) -> None:
         """Show the model that ``one_of`` takes, the shown one first among them, until a person chooses."""
@@ -93,6 +93,11 @@ class ModelList:
             self._describe()
 
     def _kept(self) -> str:
+        """The name that is kept in the scene; empty where there is no such model, e.g. on another machine."""
+        name = self._named()
+        return name if name in [model.name for model in self._models] else ""
+
+    def _named(self) -> str:
         return getattr(self._host.parameters, self._parameter) if self._host.parameters is not None else ""
 
     def _keep(self) -> None:
@@ -103,7 +108,10 @@ class ModelList:
         if self._note is None:
             return
         model = self.chosen
-        if model is None:
+        lost = self._named()
+        if self._models and lost and not self._kept():
+            self._note.text = f"The model {lost}, chosen in this scene, is not installed here; choose another one"
+        elif model is None:
             self._note.text = self._none
         elif model.classifies:
             self._note.text = f"{', '.join(model.channels)}: {', '.join(model.classes)}"

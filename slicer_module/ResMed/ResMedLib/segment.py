@@ -9,6 +9,7 @@ import numpy as np
 import slicer
 
 from napari_resmed.errors import InputError
+from napari_resmed.predict.unsure_table import with_uncertainty
 from ResMedLib.engines import shared_engine
 from ResMedLib.hierarchy import beside
 from ResMedLib.overlays import add_overlay
@@ -83,6 +84,11 @@ def segment(
     def finish(result: dict[str, Any]) -> Segmented:
         if not slicer.mrmlScene.IsNodePresent(source.node):
             raise InputError("the volume was removed while it was segmented, so its result was dropped")
+        if not np.allclose(source_of(source.node, frame).ijk_to_ras, source.ijk_to_ras):
+            raise InputError(
+                "the volume's geometry was changed while it was segmented (a transform hardened, perhaps), so its "
+                "result was dropped; segment it again"
+            )
         with step(new=new_step):
             return _show(source, mask, result, frame)
 
@@ -94,6 +100,8 @@ def _show(source: Source, mask: np.ndarray | None, result: dict[str, Any], frame
     if mask is not None:
         labels = replace(labels, data=np.where(mask, labels.data, 0).astype(labels.data.dtype))
         table = labels.table()
+        if result["uncertainty"] is not None:
+            table = with_uncertainty(table, labels.data, result["uncertainty"].data)
     name = f"{source.node.GetName()} {result['model']}"
     if "quick_look_mm" in labels.meta.get("made_by", {}).get("parameters", {}):
         name += " quick look"

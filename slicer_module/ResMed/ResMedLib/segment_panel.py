@@ -40,9 +40,13 @@ class SegmentPanel:
             ),
             ("volume", "frame", "channel2", "channel3", "channel4"),
         )
-        self._proposed_for = ""  # which volume, by its identifier in the scene
+        self.forget()
         self.ui.applyButton.connect("clicked()", self.apply)
         self.ui.batchApplyButton.connect("clicked()", self.apply_to_folder)
+
+    def forget(self) -> None:
+        """The scene is closed: in the next one, other volumes have the same identifiers."""
+        self._proposed_for = ""  # which volume, by its identifier in the scene
 
     def refresh(self) -> None:
         """Fit what can be clicked to what is chosen."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_resmed.errors import InputError, ResMedError, WorkError
+from napari_resmed.events import Warning
 from napari_resmed.jobs.segment_file import segment_file
 
 __all__ = ["segment_on_cluster"]
@@ -35,7 +36,7 @@ def segment_on_cluster(
     Yields
     ------
     int, dict or ResMedError
-        Place in ``pairs``, and the report or what went wrong with that image; the others go on.
+        Place in ``pairs``, and the report, with ``warnings``, or what went wrong with that image; the others go on.
 
     Raises
     ------
@@ -80,11 +81,13 @@ def segment_on_cluster(
 def _one(path: Path, target: Path, model: str, options: dict[str, Any]) -> dict[str, Any] | ResMedError:
     """Run one image to its end; this is what a worker runs. What is wrong with an image is an answer like any."""
     steps = segment_file(path, target, model, **options)
+    warnings: list[str] = []
     while True:
         try:
-            next(steps)
+            event = next(steps)
+            if isinstance(event, Warning):
+                warnings.append(event.message)
         except StopIteration as end:
-            report: dict[str, Any] = end.value
-            return report
+            return {**end.value, "warnings": warnings}
         except ResMedError as problem:
             return problem

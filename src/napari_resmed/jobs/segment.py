@@ -19,7 +19,7 @@ from napari_resmed.events import Event, Progress, Started, Warning
 from napari_resmed.jobs.segment_image import Options, Segmentation, check_options, segment_image, segmentation
 from napari_resmed.labels import LEFT, RIGHT, LabelMap, LabelSet, default_colour, smallest_integer_type
 from napari_resmed.models.catalogue import find_model
-from napari_resmed.models.found_by import FoundBy
+from napari_resmed.models.found_by import FoundBy, before
 from napari_resmed.models.model import Model
 from napari_resmed.review.misfit import AXES_BEYOND, axes_beyond, extent_of, familiar_to
 from napari_resmed.volume import Volume
@@ -108,9 +108,8 @@ def segment(
     told: list[str] = []
     clock = _Clock()
     yield Started(f"Looking with {finder.name} for what {chosen.name} is for")
-    looked = yield from _share(
-        segment_image(image, finder, look), clock, told, 0.0, _FOUND, f"Looking with {finder.name}"
-    )
+    looking = segment_image(image, finder, look, chosen.found_by.structures)
+    looked = yield from _share(looking, clock, told, 0.0, _FOUND, f"Looking with {finder.name}")
     told = [f"looking with {finder.name}: {warning}" for warning in told]
     parts = _parts(looked.labels, chosen, chosen.found_by, finder)
     there = [part.structure for part in parts]
@@ -229,7 +228,7 @@ def _parts(labels: LabelMap, model: Model, found_by: FoundBy, finder: Model) -> 
             for out, into, more, size in zip(around, inner, margins, labels.grid_shape, strict=True)
         )
         side = label.modifier if label.modifier in (LEFT, RIGHT) else None
-        called = _called(model.labels, number, side.meaning.lower() if side else f"{structure}:")
+        called = _called(model.labels, number, before(structure, side))
         if len(found_by.structures) == 1:
             called = model.labels
         elif side:
@@ -253,7 +252,7 @@ def _pieces(where: NDArray[np.bool_], least: float) -> Box | None:
     return z, y, x
 
 
-def _called(labels: LabelSet, number: int, before: str) -> LabelSet:
+def _called(labels: LabelSet, number: int, part: str) -> LabelSet:
     """The labels of a further part: other values, other colours, and names that say which part."""
     first = number * max(labels.values)
     return LabelSet(
@@ -261,7 +260,7 @@ def _called(labels: LabelSet, number: int, before: str) -> LabelSet:
             replace(
                 label,
                 value=first + label.value,
-                name=f"{before} {label.name}",
+                name=f"{part} {label.name}",
                 colour=default_colour(first + label.value) if number else label.colour,
             )
             for label in labels

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from napari_resmed.events import Event, Progress
+from napari_resmed.events import Event, Progress, Warning
 from napari_resmed.io import read, write
 from napari_resmed.io.provenance import write_provenance
 from napari_resmed.io.tables import write_table
 from napari_resmed.jobs.segment import segment
+from napari_resmed.labels import LabelMap
 
 __all__ = ["segment_file"]
 
@@ -42,7 +44,7 @@ def segment_file(
     series:
         Which series of a folder that holds several.
     options:
-        ``device, precision, overlap, tta, uncertainty_kind`` of :func:`napari_resmed.jobs.segment.segment`.
+        ``device, precision, overlap, tta, uncertainty_kind, quick`` of :func:`napari_resmed.jobs.segment.segment`.
 
     Returns
     -------
@@ -58,11 +60,14 @@ def segment_file(
     begin = time.perf_counter()
     yield Progress(f"Reading {path.name}", 0.0)
     image = read(path, series)
+    of_file = list(image.meta.get("warnings", ()))
+    yield from map(Warning, of_file)
     was_read = time.perf_counter()
     done = yield from segment(image, model, uncertainty=uncertainty is not None, **options)
     was_done = time.perf_counter()
-    write(done.labels, target, like=path, series=series)
-    write_provenance(target, done.labels, path)
+    labels = _with_warnings(done.labels, of_file)
+    write(labels, target, like=path, series=series)
+    write_provenance(target, labels, path)
     if uncertainty is not None and done.uncertainty is not None:
         write(done.uncertainty, uncertainty)
     if table is not None:
@@ -86,3 +91,12 @@ def segment_file(
         "precision": done.precision,
         "peak_memory_mb": done.peak_memory_mb,
     }
+
+
+def _with_warnings(labels: LabelMap, of_file: Sequence[str]) -> LabelMap:
+    """Noting, too, what was odd about the file; else as they are."""
+    if not of_file:
+        return labels
+    made_by = labels.meta["made_by"]
+    noted = {**made_by, "warnings": [*of_file, *made_by.get("warnings", ())]}
+    return replace(labels, meta={**labels.meta, "made_by": noted})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +27,8 @@ from napari_resmed.predict.cleanup import clean_up
 from napari_resmed.predict.machine import choose_machine, is_out_of_memory
 from napari_resmed.predict.memory_plan import free_bytes, plan_memory
 from napari_resmed.predict.sliding_window import slide
-from napari_resmed.predict.uncertainty import KINDS, Doubt, entropy, with_uncertainty
+from napari_resmed.predict.uncertainty import KINDS, Doubt, entropy
+from napari_resmed.predict.unsure_table import with_uncertainty
 from napari_resmed.predict.warm import warm_network
 from napari_resmed.predict.windows import Windows, whole_window, window_places
 from napari_resmed.prepare.grid import prepare
@@ -140,7 +141,9 @@ def check_options(model: Model, options: Options) -> tuple[Model, Windows]:
     return chosen, windows
 
 
-def segment_image(image: Volume, model: Model, options: Options) -> Generator[Event, None, Segmentation]:
+def segment_image(
+    image: Volume, model: Model, options: Options, sought: Sequence[str] = ()
+) -> Generator[Event, None, Segmentation]:
     """Segment one image as it is.
 
     Parameters
@@ -151,6 +154,9 @@ def segment_image(image: Volume, model: Model, options: Options) -> Generator[Ev
         One that was saved.
     options:
         How.
+    sought:
+        Names of the structures that matter, of which alone it is said whether they are unusual, and not whether the
+        rest is in the image; all where empty.
 
     Raises
     ------
@@ -180,7 +186,7 @@ def segment_image(image: Volume, model: Model, options: Options) -> Generator[Ev
         if quick and not fits_one_size(chosen.network, chosen.arguments):
             multiples = edge_multiples(chosen.network, chosen.arguments)
             chosen = replace(chosen, patch=whole_window(grid.shape, chosen.patch, multiples))
-        misfits = list(judge_image(image, ready.numpy(), model))
+        misfits = list(judge_image(image, ready.numpy(), model, whole=not sought))
         yield from map(Warning, misfits)
         seconds["prepare"] = clock.lap()
         free = free_bytes(machine)
@@ -270,7 +276,7 @@ def segment_image(image: Volume, model: Model, options: Options) -> Generator[Ev
         }
     counted = zip(*count_values(found), strict=True)
     volumes_ml = {int(value): int(count) * image.voxel_ml for value, count in counted}
-    fit = judge_answer(volumes_ml, None if certainty is None else certainty.mean, chosen)
+    fit = judge_answer(volumes_ml, None if certainty is None else certainty.mean, chosen, sought)
     if fit.reason:
         misfits.append(fit.reason)
         yield Warning(fit.reason)

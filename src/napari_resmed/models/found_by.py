@@ -8,8 +8,14 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from napari_resmed.errors import ModelError
+from napari_resmed.labels import LEFT, RIGHT, Code
 
-__all__ = ["FoundBy"]
+__all__ = ["FoundBy", "before"]
+
+
+def before(structure: str, side: Code | None) -> str:
+    """What is said of a part before the names of its labels: its side, or what it was found by."""
+    return side.meaning.lower() if side else f"{structure}:"
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,11 @@ class FoundBy:
             )
         if not math.isfinite(self.margin_mm) or self.margin_mm < 0:
             raise ModelError(f"the model's part has a margin of {self.margin_mm} mm, expected 0 or more")
+
+    def of_any_part(self, name: str) -> str:
+        """The name of a label without the part that it was found in; as it is where it names none."""
+        parts = [before("", LEFT), before("", RIGHT), *(before(structure, None) for structure in self.structures)]
+        return next((name.removeprefix(f"{part} ") for part in parts if name.startswith(f"{part} ")), name)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for a file."""

@@ -76,14 +76,14 @@ class Answers:
         """
         keys = [_value_of(window) for window in windows]
         asked = [n for n, key in enumerate(keys) if key is None or key not in self._even]
-        answers: dict[int, Tensor] = {}
+        answers = {n: self._even[key] for n, key in enumerate(keys) if key is not None and key in self._even}
         if asked:
             scores = self._ask(torch.stack([windows[n] for n in asked]))
-            answers = dict(zip(asked, scores, strict=True))
-        for n, key in enumerate(keys):
-            if key is not None and n in answers:
+            answers |= dict(zip(asked, scores, strict=True))
+        for n in asked:
+            if (key := keys[n]) is not None:
                 self._even = {key: answers[n].clone()}  # air is one value; more would cost memory
-        return [answers[n] if n in answers else self._even[keys[n]] for n in range(len(windows))]  # type: ignore[index]
+        return [answers[n] for n in range(len(windows))]
 
     def forget(self) -> None:
         """Windows are of another size from now on."""

@@ -136,7 +136,9 @@ def free_bytes(machine: Machine) -> tuple[int, int]:
     """What is free for the network, on its device, and for the program; the same memory on a CPU."""
     available = int(psutil.virtual_memory().available)
     if machine.device.type == "cuda":
-        return int(torch.cuda.mem_get_info(machine.device)[0]), available
+        # What torch keeps of earlier work is free for the next.
+        kept = torch.cuda.memory_reserved(machine.device) - torch.cuda.memory_allocated(machine.device)
+        return int(torch.cuda.mem_get_info(machine.device)[0]) + kept, available
     return available, available
 
 

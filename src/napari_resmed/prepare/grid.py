@@ -298,6 +298,8 @@ def _rescale(channel: Tensor, low: float, high: float) -> Tensor:
     top = flat.kthvalue(1 + round((count - 1) * high / 100)).values
     if top <= bottom:  # nearly all voxels are alike, e.g. a small object in a large empty field
         bottom, top = torch.aminmax(channel)
+    if top <= bottom:  # of one value, e.g. a single voxel of the network's
+        return torch.zeros_like(channel)
     return (channel - bottom).div_(top - bottom).clamp_(0, 1)
 
 

@@ -100,7 +100,7 @@ def axes_beyond(extent_mm: Sequence[float], model: Model) -> int:
     return sum(mm > LARGE_EXTENT * most for mm, (_, most) in zip(extent_mm, known, strict=True))
 
 
-def judge_image(image: Volume, ready: NDArray[np.floating[Any]], model: Model) -> Iterator[str]:
+def judge_image(image: Volume, ready: NDArray[np.floating[Any]], model: Model, *, whole: bool = True) -> Iterator[str]:
     """What speaks against the model before its network is asked.
 
     Parameters
@@ -111,6 +111,8 @@ def judge_image(image: Volume, ready: NDArray[np.floating[Any]], model: Model) -
         The same prepared for the model, ``(c, z, y, x)``.
     model:
         What it is compared with.
+    whole:
+        Whether all that the model knows should be there; else no more than the kind of image is judged.
 
     Yields
     ------
@@ -119,6 +121,8 @@ def judge_image(image: Volume, ready: NDArray[np.floating[Any]], model: Model) -
     """
     known = familiar_to(model)
     yield from _wrong_kind(image, model, partial(_lowest, image))
+    if not whole:
+        return
     if not (model.preparation.own_spacing or model.preparation.size):  # such a model sees voxels, however far apart
         yield from _wrong_size(image, model, known)
     if known.looks.appearance:
@@ -142,7 +146,9 @@ def first_for(image: Volume, models: Sequence[Model]) -> Model | None:
     return next(fitting, models[0] if models else None)
 
 
-def judge_answer(volumes_ml: Mapping[int, float], certainty: float | None, model: Model) -> Misfit:
+def judge_answer(
+    volumes_ml: Mapping[int, float], certainty: float | None, model: Model, sought: Sequence[str] = ()
+) -> Misfit:
     """How unusual it is what the model found.
 
     The score is the root mean square, over the structures that are always there, of the distance of the logarithm of
@@ -157,9 +163,11 @@ def judge_answer(volumes_ml: Mapping[int, float], certainty: float | None, model
         See :class:`napari_resmed.predict.certainty.Certainty`.
     model:
         Whose answer it is.
+    sought:
+        Names of the structures that matter; all where empty.
     """
     known = familiar_to(model)
-    names = {label.value: label.name for label in model.labels}
+    names = {label.value: label.name for label in model.labels if not sought or label.name in sought}
     off = {
         value: min(
             MOST, abs(math.log((volumes_ml.get(value, 0.0) + NOTHING * usual.ml) / usual.ml)) / math.log(usual.factor)
@@ -232,7 +240,7 @@ def _lowest(image: Volume, number: int) -> float:
     """The 0.5th percentile of a channel, of voxels spread over the image."""
     channel = (image.data if image.axes == "czyx" else image.data[None])[number]
     steps = tuple(slice(None, None, max(1, size // SAMPLED)) for size in channel.shape)
-    return float(np.percentile(channel[steps], 0.5))
+    return float(np.percentile(channel[steps].astype(np.float32), 0.5))
 
 
 def _wrong_size(image: Volume, model: Model, known: Familiar) -> Iterator[str]:

@@ -6,6 +6,7 @@ A model keeps these ranges and a coarse statistic of how its images look (:mod:`
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -135,13 +136,8 @@ class Usual:
 
     def _is_inverted(self, look: Look) -> bool:
         """Whether it is bright where others are dark, and would look as usual with the two exchanged."""
-        known = [
-            (values, of)
-            for values, of in zip(look.channels, self.appearance, strict=False)
-            if values is not None and of
-        ]
         most = self.ranges[_DISTANCE][1]
-        strange = [(values, of) for values, of in known if of.distance(values) > most]
+        strange = [(values, of) for values, of in _compared(look, self.appearance) if of.distance(values) > most]
         return bool(strange) and all(
             of.agreement(values) < 0 and of.distance(inverted(values)) <= most for values, of in strange
         )
@@ -215,17 +211,29 @@ def _ghosting(image: NDArray[np.float32]) -> float:
 
 def _appearances(looks: Sequence[Look]) -> tuple[Appearance | None, ...]:
     count = max((len(look.channels) for look in looks), default=0)
-    known = ([values for look in looks if (values := look.channels[number]) is not None] for number in range(count))
+    seen = ([values for look in looks if (values := look.channels[number]) is not None] for number in range(count))
+    known = (_alike(vectors) for vectors in seen)
     return tuple(Appearance.of(vectors) if len(vectors) >= LEAST_IMAGES else None for vectors in known)
+
+
+def _alike(vectors: Sequence[list[float]]) -> list[list[float]]:
+    """Those of the most usual length: a single slice has another than a volume."""
+    lengths = Counter(map(len, vectors))
+    return [vector for vector in vectors if len(vector) == lengths.most_common(1)[0][0]]
+
+
+def _compared(look: Look, appearances: Sequence[Appearance | None]) -> list[tuple[list[float], Appearance]]:
+    """The channels that can be compared, and with what: none of a slice with those of volumes."""
+    return [
+        (values, of)
+        for values, of in zip(look.channels, appearances, strict=False)
+        if values is not None and of is not None and len(values) == len(of.mean)
+    ]
 
 
 def _distance(look: Look, appearances: Sequence[Appearance | None]) -> dict[str, float]:
     """That of the channel that is farthest; nothing where none can be compared."""
-    found = [
-        appearance.distance(values)
-        for values, appearance in zip(look.channels, appearances, strict=False)
-        if values is not None and appearance is not None
-    ]
+    found = [of.distance(values) for values, of in _compared(look, appearances)]
     return {_DISTANCE: round(max(found), 5)} if found else {}
 
 

@@ -6,6 +6,7 @@ import pytest
 from napari_resmed.errors import InputError
 from napari_resmed.io.project import in_labels_of
 from napari_resmed.labels import Label, LabelMap, LabelSet
+from napari_resmed.models.found_by import FoundBy
 
 GREY = (9, 9, 9)
 FOUND = LabelMap(
@@ -23,6 +24,17 @@ class TestMatching:
 
     def test_a_project_without_labels_takes_the_models(self) -> None:
         assert in_labels_of(LabelSet(), FOUND, "m") is FOUND
+
+    def test_by_another_name_where_the_project_has_none_of_the_first(self) -> None:
+        sides = LabelSet((Label(1, "left kidney", GREY), Label(2, "right kidney", GREY), Label(5, "spleen", GREY)))
+        found = LabelMap(FOUND.data, np.eye(4), labels=sides)
+        without = FoundBy("m", ("a",), 1.0).of_any_part
+        both = LabelSet((Label(7, "kidney", GREY), Label(8, "spleen", GREY)))
+        assert in_labels_of(both, found, "m", without).data.tolist() == [[[0, 7, 7, 8]]]
+        left = LabelSet((Label(7, "kidney", GREY), Label(8, "left kidney", GREY)))
+        assert in_labels_of(left, found, "m", without).data.tolist() == [[[0, 8, 7, 0]]]
+        with pytest.raises(InputError, match="knows none"):
+            in_labels_of(both.__class__((both.labels[0],)), found, "m")
 
     def test_a_model_of_something_else(self) -> None:
         with pytest.raises(InputError, match=r"m knows none of the project's structures \(lesion\)"):

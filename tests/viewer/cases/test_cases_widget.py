@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import napari
@@ -29,12 +30,14 @@ from napari_resmed.io.project import (
     write_labels,
 )
 from napari_resmed.labels import LabelMap
+from napari_resmed.models.found_by import FoundBy
+from napari_resmed.review.familiar import Familiar
 from napari_resmed.viewer.cases.cases_widget import CasesWidget
 from napari_resmed.viewer.parts.complete_slices import complete_slices, mark
 from napari_resmed.viewer.parts.label_meanings import rename
 from napari_resmed.volume import Volume
 from tests.affines import make_affine
-from tests.small_models import BANDS
+from tests.small_models import BANDS, describe, save
 
 Messages = list[tuple[str, str]]
 
@@ -526,6 +529,24 @@ class TestPredict:
         cases.next_case()
         qtbot.waitUntil(lambda: cases.open_case_now is not None)
         assert cases.open_case_now.name == max(found, key=lambda case: case.uncertainty).name
+
+    def test_a_model_that_finds_its_parts_answers_in_the_projects_labels(
+        self, cases: CasesWidget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
+    ) -> None:
+        monkeypatch.setenv("RESMED_MODELS", str(tmp_path / "models"))
+        save(describe(), tmp_path / "models")
+        of_crops = {"familiar": Familiar(images=3, extent_mm=((2.0, 4.0),) * 3).to_json()}
+        save(
+            replace(describe("part"), found_by=FoundBy("bands", ("dark", "bright"), 1.0), training=of_crops),
+            tmp_path / "models",
+        )
+        cases.work._fill_models()
+        self.choose(cases, "part")
+        cases.work.predict_button.click()
+        self.wait(qtbot, cases)
+        assert cases.status.text().startswith("Predicted 4 cases.")
+        assert read_label_set(cases.project).values == (1, 2, 3)
+        assert read(cases.project.folder / "labelsUn" / "a.nii.gz").data.any()
 
     def test_the_open_case_shows_its_prediction_and_a_painted_one_is_left_alone(
         self, cases: CasesWidget, qtbot: QtBot

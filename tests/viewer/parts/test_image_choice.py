@@ -27,6 +27,17 @@ def told(qtbot: QtBot) -> tuple[ViewerModel, ImageChoice, list[Any]]:
     return viewer, choice, said
 
 
+def test_what_was_chosen_stays_when_a_result_is_added(told: tuple[ViewerModel, ImageChoice, list[Any]]) -> None:
+    viewer, choice, said = told
+    choice.setCurrentText("second")
+    said.clear()
+    viewer.add_labels(np.zeros((2, 3, 4), np.uint8))
+    viewer.layers.move(0, 2)
+    assert (choice.currentText(), set(said)) == ("second", {2})
+    viewer.layers.selection.active = viewer.layers["first"]
+    assert choice.currentText() == "first"
+
+
 def test_layers_in_another_order_are_the_same_choice(told: tuple[ViewerModel, ImageChoice, list[Any]]) -> None:
     viewer, choice, said = told
     viewer.layers.move(0, 2)

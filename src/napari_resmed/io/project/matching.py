@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,9 @@ from napari_resmed.labels import LabelMap, LabelSet, smallest_integer_type
 __all__ = ["in_labels_of"]
 
 
-def in_labels_of(project: LabelSet, found: LabelMap, model: str) -> LabelMap:
+def in_labels_of(
+    project: LabelSet, found: LabelMap, model: str, otherwise: Callable[[str], str] | None = None
+) -> LabelMap:
     """A model's label map with the project's values; structures are matched by name.
 
     Parameters
@@ -23,6 +26,8 @@ def in_labels_of(project: LabelSet, found: LabelMap, model: str) -> LabelMap:
         What the model made.
     model:
         Its name, for the message.
+    otherwise:
+        By what name a structure goes that the project does not have, such as that of both sides.
 
     Returns
     -------
@@ -38,6 +43,10 @@ def in_labels_of(project: LabelSet, found: LabelMap, model: str) -> LabelMap:
         return found
     own = {label.name.strip().lower(): label for label in project}
     values = {label.value: own.get(label.name.strip().lower()) for label in found.labels}
+    if otherwise is not None:
+        values = {
+            label.value: values[label.value] or own.get(otherwise(label.name).strip().lower()) for label in found.labels
+        }
     if not any(values.values()):
         wanted = ", ".join(label.name for label in project)
         raise InputError(

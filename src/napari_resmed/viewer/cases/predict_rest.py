@@ -211,12 +211,19 @@ def _agree_on_labels(project: Project, model: Model) -> None:
     if not len(labels):
         numbered = (replace(label, value=number) for number, label in enumerate(model.labels, start=1))
         write_label_set(project, LabelSet(tuple(numbered)))
+    # Of a model that finds its part, structures may be asked for by the part that they are in, such as a side.
+    own = LabelSet(tuple(replace(label, name=_otherwise(model)(label.name)) for label in labels))
     nothing = LabelMap(np.zeros((1, 1, 1), np.uint8), np.eye(4), labels=model.labels)
-    in_labels_of(labels, nothing, model.name)
+    in_labels_of(own, nothing, model.name)
+
+
+def _otherwise(model: Model) -> Callable[[str], str]:
+    """By what other name a structure goes: without the part that it was found in."""
+    return model.found_by.of_any_part if model.found_by else lambda name: name
 
 
 def _write(project: Project, name: str, result: dict[str, Any], model: Model) -> bool:
     labels: LabelMap = result["labels"]
     doubt = case_uncertainty(result["uncertainty"], labels)
-    labels = in_labels_of(read_label_set(project), labels, model.name)
+    labels = in_labels_of(read_label_set(project), labels, model.name, _otherwise(model))
     return write_prediction(project, name, labels, doubt, f"{model.name} {model.version}")

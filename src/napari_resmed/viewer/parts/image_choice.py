@@ -77,7 +77,7 @@ class LayerChoice(QComboBox):
         self.fill()
 
     def fill(self, event: Any = None) -> None:
-        """The list of layers, read anew; the active one is chosen, else the one that was.
+        """The list of layers, read anew; what was chosen stays while it is there, else the active one is.
 
         What is chosen on the way is not told of, only what is chosen in the end, where that is another layer.
         """
@@ -92,7 +92,7 @@ class LayerChoice(QComboBox):
                 self.addItem(layer.name, layer)
                 layer.events.name.disconnect(self._rename)
                 layer.events.name.connect(self._rename)
-            self.choose(active if self._follow and active in layers else chosen)
+            self.choose(active if self._follow and chosen not in layers else chosen)
         if self.currentData() is not chosen:
             self.currentIndexChanged.emit(self.currentIndex())
         self.filled.emit()

@@ -139,7 +139,8 @@ class SegmentWidget(JobDock):
             return
         present = self.model_choice.currentIndex()
         if models and "t" not in image.axes:
-            proposed = first_for(image, [models[present], *models])
+            first = [models[present], *models]
+            proposed = first_for(image, [one for one in first if len(one.channels) == image.channels] or first)
             self.model_choice.setCurrentIndex(next(n for n, model in enumerate(models) if model is proposed))
 
     def _describe_model(self) -> None:
