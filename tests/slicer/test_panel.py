@@ -152,11 +152,15 @@ class TestSegment:
         assert (shown.currentText, panel.parameters.model) == ("hippocampus-mr", "hippocampus-mr")
 
     def test_a_model_is_proposed_anew_in_the_next_scene(self, panel: Any) -> None:
-        ct, mr = nodes.volume(nodes.bands() - 1024), nodes.volume(nodes.bands() + 100)
+        ct = nodes.volume(nodes.bands() - 1024)
         panel.ui.volumeSelector.setCurrentNode(ct)
         assert panel.ui.modelComboBox.currentText == "head-neck-ct"
-        panel._on_scene_start_close()
-        mr.GetID = ct.GetID  # nodes are numbered anew
+        number = ct.GetID()
+        panel.exit()
+        panel.parent.isEntered = False  # another module is shown
+        slicer.mrmlScene.Clear(0)
+        mr = nodes.volume(nodes.bands() + 100)
+        assert mr.GetID() == number  # nodes are numbered anew
         panel.enter()
         panel.ui.volumeSelector.setCurrentNode(mr)
         assert panel.ui.modelComboBox.currentText == "brain-mr"

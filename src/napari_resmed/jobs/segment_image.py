@@ -31,7 +31,7 @@ from napari_resmed.predict.uncertainty import KINDS, Doubt, entropy
 from napari_resmed.predict.unsure_table import with_uncertainty
 from napari_resmed.predict.warm import warm_network
 from napari_resmed.predict.windows import Windows, whole_window, window_places
-from napari_resmed.prepare.grid import prepare
+from napari_resmed.prepare.grid import Grid, prepare
 from napari_resmed.prepare.restore import LabelRestorer, restore_map
 from napari_resmed.review.misfit import familiar_to, judge_answer, judge_image
 from napari_resmed.volume import Volume
@@ -182,18 +182,20 @@ def segment_image(
             warm_network(chosen, machine, member)
         seconds["load"] = clock.lap()
         yield Progress("Preparing the image", 0.01)
-        ready, grid = prepare(image, chosen.preparation)
+        grid = Grid.of(image, chosen.preparation)
         if quick and not fits_one_size(chosen.network, chosen.arguments):
             multiples = edge_multiples(chosen.network, chosen.arguments)
             chosen = replace(chosen, patch=whole_window(grid.shape, chosen.patch, multiples))
-        misfits = list(judge_image(image, ready.numpy(), model, whole=not sought))
-        yield from map(Warning, misfits)
-        seconds["prepare"] = clock.lap()
+        # Before anything large is made: what does not fit is refused at once, and what is free is not counted twice.
         free = free_bytes(machine)
         plan = plan_memory(chosen, grid.shape, grid.source_shape, machine, asked, free, uncertainty)
         if quick and plan.windows.patch != chosen.patch:  # whole it does not fit: in the model's own windows, then
             chosen = replace(chosen, patch=model.patch)
             plan = plan_memory(chosen, grid.shape, grid.source_shape, machine, asked, free, uncertainty)
+        ready, _ = prepare(image, chosen.preparation, grid)
+        misfits = list(judge_image(image, ready.numpy(), model, whole=not sought))
+        yield from map(Warning, misfits)
+        seconds["prepare"] = clock.lap()
         windows = plan.windows
         if windows.patch != chosen.patch:
             yield Warning(
