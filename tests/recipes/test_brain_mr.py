@@ -305,20 +305,21 @@ class TestHeldOut:
 
 
 class TestThickSlices:
-    def test_lie_where_the_thin_ones_did(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_lie_where_the_thin_ones_did(self, tmp_path: Path) -> None:
         save(describe("bands", spacing_mm=(1.0, 1.0, 1.0)), tmp_path)
-        data = np.broadcast_to(np.repeat([0.0, 0.4, 1.0], 10)[:, None, None], (30, 20, 20)).astype(np.float32)
+        data = np.broadcast_to(np.repeat([0.0, 0.4, 1.0], (10, 10, 12))[:, None, None], (32, 20, 20)).astype(np.float32)
         affine = np.array([[0, 0, 1, -7.0], [0, 1, 0, 3], [1, 0, 0, 5], [0, 0, 0, 1]])
-        image = images.Image("steps", "T1", Volume(data, affine, "zyx", "MR"), np.zeros((30, 20, 20), np.uint8))
-        seen: list[Volume] = []
-        usual = measure.run_job
-        monkeypatch.setattr(measure, "run_job", lambda one, model: (seen.append(one), usual(one, model))[1])
-        labels = measure._in_thick_slices(image, tmp_path / "bands")
-        assert seen[0].data.shape == (6, 20, 20)
-        assert np.allclose(seen[0].spacing_mm, (5, 1, 1))
+        truth = np.broadcast_to(np.repeat([0, 1, 2, 3], (8, 9, 7, 8))[:, None, None], (32, 20, 20)).astype(np.uint8)
+        image = images.Image("steps", "T1", Volume(data, affine, "zyx", "MR"), truth)
+        thick = measure.in_thick_slices(image)
+        assert thick.volume.data.shape == (6, 20, 20)
+        assert np.allclose(thick.volume.spacing_mm, (5, 1, 1))
         # The middle of the first thick slice is the third thin one.
-        assert np.allclose(seen[0].affine @ [0, 0, 0, 1], affine @ [2, 0, 0, 1])
-        assert np.array_equal(labels, usual(image.volume, tmp_path / "bands"))
+        assert np.allclose(thick.volume.affine @ [0, 0, 0, 1], affine @ [2, 0, 0, 1])
+        assert thick.truth[:, 3, 4].tolist() == [0, 0, 1, 2, 2, 3]
+        labels = measure._repeated(measure.run_job(thick.volume, tmp_path / "bands"), 32)
+        assert np.array_equal(labels[:30], measure.run_job(image.volume, tmp_path / "bands")[:30])
+        assert not labels[30:].any()
 
 
 class TestTurns:
