@@ -37,6 +37,7 @@ from recipes import overlap
 from recipes.asked import agree
 from recipes.cross_validation import MADE_ON, PREDICTED, cross_validate, parts_of, run, train_on
 from recipes.speed import speed
+from recipes.stored_weights import stored_weights
 
 __all__ = ["Recipe", "check", "main"]
 
@@ -179,7 +180,7 @@ def publish(
         Name of the case that takes longest.
     """
     whole = torch.load(trained / WEIGHTS, weights_only=True)
-    weights = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in whole.items()}
+    weights = stored_weights(whole)
     command = (
         f"python -m recipes.{recipe.here.name} --data DATA --work WORK "
         f"--minutes {chosen.minutes:g} --folds {chosen.folds} --seed {chosen.seed}"

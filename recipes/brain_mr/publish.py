@@ -17,6 +17,7 @@ from napari_resmed.models.save import save_model
 from napari_resmed.prepare.preparation import Preparation
 from recipes.brain_mr.labels import cleanup, labels, mirror_pairs
 from recipes.brain_mr.train import ARGUMENTS, NETWORK, QUICK_MM
+from recipes.stored_weights import stored_weights
 
 VERSION = "0.5.0"
 CHANGELOG = {
@@ -53,11 +54,10 @@ class Measured:
 def averaged_weights(work: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """The averaged weights of a run in half precision; what was asked of it, its steps, minutes and device."""
     state = torch.load(work / "checkpoint.pt", weights_only=True, map_location="cpu")
-    weights = {
-        name.removeprefix("module."): tensor.half()
-        for name, tensor in state["average"].items()
-        if name.startswith("module.")
-    }
+    average = state["average"].items()
+    weights = stored_weights(
+        {name.removeprefix("module."): tensor for name, tensor in average if name.startswith("module.")}
+    )
     run = {"steps": state["step"], "spent": round(state["spent"] / 60, 1), "device": state.get("device", "a CPU")}
     return weights, {"batch": 1, "optimiser": "adamw", **state["asked"], **run}
 
