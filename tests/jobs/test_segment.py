@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from napari_resmed import geometry
 from napari_resmed.errors import InputError, ModelError, ResMedError, WorkError
@@ -374,15 +375,19 @@ class TestRefusals:
 
 
 class TestMemory:
-    def test_too_little_of_it_is_told(self, tmp_path: Path) -> None:
-        # Class scores of a petabyte: torch's own allocator refuses, in its own words.
-        model = describe("vast", patch=(16, 16, 16))
-        save(model, tmp_path)
-        vast = Volume(np.broadcast_to(np.float32(0), (8, 8, 8)), make_affine(spacing_mm=(20_000, 20_000, 20_000)))
+    def test_too_little_of_it_is_told_before_any_work(self, tmp_path: Path) -> None:
+        save(describe("vast"), tmp_path)
         data = np.zeros((8, 8, 8), np.float32)
         data[0] = 1
-        with pytest.raises(WorkError, match="out of memory"):
-            run(vast.with_data(data), str(tmp_path / "vast"))
+        vast = Volume(data, make_affine(spacing_mm=(20_000, 20_000, 20_000)))  # class scores of a petabyte
+        with pytest.raises(InputError, match=r"sees the image as 160000×160000×160000 voxels .* crop the image"):
+            run(vast, str(tmp_path / "vast"))
+
+    def test_what_torch_refuses_is_told_in_our_words(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        # A petabyte: torch's own allocator refuses.
+        monkeypatch.setattr("napari_resmed.jobs.segment_image.prepare", lambda *_: torch.empty(2**50))
+        with pytest.raises(WorkError, match="out of memory on cpu; close other programs or choose a smaller region"):
+            run(IMAGE)
 
 
 class TestFindJob:
