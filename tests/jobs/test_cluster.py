@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import dask
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -29,6 +30,9 @@ class TestLocal:
             data = np.random.default_rng(number).random((20, 22, 24), dtype=np.float32)
             write(Volume(data if number else np.ones_like(data), make_affine()), path)
             pairs.append((path, tmp_path / f"{number}_seg.nii.gz"))
+        odd = nib.load(pairs[2][0])
+        odd.set_qform(np.diag([-1, 1, 1, 1]), 1)
+        nib.save(odd, pairs[2][0])
         with dask.config.set(patient):
             results = dict(segment_on_cluster(pairs, "local:2", "bands", OPTIONS))
         assert isinstance(results[0], InputError)
@@ -36,8 +40,9 @@ class TestLocal:
         assert not pairs[0][1].exists()
         for number in (1, 2):
             assert results[number]["model"] == "bands"  # type: ignore[index]
-            assert results[number]["warnings"] == []  # type: ignore[index]
             assert read(pairs[number][1]).same_grid(read(pairs[number][0]))
+        (warning,) = results[2]["warnings"]  # type: ignore[index]
+        assert warning.startswith("sform and qform differ")
 
 
 class TestRefusals:

@@ -375,7 +375,8 @@ class TestRefusals:
 
 
 class TestMemory:
-    def test_too_little_of_it_is_told_before_any_work(self, tmp_path: Path) -> None:
+    def test_too_little_of_it_is_told_before_any_work(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("napari_resmed.jobs.segment_image.prepare", lambda *_: pytest.fail("it was prepared"))
         save(describe("vast"), tmp_path)
         data = np.zeros((8, 8, 8), np.float32)
         data[0] = 1

@@ -337,6 +337,23 @@ def test_its_note_is_readable_in_the_window_and_beside_the_file(small: str, tmp_
     assert [label["name"] for label in note["labels"]][3] == "bright: dark"
 
 
+def test_of_its_finder_no_more_is_told_than_of_what_is_sought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = {1: UsualVolume(500.0, 1.1), 2: UsualVolume(900.0, 1.1), 300: UsualVolume(0.3, 1.5)}
+    whole = Familiar(images=3, extent_mm=((200, 240),) * 3, volumes=usual, certainty=(20.0, 0.1))
+    finder(tmp_path, monkeypatch, training={"familiar": whole.to_json()})
+    events, done = run(blocks(), str(tmp_path / "finder"))
+    assert len(warnings(events)) == 4  # too small a field along three axes, unlike what it finds
+    events, done = run(blocks(), small_model(tmp_path, FoundBy("finder", ("bright",), MARGIN)))
+    assert not any("finder" in warning for warning in warnings(events))
+    assert np.array_equal(done.labels.data == 300, apart(blocks()) == 600)
+
+
+def test_names_in_parts(tmp_path: Path) -> None:
+    sided = LabelSet(tuple(replace(label, modifier=LEFT) for label in describe().labels if label.value == 1))
+    assert FoundBy("m", ("dark", "left lung"), 1.0).parts(sided) == {"dark": "left", "left lung": "left lung:"}
+    assert FoundBy("m", ("dark",), 1.0).parts(sided) == {}
+
+
 def test_what_is_odd_about_a_file_is_told_and_noted(tmp_path: Path) -> None:
     write(blocks(), tmp_path / "two.nii")
     image = nib.load(tmp_path / "two.nii")

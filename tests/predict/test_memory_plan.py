@@ -72,6 +72,12 @@ class TestPlanMemory:
         assert low.belt_bytes == high.belt_bytes
         assert high.image_bytes == 10 * low.image_bytes
 
+    def test_what_torch_keeps_of_earlier_work_is_free(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        known = {"mem_get_info": (1000, 9000), "memory_reserved": 700, "memory_allocated": 200}
+        for name, value in known.items():
+            monkeypatch.setattr(torch.cuda, name, lambda _, value=value: value)
+        assert free_bytes(Machine(torch.device("cuda"), "fp32"))[0] == 1500
+
     def test_a_gpu_takes_several_at_a_time_as_far_as_it_has_memory(self) -> None:
         whole = planned((MUCH, MUCH), GPU)
         assert whole.windows.batch == 8

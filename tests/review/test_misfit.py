@@ -167,6 +167,7 @@ class TestAnswer:
         assert judge_answer({1: 10.0}, None, model()).score > LIMIT
         assert judge_answer({1: 10.0}, None, model(), ["dark"]).score == pytest.approx(0, abs=0.1)
         assert judge_answer({2: 20.0}, None, model(), ["dark"]).score > LIMIT
+        assert judge_answer({1: 10.0}, 0.6, model(), ["dark"]).reason == ""
 
     def test_of_a_model_that_says_nothing_has_no_score(self) -> None:
         assert judge_answer({}, None, model(None)).score is None

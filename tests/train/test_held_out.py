@@ -120,6 +120,8 @@ class TestDicePerCase:
         assert dice(known, 3.0)[0][0] < 1  # the piece is 15 mm³
         loads[0] = lambda: prepared(part, stray[None])
         assert dice(known, 1.0)[0][0] < 1  # what is a piece is not known
+        part = np.where(np.arange(20)[:, None, None] % 3 == 0, target, UNKNOWN)  # all over the image
+        assert dice(known, 1.0)[0][0] < 1
 
     def test_tells_each_case(self) -> None:
         told: list = []

@@ -59,8 +59,8 @@ class ModelList:
         return str(self.chosen.folder) if self.chosen is not None else ""
 
     def fill(self) -> None:
-        """Read the models anew; the one that is kept in the scene stays, else the one that is shown."""
-        shown = self.chosen.name if self.chosen is not None else ""
+        """Read the models anew; the one that is kept in the scene stays, else the one that is shown, or no model."""
+        shown = self.chosen.name if self.chosen is not None and not self._scratch else ""
         self._models = self._read()
         self._filling = True
         self._combo.clear()

@@ -19,7 +19,7 @@ from napari_resmed.events import Event, Progress, Started, Warning
 from napari_resmed.jobs.segment_image import Options, Segmentation, check_options, segment_image, segmentation
 from napari_resmed.labels import LEFT, RIGHT, LabelMap, LabelSet, default_colour, smallest_integer_type
 from napari_resmed.models.catalogue import find_model
-from napari_resmed.models.found_by import FoundBy, before
+from napari_resmed.models.found_by import FoundBy
 from napari_resmed.models.model import Model
 from napari_resmed.review.misfit import AXES_BEYOND, axes_beyond, extent_of, familiar_to
 from napari_resmed.volume import Volume
@@ -213,6 +213,7 @@ def _parts(labels: LabelMap, model: Model, found_by: FoundBy, finder: Model) -> 
     usual = familiar_to(finder).volumes
     margins = [max(1, math.ceil(found_by.margin_mm / mm)) for mm in labels.spacing_mm]
     of_name = {label.name: label for label in finder.labels}
+    said = found_by.parts(finder.labels)
     parts = []
     for number, structure in enumerate(found_by.structures):
         label = of_name[structure]
@@ -228,10 +229,8 @@ def _parts(labels: LabelMap, model: Model, found_by: FoundBy, finder: Model) -> 
             for out, into, more, size in zip(around, inner, margins, labels.grid_shape, strict=True)
         )
         side = label.modifier if label.modifier in (LEFT, RIGHT) else None
-        called = _called(model.labels, number, before(structure, side))
-        if len(found_by.structures) == 1:
-            called = model.labels
-        elif side:
+        called = _called(model.labels, number, said[structure]) if said else model.labels
+        if said and side:
             called = LabelSet(
                 tuple(replace(one, region=one.region or one.code, region_modifier=side) for one in called)
             )

@@ -8,14 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from napari_resmed.errors import ModelError
-from napari_resmed.labels import LEFT, RIGHT, Code
+from napari_resmed.labels import LEFT, RIGHT, Code, LabelSet
 
-__all__ = ["FoundBy", "before"]
-
-
-def before(structure: str, side: Code | None) -> str:
-    """What is said of a part before the names of its labels: its side, or what it was found by."""
-    return side.meaning.lower() if side else f"{structure}:"
+__all__ = ["FoundBy"]
 
 
 @dataclass(frozen=True)
@@ -57,10 +52,18 @@ class FoundBy:
         if not math.isfinite(self.margin_mm) or self.margin_mm < 0:
             raise ModelError(f"the model's part has a margin of {self.margin_mm} mm, expected 0 or more")
 
-    def of_any_part(self, name: str) -> str:
-        """The name of a label without the part that it was found in; as it is where it names none."""
-        parts = [before("", LEFT), before("", RIGHT), *(before(structure, None) for structure in self.structures)]
-        return next((name.removeprefix(f"{part} ") for part in parts if name.startswith(f"{part} ")), name)
+    def parts(self, finder: LabelSet) -> dict[str, str]:
+        """What is said before a label's name, by the structure that a part was found by; nothing of a single part.
+
+        Parameters
+        ----------
+        finder:
+            The labels of the model that finds the parts.
+        """
+        if len(self.structures) == 1:
+            return {}
+        sides = {label.name: label.modifier for label in finder if label.modifier in (LEFT, RIGHT)}
+        return {structure: _before(structure, sides.get(structure)) for structure in self.structures}
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for a file."""
@@ -84,3 +87,7 @@ class FoundBy:
             return cls(str(entry["model"]), tuple(map(str, entry["structures"])), float(entry["margin_mm"]))
         except (TypeError, ValueError) as problem:
             raise ModelError(f"what the model says of how its part is found is wrong at {problem}") from problem
+
+
+def _before(structure: str, side: Code | None) -> str:
+    return side.meaning.lower() if side else f"{structure}:"

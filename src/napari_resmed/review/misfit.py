@@ -177,7 +177,7 @@ def judge_answer(
     }
     sizes = math.sqrt(sum(far**2 for far in off.values()) / len(off)) if off else None
     unsure = None
-    if known.certainty is not None and certainty is not None:
+    if known.certainty is not None and certainty is not None and not sought:  # it is of all that was found
         mean, spread = known.certainty
         unsure = min(MOST, max(0.0, (mean - log_odds(certainty)) / spread))
     scores = [score for score in (sizes, unsure) if score is not None]

@@ -102,7 +102,7 @@ def dice_per_case(
                 certainty.add(scores)
             else:
                 yield None
-        if inside.shape == answer.shape:
+        if not (case.target == UNKNOWN).any():
             clean_up(answer, cleanup, voxel_mm3)
         rows.append(case_dice(answer, case))
         yield number, answer, case, certainty.mean

@@ -35,6 +35,7 @@ from napari_resmed.review.familiar import Familiar
 from napari_resmed.viewer.cases.cases_widget import CasesWidget
 from napari_resmed.viewer.parts.complete_slices import complete_slices, mark
 from napari_resmed.viewer.parts.label_meanings import rename
+from napari_resmed.viewer.parts.running_job import shared_engine
 from napari_resmed.volume import Volume
 from tests.affines import make_affine
 from tests.small_models import BANDS, describe, save
@@ -531,19 +532,23 @@ class TestPredict:
         assert cases.open_case_now.name == max(found, key=lambda case: case.uncertainty).name
 
     def test_a_model_that_finds_its_parts_answers_in_the_projects_labels(
-        self, cases: CasesWidget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
+        self, cases: CasesWidget, own_models: Path, tmp_path: Path, qtbot: QtBot
     ) -> None:
-        monkeypatch.setenv("RESMED_MODELS", str(tmp_path / "models"))
-        save(describe(), tmp_path / "models")
         of_crops = {"familiar": Familiar(images=3, extent_mm=((2.0, 4.0),) * 3).to_json()}
         save(
             replace(describe("part"), found_by=FoundBy("bands", ("dark", "bright"), 1.0), training=of_crops),
-            tmp_path / "models",
+            own_models,
         )
-        cases.work._fill_models()
-        self.choose(cases, "part")
-        cases.work.predict_button.click()
-        self.wait(qtbot, cases)
+        # A worker that was started before may know other models.
+        shared_engine().close()
+        shared_engine.cache_clear()
+        try:
+            cases.work._fill_models()
+            self.choose(cases, "part")
+            cases.work.predict_button.click()
+            self.wait(qtbot, cases)
+        finally:
+            shutil.rmtree(own_models / "part")
         assert cases.status.text().startswith("Predicted 4 cases.")
         assert read_label_set(cases.project).values == (1, 2, 3)
         assert read(cases.project.folder / "labelsUn" / "a.nii.gz").data.any()

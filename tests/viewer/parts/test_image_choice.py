@@ -38,6 +38,19 @@ def test_what_was_chosen_stays_when_a_result_is_added(told: tuple[ViewerModel, I
     assert choice.currentText() == "first"
 
 
+def test_that_none_is_wanted_stays_too(qtbot: QtBot) -> None:
+    viewer = ViewerModel()
+    viewer.add_image(EMPTY, name="first")
+    choice = ImageChoice(viewer, none="no image")
+    qtbot.addWidget(choice)
+    assert choice.currentText() == "first"
+    choice.setCurrentIndex(0)
+    choice.activated.emit(0)  # a person's choice
+    viewer.add_labels(np.zeros((2, 3, 4), np.uint8))
+    viewer.layers.move(0, 2)
+    assert choice.currentText() == "no image"
+
+
 def test_layers_in_another_order_are_the_same_choice(told: tuple[ViewerModel, ImageChoice, list[Any]]) -> None:
     viewer, choice, said = told
     viewer.layers.move(0, 2)

@@ -21,7 +21,7 @@ from napari_resmed.viewer.layers import KEY, layer_to_volume
 from napari_resmed.viewer.parts.running_job import shared_engine
 from napari_resmed.viewer.segment.segment_widget import SegmentWidget
 from napari_resmed.volume import Volume
-from tests.small_models import describe, save
+from tests.small_models import describe, random_weights, save
 
 Show = Callable[[Volume], napari.layers.Layer]
 Messages = list[tuple[str, str]]
@@ -138,6 +138,18 @@ class TestClick:
         show(small)
         show(dataclasses.replace(small, modality="CT"))
         assert segment.model_choice.currentText() == "hippocampus-mr"
+
+    def test_the_model_takes_as_many_channels(
+        self, segment: SegmentWidget, show: Show, small: Volume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        both = {"spatial_dims": 3, "in_channels": 2, "out_channels": 4, "channels": [2, 2], "strides": [1]}
+        save(describe("two", channels=("MR", "MR 2"), arguments=both), tmp_path, random_weights(both))
+        monkeypatch.setenv("RESMED_MODELS", str(tmp_path))
+        segment._fill_models()
+        show(small)
+        assert segment.model_choice.currentText() == "brain-mr"
+        show(small.with_data(np.stack([small.data, small.data]), "czyx"))
+        assert segment.model_choice.currentText() == "two"
 
     def test_a_misfit_is_still_told_beside_the_result(
         self, segment: SegmentWidget, show: Show, small: Volume, qtbot: QtBot

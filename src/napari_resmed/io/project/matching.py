@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -14,7 +15,7 @@ __all__ = ["in_labels_of"]
 
 
 def in_labels_of(
-    project: LabelSet, found: LabelMap, model: str, otherwise: Callable[[str], str] | None = None
+    project: LabelSet, found: LabelMap, model: str, otherwise: Mapping[str, str] = MappingProxyType({})
 ) -> LabelMap:
     """A model's label map with the project's values; structures are matched by name.
 
@@ -27,7 +28,7 @@ def in_labels_of(
     model:
         Its name, for the message.
     otherwise:
-        By what name a structure goes that the project does not have, such as that of both sides.
+        By what name a structure goes where the project does not have it, such as that of both sides.
 
     Returns
     -------
@@ -42,11 +43,10 @@ def in_labels_of(
     if not len(project):
         return found
     own = {label.name.strip().lower(): label for label in project}
-    values = {label.value: own.get(label.name.strip().lower()) for label in found.labels}
-    if otherwise is not None:
-        values = {
-            label.value: values[label.value] or own.get(otherwise(label.name).strip().lower()) for label in found.labels
-        }
+    values = {
+        label.value: own.get(label.name.strip().lower()) or own.get(otherwise.get(label.name, "").strip().lower())
+        for label in found.labels
+    }
     if not any(values.values()):
         wanted = ", ".join(label.name for label in project)
         raise InputError(

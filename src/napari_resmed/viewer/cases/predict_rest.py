@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
-from napari_resmed.errors import InputError
+from napari_resmed.errors import InputError, ModelError
 from napari_resmed.events import Failed, Progress, Started
 from napari_resmed.io.project import (
     Project,
@@ -23,6 +23,7 @@ from napari_resmed.io.project import (
     write_prediction,
 )
 from napari_resmed.labels import LabelMap, LabelSet
+from napari_resmed.models.catalogue import find_model
 from napari_resmed.models.model import Model
 from napari_resmed.viewer.parts.background import Background
 from napari_resmed.viewer.parts.duration import duration
@@ -33,6 +34,8 @@ __all__ = ["PredictRest"]
 
 # A worker that dies again and again is not the fault of one image.
 DEATHS_IN_A_ROW = 2
+# Where so many results could not be kept and none was, no other will be: the disk is full, or structures differ.
+LOST_AT_FIRST = 2
 
 
 class PredictRest(QObject):
@@ -80,7 +83,7 @@ class PredictRest(QObject):
         self._left, self._total = list(names), len(names)
         self._failures: list[str] = []
         self._warnings: dict[str, str] = {}  # the first of each case
-        self._made = self._written = self._deaths = 0
+        self._made = self._written = self._deaths = self._lost = 0
         self._began = time.monotonic()
         self._running = True
         self.progressed.emit("Starting…", 0.0)
@@ -137,7 +140,7 @@ class PredictRest(QObject):
         self._files.run(
             partial(_write, project, name, result, model),
             partial(self._on_written, name),
-            partial(self._note_failure, name),
+            partial(self._on_lost, name),
         )
         self._next()
 
@@ -145,6 +148,12 @@ class PredictRest(QObject):
         if written:  # else somebody began the case meanwhile: theirs stays
             self._written += 1
             self.predicted.emit(name)
+
+    def _on_lost(self, name: str, message: str) -> None:
+        self._note_failure(name, message)
+        self._lost += 1
+        if self._lost >= LOST_AT_FIRST and not self._written:
+            self._left.clear()
 
     def _on_failed(self, name: str, event: Failed) -> None:
         self._let_go()
@@ -212,18 +221,28 @@ def _agree_on_labels(project: Project, model: Model) -> None:
         numbered = (replace(label, value=number) for number, label in enumerate(model.labels, start=1))
         write_label_set(project, LabelSet(tuple(numbered)))
     # Of a model that finds its part, structures may be asked for by the part that they are in, such as a side.
-    own = LabelSet(tuple(replace(label, name=_otherwise(model)(label.name)) for label in labels))
+    plain = _in_parts(model)
+    names = {*(label.name for label in model.labels), *plain}
+    if not len(labels) or not names.isdisjoint(label.name for label in labels):
+        return
     nothing = LabelMap(np.zeros((1, 1, 1), np.uint8), np.eye(4), labels=model.labels)
-    in_labels_of(own, nothing, model.name)
+    in_labels_of(labels, nothing, model.name, plain)
 
 
-def _otherwise(model: Model) -> Callable[[str], str]:
-    """By what other name a structure goes: without the part that it was found in."""
-    return model.found_by.of_any_part if model.found_by else lambda name: name
+def _in_parts(model: Model) -> dict[str, str]:
+    """The model's own name of every structure, by what it is called in each part that another model finds."""
+    if model.found_by is None:
+        return {}
+    try:
+        finder = find_model(model.found_by.model)
+    except ModelError:  # told where the part is looked for
+        return {}
+    parts = model.found_by.parts(finder.labels).values()
+    return {f"{part} {label.name}": label.name for part in parts for label in model.labels}
 
 
 def _write(project: Project, name: str, result: dict[str, Any], model: Model) -> bool:
     labels: LabelMap = result["labels"]
     doubt = case_uncertainty(result["uncertainty"], labels)
-    labels = in_labels_of(read_label_set(project), labels, model.name, _otherwise(model))
+    labels = in_labels_of(read_label_set(project), labels, model.name, _in_parts(model))
     return write_prediction(project, name, labels, doubt, f"{model.name} {model.version}")

@@ -63,6 +63,8 @@ class LayerChoice(QComboBox):
         self._follow = follow
         self._offered = offered
         self._none = none
+        self._none_wanted = False  # that none is chosen was a person's choice
+        self.activated.connect(self._on_picked)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         layers = viewer.layers
@@ -92,7 +94,8 @@ class LayerChoice(QComboBox):
                 self.addItem(layer.name, layer)
                 layer.events.name.disconnect(self._rename)
                 layer.events.name.connect(self._rename)
-            self.choose(active if self._follow and chosen not in layers else chosen)
+            stays = chosen in layers or (chosen is None and self._none_wanted)
+            self.choose(active if self._follow and not stays else chosen)
         if self.currentData() is not chosen:
             self.currentIndexChanged.emit(self.currentIndex())
         self.filled.emit()
@@ -116,6 +119,9 @@ class LayerChoice(QComboBox):
         for number in range(self.count()):
             if (layer := self.itemData(number)) is not None:
                 self.setItemText(number, layer.name)
+
+    def _on_picked(self, _: int) -> None:
+        self._none_wanted = bool(self._none) and self.currentData() is None
 
     def _on_active(self, event: Any) -> None:
         if self._follow and event.value is not None:
