@@ -27,13 +27,14 @@ RECIPE = Recipe(
     ),
     channels=("CT",),
     changelog={
-        "0.2.0": "trained by Muon, features at full resolution; of each structure the largest piece stays",
+        "0.2.0": "trained by Muon, features at full resolution; stray pieces are taken away",
         "0.1.0": "first version",
     },
     minutes=34,
     folds=3,
     # Narrower, and in smaller patches, than the plan's own: twice the steps in the time, side by side on two cores.
-    # What is one piece is answered in one: the cord runs on into the brain, and organs have their likes elsewhere.
+    # Cord and mandible are one piece each: the largest, for the cord runs on into the brain. Of the others only crumbs
+    # go: a stray piece of a parotid gland was larger than the gland in three cases of ninety.
     plan={
         "patch": [80, 40, 48],
         "network": "UNetWithHead",
@@ -48,7 +49,10 @@ RECIPE = Recipe(
             "norm": "instance",
             "act": "relu",
         },
-        "cleanup": {str(value): {"largest_component": True} for value in range(1, 8)},
+        "cleanup": {
+            **{str(value): {"minimum_mm3": 2000} for value in (1, 3, 4, 5, 6)},
+            **{str(value): {"largest_component": True} for value in (2, 7)},
+        },
     },
 )
 
