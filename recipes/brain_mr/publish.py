@@ -16,6 +16,7 @@ from napari_resmed.models.model import Model
 from napari_resmed.models.save import save_model
 from napari_resmed.prepare.preparation import Preparation
 from recipes.brain_mr.labels import cleanup, labels, mirror_pairs
+from recipes.brain_mr.sweep_plot import sweep_plot
 from recipes.brain_mr.train import ARGUMENTS, NETWORK, QUICK_MM
 from recipes.stored_weights import stored_weights
 
@@ -30,6 +31,9 @@ CHANGELOG = {
 COMMAND = "python -m recipes.brain_mr --labelmaps ../shared/data/brain_labelmaps --work .runs/brain-mr"
 # Where the network answers: a window is as large as the last patches it was trained on.
 SPACING_MM, WINDOW, OVERLAP = 1.5, (96, 96, 96), 0.25
+
+# The picture of the sweeps, in ``docs``.
+SWEEPS = "sweeps.png"
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,8 @@ def write_model(work: Path, folder: Path, label_maps: Sequence[Path], measured: 
     )
     licence = (Path(__file__).parents[2] / "LICENSE").read_text(encoding="utf-8")
     pictures = {Path("docs") / f"worst{number}.png": png for number, (_, png) in enumerate(measured.failures, 1)}
+    if "sweeps" in measured.figures:
+        pictures[Path("docs") / SWEEPS] = sweep_plot(measured.figures["sweeps"])
     return save_model(
         model,
         weights,
@@ -161,7 +167,7 @@ def card(model: Model, failures: Sequence[str] = ()) -> str:
         for part in wanted.split("/"):
             found = found.get(part, {})
         figures[name] = found if found != {} else "not measured"
-    training = model.training
+    training, sweeps = model.training, model.measured.get("sweeps")
     return text.format(
         version=model.version,
         spacing=model.preparation.spacing_mm[0],
@@ -181,6 +187,7 @@ def card(model: Model, failures: Sequence[str] = ()) -> str:
         rows=rows,
         contrasts=_table("contrast", "mean Dice", held_out.get("contrasts", {})),
         noise=_table("noise", "mean Dice", model.measured.get("sweeps", {}).get("noise", {})),
+        sweeps=f"![Mean Dice over noise, bias field, and of slices of 5 mm]({SWEEPS})" if sweeps else "",
         bias=_table("bias field", "mean Dice", model.measured.get("sweeps", {}).get("bias", {})),
         failures="\n\n".join(f"![{words}](worst{k}.png)\n\n{k}. {words}" for k, words in enumerate(failures, 1)),
         **figures,

@@ -21,6 +21,7 @@ from recipes.brain_mr.anatomy import KIND_OF, STRUCTURES, value_of
 from recipes.brain_mr.begin import begin_with, tells_the_same
 from recipes.brain_mr.labels import cleanup, labels, mirror_pairs
 from recipes.brain_mr.publish import Measured, write_model
+from recipes.brain_mr.sweep_plot import sweep_plot
 from recipes.machine import device_name
 from tests.small_models import describe, save
 
@@ -302,6 +303,20 @@ class TestHeldOut:
         assert {(contrast, skull) for contrast, _, skull in seen} == {
             (c, k) for c in contrasts.CONTRASTS for k in (True, False)
         }
+
+
+class TestSweepPlot:
+    def test_draws_what_was_measured(self) -> None:
+        thick = ("1 mm", "5 mm, on their grid", "5 mm, repeated at 1 mm", "5 mm, true labels repeated at 1 mm")
+        known = {
+            "noise": {"0": 0.8, "0.1": 0.7},
+            "bias": {"0": 0.8, "0.6": 0.6},
+            "thick_slices": dict.fromkeys(thick, 0.7),
+        }
+        png = sweep_plot(known)
+        assert png.startswith(b"\x89PNG")
+        assert png == sweep_plot(known)
+        assert png != sweep_plot({**known, "noise": {"0": 0.8, "0.1": 0.1}})
 
 
 class TestThickSlices:

@@ -22,7 +22,7 @@ from napari_resmed.io.project import (
     write_label_set,
     write_prediction,
 )
-from napari_resmed.labels import LabelMap, LabelSet
+from napari_resmed.labels import Label, LabelMap, LabelSet, default_colour
 from napari_resmed.models.catalogue import find_model
 from napari_resmed.models.model import Model
 from napari_resmed.viewer.parts.background import Background
@@ -220,13 +220,10 @@ def _agree_on_labels(project: Project, model: Model) -> None:
     if not len(labels):
         numbered = (replace(label, value=number) for number, label in enumerate(model.labels, start=1))
         write_label_set(project, LabelSet(tuple(numbered)))
-    # Of a model that finds its part, structures may be asked for by the part that they are in, such as a side.
-    plain = _in_parts(model)
-    names = {*(label.name for label in model.labels), *plain}
-    if not len(labels) or not names.isdisjoint(label.name for label in labels):
-        return
-    nothing = LabelMap(np.zeros((1, 1, 1), np.uint8), np.eye(4), labels=model.labels)
-    in_labels_of(labels, nothing, model.name, plain)
+    could = [*(label.name for label in model.labels), *_in_parts(model)]
+    named = (Label(number, name, default_colour(number)) for number, name in enumerate(could, start=1))
+    nothing = LabelMap(np.zeros((1, 1, 1), np.uint8), np.eye(4), labels=LabelSet(tuple(named)))
+    in_labels_of(labels, nothing, model.name)
 
 
 def _in_parts(model: Model) -> dict[str, str]:
