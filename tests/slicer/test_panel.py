@@ -186,6 +186,14 @@ class TestSegment:
 
 
 class TestTrain:
+    def test_a_base_that_is_not_there_is_told_of(self, panel: Any) -> None:
+        panel.parameters.base = "elsewhere"
+        panel.fill_models()
+        assert panel.ui.baseComboBox.currentText == "nothing (from scratch)"
+        assert "The model elsewhere, chosen in this scene, is none to start from" in panel.ui.baseNote.text
+        panel.train_panel.bases.choose("brain-mr")
+        assert "30 structures" in panel.ui.baseNote.text
+
     def test_a_segmentation_brings_its_volume_and_its_model(self, panel: Any) -> None:
         from ResMedLib.segmentations import MADE_BY
 

@@ -18,7 +18,7 @@ class ModelList:
     host:
         The module's widget: its ``parameters``.
     combo, note:
-        The ``QComboBox``, and the ``QLabel`` under it, or None.
+        The ``QComboBox``, and the ``QLabel`` under it.
     parameter:
         Under which name the choice is kept.
     read:
@@ -78,6 +78,7 @@ class ModelList:
         """Choose by name, and keep it; the first where there is none of that name."""
         self._show(name)
         self._keep()
+        self._describe()
 
     def _show(self, name: str) -> None:
         names = [model.name for model in self._models]
@@ -105,11 +106,13 @@ class ModelList:
             setattr(self._host.parameters, self._parameter, self.chosen.name if self.chosen is not None else "")
 
     def _describe(self) -> None:
-        if self._note is None:
-            return
         model = self.chosen
         lost = self._named()
-        if self._models and lost and not self._kept():
+        gone = bool(lost) and not self._kept()
+        if gone and self._scratch:
+            said = f"The model {lost}, chosen in this scene, is none to start from here"
+            self._note.text = f"{said}; choose another one, or train from scratch"
+        elif gone and self._models:
             self._note.text = f"The model {lost}, chosen in this scene, is not installed here; choose another one"
         elif model is None:
             self._note.text = self._none

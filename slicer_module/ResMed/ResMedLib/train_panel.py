@@ -33,7 +33,8 @@ class TrainPanel:
         self._name = ""  # of the training under way, or the last
         self._resumable = ""
         self._task = ""  # of which the models to start from are listed
-        self.bases = ModelList(host, self.ui.baseComboBox, None, "base", self._read_bases, scratch=True)
+        combo, note = self.ui.baseComboBox, self.ui.baseNote
+        self.bases = ModelList(host, combo, note, "base", self._read_bases, scratch=True)
         self.painted = PaintedSource(host, progress, self.bases.choose)
         self.classes = ClassSource(host, progress)
         self.ui.trainButton.connect("clicked()", self.train)

@@ -129,6 +129,17 @@ class TestChoice:
         assert not measure.start_button.isEnabled()
         assert "Nothing to measure yet" in measure.status.text()
 
+    def test_no_image_stays_chosen(self, measure: MeasureWidget, show: Show) -> None:
+        show(image())
+        first, second = show(labels()), show(labels())
+        choice = measure.image_choice
+        assert choice.currentText() == "scan"
+        choice.setCurrentIndex(0)
+        choice.activated.emit(0)  # as a click on it does
+        for layer in (first, second):
+            measure.labels_choice.choose(layer)
+            assert choice.currentText() == "No image"
+
     def test_an_image_elsewhere_is_not_proposed_and_refused(
         self, measure: MeasureWidget, show: Show, messages: list[tuple[str, str]]
     ) -> None:

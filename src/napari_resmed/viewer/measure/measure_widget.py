@@ -79,10 +79,12 @@ class MeasureWidget(JobDock):
             self.status.setText("")
 
     def _propose_image(self, *_: Any) -> None:
-        """The image that lies on the labels' grid, where the chosen one does not."""
+        """The image that lies on the labels' grid, where the chosen one does not and none was not asked for."""
         labels = self.labels_choice.currentData()
         chosen = self.image_choice.currentData()
-        if labels is None or (chosen is not None and on_one_grid(labels, chosen)):
+        if labels is None or self.image_choice.none_wanted:
+            return
+        if chosen is not None and on_one_grid(labels, chosen):
             return
         fitting = (image for image in images_of(self._viewer) if not image.rgb and on_one_grid(labels, image))
         self.image_choice.choose(next(fitting, None))

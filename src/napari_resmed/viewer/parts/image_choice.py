@@ -115,6 +115,11 @@ class LayerChoice(QComboBox):
             if (layer := self.itemData(number)) is not None:
                 layer.events.name.disconnect(self._rename)
 
+    @property
+    def none_wanted(self) -> bool:
+        """Whether a person chose none, which is then not undone by a proposal."""
+        return self._none_wanted and self.currentData() is None
+
     def _rename(self, event: Any = None) -> None:
         for number in range(self.count()):
             if (layer := self.itemData(number)) is not None:
