@@ -18,13 +18,14 @@ from napari_resmed.events import Metric, Warning
 from napari_resmed.jobs.evaluate import evaluate
 from napari_resmed.jobs.segment_file import segment_file
 from napari_resmed.jobs.train import train
+from napari_resmed.models.folder import load_model
 from napari_resmed.predict.machine import choose_machine
 from napari_resmed.review.scores import Evaluation
 from napari_resmed.train.run_folder import RunFolder
 from napari_resmed.train.same_images import Same, patients_of
 from recipes.machine import device_name
 
-__all__ = ["MADE_ON", "PREDICTED", "cross_validate", "parts_of", "run", "train_on"]
+__all__ = ["MADE_ON", "PREDICTED", "cross_validate", "mirrored", "parts_of", "run", "train_on"]
 
 # In the work folder: what was segmented; beside a trained model: what it was trained on.
 PREDICTED, MADE_ON = "predicted", "made_on.txt"
@@ -67,29 +68,29 @@ def cross_validate(
     Evaluation
         With the report in ``work/report``; None where only some parts were done.
     """
-    predicted, truth = work / PREDICTED, work / "truth"
-    for folder in (predicted, truth):
-        folder.mkdir(parents=True, exist_ok=True)
+    predicted = work / PREDICTED
     for fold in only or sorted(set(parts.values())):
         part = [case for case in dataset.cases if parts[case.name] == fold]
         if all((predicted / f"{case.name}.nii.gz").exists() for case in part):
             continue
         rest = [case for case in dataset.cases if parts[case.name] != fold]
-        model = train_on(dataset, rest, work / f"fold{fold + 1}" / name, minutes, seed, plan)
-        for case in part:
-            run(segment_file(Path(str(case.images[0])), predicted / f"{case.name}.nii.gz", str(model)))
-            print(f"  {case.name} segmented by part {fold + 1}'s model", flush=True)
-    if only:
-        return None
-    for case in dataset.cases:
-        link = truth / f"{case.name}.nii.gz"
-        link.unlink(missing_ok=True)
-        link.symlink_to(Path(str(case.labels)).absolute())
-    known = {label.value: label.name for label in dataset.labels}
-    annotated = work / "annotated.csv" if any(case.annotated is not None for case in dataset.cases) else None
-    if annotated is not None:
-        _write_annotated(annotated, dataset)
-    return run(evaluate(predicted, truth, report=work / "report", names=known, labels=list(known), annotated=annotated))
+        model = train_on(dataset, rest, _of_part(work, fold, name), minutes, seed, plan)
+        _segment(part, predicted, model)
+    return None if only else _judge(dataset, predicted, work / "report")
+
+
+def mirrored(dataset: Dataset, work: Path, *, name: str, parts: Mapping[str, int]) -> Evaluation | None:
+    """The same judgement where every window is answered mirrored, too; None of models that know no mirrored images.
+
+    ``dataset, work, name, parts`` as :func:`cross_validate` was given them, which is done.
+    """
+    predicted = work / f"{PREDICTED}-mirrored"
+    for fold in sorted(set(parts.values())):
+        model = _of_part(work, fold, name)
+        if not load_model(model).mirror_axes:
+            return None
+        _segment([case for case in dataset.cases if parts[case.name] == fold], predicted, model, tta=True)
+    return _judge(dataset, predicted, work / "report-mirrored")
 
 
 def parts_of(cases: Sequence[Case], folds: int, same: Same = ()) -> dict[str, int]:
@@ -133,6 +134,34 @@ def run(steps: Generator[Any, Any, Result]) -> Result:
             print(f"  {event.message}", flush=True)
         if isinstance(event, Metric) and event.name.endswith("Dice"):
             print(f"  step {event.step}: {event.name} {event.value:.3f}", flush=True)
+
+
+def _of_part(work: Path, fold: int, name: str) -> Path:
+    return work / f"fold{fold + 1}" / name
+
+
+def _segment(cases: Sequence[Case], folder: Path, model: Path, **options: Any) -> None:
+    """Every case that was not segmented yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for case in cases:
+        target = folder / f"{case.name}.nii.gz"
+        if not target.exists():
+            run(segment_file(Path(str(case.images[0])), target, str(model), **options))
+            print(f"  {case.name} segmented by {model.parent.name}'s model", flush=True)
+
+
+def _judge(dataset: Dataset, predicted: Path, report: Path) -> Evaluation:
+    truth = predicted.parent / "truth"
+    truth.mkdir(parents=True, exist_ok=True)
+    for case in dataset.cases:
+        link = truth / f"{case.name}.nii.gz"
+        link.unlink(missing_ok=True)
+        link.symlink_to(Path(str(case.labels)).absolute())
+    known = {label.value: label.name for label in dataset.labels}
+    annotated = truth.parent / "annotated.csv" if any(case.annotated is not None for case in dataset.cases) else None
+    if annotated is not None:
+        _write_annotated(annotated, dataset)
+    return run(evaluate(predicted, truth, report=report, names=known, labels=list(known), annotated=annotated))
 
 
 def _write_table(path: Path, dataset: Dataset, cases: Sequence[Case]) -> None:

@@ -35,7 +35,7 @@ from napari_resmed.train.fingerprint import fingerprint, usable
 from napari_resmed.volume import Volume
 from recipes import overlap
 from recipes.asked import agree
-from recipes.cross_validation import MADE_ON, PREDICTED, cross_validate, parts_of, run, train_on
+from recipes.cross_validation import MADE_ON, PREDICTED, cross_validate, mirrored, parts_of, run, train_on
 from recipes.speed import speed
 from recipes.stored_weights import stored_weights
 
@@ -136,9 +136,10 @@ def main(recipe: Recipe, words: Sequence[str] | None = None) -> None:
     if found is None or chosen.only:
         print("nothing is written yet: that takes the same command without --only")
         return
+    flipped = mirrored(dataset, chosen.work, name=recipe.name, parts=parts)
     trained = itself(chosen.minutes, chosen.seed, recipe.plan)
     largest = max(facts.cases, key=lambda case: math.prod(case.grid_shape)).name
-    model = publish(recipe, dataset, parts, found, trained, chosen, largest)
+    model = publish(recipe, dataset, parts, found, flipped, trained, chosen, largest)
     print(f"{model.name}: mean Dice {found.mean['dice']:.3f} in {chosen.folds}-fold cross-validation")
 
 
@@ -160,6 +161,7 @@ def publish(
     dataset: Dataset,
     parts: Mapping[str, int],
     found: Evaluation,
+    flipped: Evaluation | None,
     trained: Path,
     chosen: argparse.Namespace,
     largest: str,
@@ -172,6 +174,8 @@ def publish(
         What was made, of what, and the part of each case.
     found:
         Every case, judged by a network that never saw it.
+    flipped:
+        The same with mirrored passes, where the model can be asked for them.
     trained:
         The folder of the model of all.
     chosen:
@@ -212,6 +216,7 @@ def publish(
             "cases": len(found.cases),
             "folds": chosen.folds,
             "mean_dice": round(float(found.mean["dice"] or 0), 4),
+            "mean_dice_mirrored": round(float(flipped.mean["dice"] or 0), 4) if flipped is not None else None,
             "structures": {label.name: _spread(label.statistics["dice"]) for label in found.labels},
         },
         "speed": speed(Path(str(of_name[largest].images[0])), str(draft.folder)),
@@ -219,7 +224,7 @@ def publish(
     }
     model = replace(model, measured=measured)
     pictures = list(_worst(found, dataset, chosen.work / PREDICTED))
-    card = _card(recipe, model, found, f"{chosen.minutes:g}", [name for name, _ in pictures])
+    card = _card(recipe, model, found, flipped, f"{chosen.minutes:g}", [name for name, _ in pictures])
     files = {Path("docs") / f"worst{number}.png": png for number, (_, png) in enumerate(pictures, 1)}
     files[Path("docs") / "cases.csv"] = _every_case(found, dataset, parts)
     return save_model(model, weights, chosen.out, card=card, licence=licence, changelog=recipe.changelog, files=files)
@@ -301,7 +306,9 @@ def _image(case: Case) -> Volume:
     return read(Path(str(case.images[0])))
 
 
-def _card(recipe: Recipe, model: Model, found: Evaluation, minutes: str, worst: list[str]) -> str:
+def _card(
+    recipe: Recipe, model: Model, found: Evaluation, flipped: Evaluation | None, minutes: str, worst: list[str]
+) -> str:
     text = (recipe.here / "card.md").read_text(encoding="utf-8")
     rows = []
     for label in found.labels:
@@ -317,6 +324,7 @@ def _card(recipe: Recipe, model: Model, found: Evaluation, minutes: str, worst: 
         cases=len(found.cases),
         folds=model.measured["cross-validation"]["folds"],
         mean=f"{found.mean['dice']:.3f}",
+        mean_mirrored="not measured" if flipped is None else f"{flipped.mean['dice']:.3f}",
         rows="\n".join(rows),
         failures=failures,
         command=model.training["command"],

@@ -10,7 +10,8 @@ from torch import Tensor
 __all__ = ["stored_weights"]
 
 # The grid's step is the power of two next below this share of a kernel's spread (root mean square). Of head-neck-ct's
-# first part the Dice of twelve cases moved by 0.0005; as git compresses them, weights take half as much.
+# first part the Dice of twelve cases moved by 0.0005; as git compresses them, weights take half as much. Twice the step
+# cost brain-mr 0.009 in Dice (four images), four times 0.014, for a sixth and a third less.
 STEP = 1 / 11
 
 

@@ -86,11 +86,15 @@ class TestMain:
         assert (figures["cases"], figures["folds"]) == (4, 2)
         report = json.loads((work / "report" / "metrics.json").read_text())
         assert figures["mean_dice"] == pytest.approx(report["mean"]["dice"], abs=1e-4)
+        flipped = json.loads((work / "report-mirrored" / "metrics.json").read_text())["mean"]["dice"]
+        assert figures["mean_dice_mirrored"] == pytest.approx(flipped, abs=1e-4)
+        assert flipped != report["mean"]["dice"]
         assert (model.labels, model.channels) == (CODED, ("CT",))
         assert set(figures["structures"]) == {label.name for label in CODED}
         card = read_card(model)
         assert "{" not in card
         assert f"Mean Dice over the structures **{report['mean']['dice']:.3f}**" in card
+        assert f"**{flipped:.3f}**" in card
         assert f"0.1 minutes on {next(iter(made_on))}." in card
         assert card.count("--minutes 0.1 --folds 2 --seed 0 --at-once 2\n") == 1
         assert all(f"| {label.name} | 4 | " in card for label in CODED)
