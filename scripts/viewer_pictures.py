@@ -1,7 +1,8 @@
-"""``python -m scripts.classify_pictures [PICTURE...]``: the pictures of docs/classify.md, from made-up images alone.
+"""``python -m scripts.viewer_pictures [PICTURE...]``: napari's window in the docs.
 
-A real window (Xvfb is enough: ``xvfb-run -a -s "-screen 0 1600x1000x24" python -m scripts.classify_pictures``) in which
-classes are typed for a few made-up scans, and a model that learnt from others like them says what one is and why.
+A real window (Xvfb is enough: ``xvfb-run -a -s "-screen 0 1600x1000x24" python -m scripts.viewer_pictures``). The
+MNI152 template is segmented, and a painted ball is learnt in it; classes are typed for a few made-up scans, and a model
+that learnt from others like them says what one is and why.
 """
 
 from __future__ import annotations
@@ -18,19 +19,23 @@ from qtpy.QtTest import QTest
 from scipy.ndimage import gaussian_filter
 
 from benchmarks.shared import finish
-from napari_resmed.io import write
+from napari_resmed.io import read, write
+from napari_resmed.io.samples import mni152_template
 from napari_resmed.jobs.train import train
 from napari_resmed.viewer.layers import volume_to_layer
 from napari_resmed.volume import Volume
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
-SIZE = (1240, 780)
+SIZE, WIDE = (1240, 780), (1500, 940)
 LEARNT, STEPS = 120, 400
 # Less sure of what is there, the answer is no example of anything.
 SURE = 0.9
 KINDS = ("clear", "nodule")
 # Of a scan, in voxels of 2 mm, and as the network sees it.
 SHAPE, SEEN = (32, 64, 64), [16, 32, 32]
+# Of the template, in voxels, and when the picture of its training is taken, as a share of the time.
+BALL, BALL_RADIUS = (85, 128, 98), 12.5
+TRAINING_MINUTES, SHOWN_AT = 3.0, 0.85
 # Until napari has drawn what is new.
 SETTLE_MS = 1500
 
@@ -41,11 +46,35 @@ def main(names: list[str]) -> None:
         os.environ["RESMED_MODELS"] = place
         for name in names or list(PICTURES):
             viewer = napari.Viewer(show=True)
-            viewer.window.resize(*SIZE)
+            viewer.window.resize(*(WIDE if name in OF_TEMPLATE else SIZE))
             PICTURES[name](viewer, Path(place))
             QTest.qWait(SETTLE_MS)
             viewer.window.screenshot(str(IMAGES / f"{name}.png"), canvas_only=False, flash=False)
             viewer.close()
+
+
+def segment(viewer: napari.Viewer, _: Path) -> None:
+    """The template's structures and their volumes."""
+    _show(viewer, read(mni152_template()))
+    _, widget = viewer.window.add_plugin_dock_widget("napari-resmed", "Segment")
+    widget.start_button.click()
+    _wait(lambda: not widget.is_running)
+
+
+def train_painted(viewer: napari.Viewer, _: Path) -> None:
+    """A ball that was painted on the template, while brain-mr learns it."""
+    _show(viewer, read(mni152_template()))
+    image = viewer.layers[0]
+    away = np.indices(image.data.shape) - np.array(BALL).reshape(3, 1, 1, 1)
+    ball = ((away**2).sum(0) < BALL_RADIUS**2).astype(np.uint8)
+    features = {"index": [0, 1], "structure": ["background", "lesion"]}
+    place = {"scale": image.scale, "translate": image.translate, "units": image.units}
+    viewer.add_labels(ball, name=f"{image.name} labels", features=features, **place)
+    _, widget = viewer.window.add_plugin_dock_widget("napari-resmed", "Train")
+    widget.options.base_choice.setCurrentIndex(widget.options.base_choice.findText("brain-mr"))
+    widget.options.minutes.setValue(TRAINING_MINUTES)
+    widget.train_button.click()
+    QTest.qWait(round(SHOWN_AT * TRAINING_MINUTES * 60_000))
 
 
 def classify(viewer: napari.Viewer, folder: Path) -> None:
@@ -81,7 +110,8 @@ def train_classes(viewer: napari.Viewer, folder: Path) -> None:
         rows.item(row, 1).setText(KINDS[int(entry.image.name.split()[-1]) % 2])
 
 
-PICTURES: dict[str, Callable[[napari.Viewer, Path], None]] = {"classify": classify, "train_classes": train_classes}
+OF_TEMPLATE: dict[str, Callable[[napari.Viewer, Path], None]] = {"segment": segment, "train": train_painted}
+PICTURES = {**OF_TEMPLATE, "classify": classify, "train_classes": train_classes}
 
 
 def scan(number: int) -> Volume:
