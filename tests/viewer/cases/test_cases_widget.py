@@ -32,9 +32,11 @@ from napari_resmed.io.project import (
 from napari_resmed.labels import LabelMap
 from napari_resmed.models.found_by import FoundBy
 from napari_resmed.review.familiar import Familiar
+from napari_resmed.viewer.cases import work_page
 from napari_resmed.viewer.cases.cases_widget import CasesWidget
 from napari_resmed.viewer.parts.complete_slices import complete_slices, mark
 from napari_resmed.viewer.parts.label_meanings import rename
+from napari_resmed.viewer.parts.models_changed import models_changed
 from napari_resmed.viewer.parts.running_job import shared_engine
 from napari_resmed.volume import Volume
 from tests.affines import make_affine
@@ -319,13 +321,33 @@ class TestSave:
         labels.paint((4, 4, 4), 1)  # nothing of the closed dock may still listen
         viewer.layers.clear()
 
-    def test_on_removing_the_layer(self, viewer: napari.Viewer, cases: CasesWidget, qtbot: QtBot) -> None:
+    def test_on_removing_the_labels(
+        self, viewer: napari.Viewer, cases: CasesWidget, messages: Messages, qtbot: QtBot
+    ) -> None:
         labels = open_case(qtbot, cases, "a")
         labels.paint((8, 8, 8), 1)
         viewer.layers.remove(labels)
         settle(qtbot, cases)
         assert states(cases)["a"] is State.CORRECTED
         assert cases.open_case_now is None
+        said = "a was closed; what you paint now is not saved to the project; click it in the list to open it again."
+        assert cases.status.text() == said
+        assert said in [text for _, text in messages]
+        open_case(qtbot, cases, "a")
+
+    def test_goes_on_after_an_image_of_the_case_was_removed(
+        self, viewer: napari.Viewer, cases: CasesWidget, qtbot: QtBot
+    ) -> None:
+        labels = open_case(qtbot, cases, "a")
+        viewer.layers.remove("a")
+        assert cases.open_case_now.images == []
+        labels.paint((8, 8, 8), 1)
+        cases.desk.autosave.timeout.emit()
+        settle(qtbot, cases)
+        assert states(cases)["a"] is State.CORRECTED
+        open_case(qtbot, cases, "b")
+        settle(qtbot, cases)
+        assert [layer.name for layer in viewer.layers] == ["b", "b labels"]
 
     def test_on_closing_the_window(self, images: Path, tmp_path: Path) -> None:
         # In a napari of its own, whose process ends at once.
@@ -503,6 +525,30 @@ class TestOtherWindow:
 
 
 @pytest.mark.usefixtures("own_models")
+class TestModels:
+    def test_the_list_follows_and_the_choice_stays(self, cases: CasesWidget, own_models: Path) -> None:
+        choice = cases.work.model_choice
+        choice.setCurrentIndex(choice.findText("bands"))
+        before = choice.count()
+        save(describe("a-new-one"), own_models)
+        models_changed().happened.emit()
+        assert choice.findText("a-new-one") >= 0
+        assert (choice.count(), choice.currentText()) == (before + 1, "bands")
+        assert choice.currentData().name == "bands"
+        assert cases.work.predict_button.isEnabled()
+
+    def test_the_first_model_makes_predicting_possible(
+        self, cases: CasesWidget, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(work_page, "list_models", lambda _: ([], []))
+            models_changed().happened.emit()
+            assert not cases.work.predict_button.isEnabled()
+        models_changed().happened.emit()
+        assert cases.work.predict_button.isEnabled()
+
+
+@pytest.mark.usefixtures("own_models")
 class TestPredict:
     def choose(self, widget: CasesWidget, model: str) -> None:
         widget.work.model_choice.setCurrentIndex(widget.work.model_choice.findText(model))
@@ -629,6 +675,25 @@ class TestTrain:
         with qtbot.waitSignal(cases.train_requested) as asked:
             cases.work.train_button.click()
         assert asked.args == [str(cases.project.folder)]
+
+    def test_the_train_dock_learns_to_segment_whatever_it_stood_on(
+        self, viewer: napari.Viewer, cases: CasesWidget, messages: Messages, qtbot: QtBot
+    ) -> None:
+        open_case(qtbot, cases, "a").paint((8, 8, 8), 1)
+        cases.accept()
+        qtbot.waitUntil(lambda: cases.work.train_button.isEnabled())
+        _, train = viewer.window.add_plugin_dock_widget("napari-resmed", "Train")
+        train.task_choice.setCurrentIndex(1)
+        train._job, train._name = object(), "mine"  # stands for a training, which would take minutes to begin
+        cases.work.train_button.click()
+        settle(qtbot, cases)
+        train._job = None
+        assert cases.status.text() == messages[-1][1]
+        assert cases.status.text().startswith("The training of mine is under way; wait until it has ended")
+        assert (train.task, train.source.data) == ("classify", None)
+        cases.work.train_button.click()
+        qtbot.waitUntil(lambda: train.source.dataset is not None)
+        assert (train.task, train.source.data) == ("segment", cases.project.folder)
 
 
 class TestLabels:

@@ -171,7 +171,8 @@ class TestClick:
     def test_a_modality_that_is_missing(
         self, classify: ClassifyWidget, show: Callable[[Volume], Image], qtbot: QtBot
     ) -> None:
-        flair, other = show(scan("my FLAIR")), show(scan("unnamed"))
+        flair = show(scan("my FLAIR"))
+        show(scan("unnamed"))
         classify.models.choice.setCurrentText("c-both")
         assert classify.channels.names == ("T1", "FLAIR")
         assert classify.channels.layers == [None, flair]
@@ -180,11 +181,44 @@ class TestClick:
         assert said["counted"] == {"T1": 0, "FLAIR": 1}
         assert classify.answer.counted.text() == "Counted: FLAIR 100%, T1 0%"
         assert classify.heat.name.startswith("my FLAIR ")
+        # That it is not there was a person's choice, and stays.
+        (t1, _) = classify.channels.choices
+        show(scan("my T1"))
+        assert t1.currentText() == "my T1"
+        t1.setCurrentIndex(0)
+        t1.activated.emit(0)
+        show(scan("another T1"))
+        assert classify.channels.layers == [None, flair]
         # Another model has not answered yet.
         assert classify.answer.isVisible()
         classify.models.choice.setCurrentText("b-deep")
         assert not classify.answer.isVisible()
-        assert classify.channels.layers in ([flair], [other])
+        assert len(classify.channels.layers) == 1
+        assert classify.channels.layers[0] is not None
+
+    def test_why_is_asked_of_the_image_that_was_answered(
+        self,
+        classify: ClassifyWidget,
+        show: Callable[[Volume], Image],
+        viewer: napari.Viewer,
+        qtbot: QtBot,
+        messages: Messages,
+    ) -> None:
+        first, second = show(scan("first")), show(scan("second"))
+        classify.models.choice.setCurrentText("b-deep")
+        viewer.layers.selection.active = first
+        classify.start_button.click()
+        said = finish(qtbot, classify)
+        viewer.layers.selection.active = second
+        assert classify.channels.layers == [second]
+        classify.answer.why_button.click()
+        assert finish(qtbot, classify)["path"] == "first"
+        assert classify.heat.name == f"first {said['predicted']} LayerCAM"
+        viewer.layers.remove(first)
+        classify.answer.why_button.click()
+        assert not classify.is_running
+        assert messages[-1][1].startswith("first was removed, so it cannot be asked why")
+        assert classify.status.text() == messages[-1][1]
 
 
 class TestFolder:

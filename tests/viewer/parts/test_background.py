@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import weakref
 from pathlib import Path
 
 from pytestqt.qtbot import QtBot
@@ -41,6 +42,19 @@ class TestBackground:
             "found this, expected that",
             "something went wrong (ZeroDivisionError); what is on disk was kept",
         ]
+        background.finish()
+
+    def test_what_was_done_is_let_go(self, qtbot: QtBot) -> None:
+        class Image:
+            def look(self) -> None:
+                pass
+
+        background, image, done = Background(), Image(), []
+        background.run(image.look, done.append)
+        qtbot.waitUntil(lambda: bool(done))
+        gone = weakref.ref(image)
+        del image
+        qtbot.waitUntil(lambda: gone() is None)
         background.finish()
 
     def test_nobody_is_told_once_the_owner_is_gone(self, qtbot: QtBot) -> None:

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import napari
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from napari.utils._proxies import PublicOnlyProxy
 from pytestqt.qtbot import QtBot
 
 from napari_resmed.viewer.parts.image_choice import ImageChoice
@@ -79,3 +81,23 @@ def test_the_last_layer_leaves_no_choice(told: tuple[ViewerModel, ImageChoice, l
     viewer.layers.clear()
     assert (choice.currentData(), said[-1]) == (None, 0)
     assert "" in said
+
+
+def test_the_active_layer_is_chosen_through_what_napari_hands_plugins(qtbot: QtBot) -> None:
+    viewer = ViewerModel()
+    for name in ("first", "second", "third"):
+        viewer.add_image(EMPTY, name=name)
+    viewer.layers.selection.active = viewer.layers["second"]
+    choice = ImageChoice(PublicOnlyProxy(viewer))
+    qtbot.addWidget(choice)
+    assert choice.currentText() == "second"
+    viewer.layers.selection.active = viewer.layers["third"]
+    assert choice.currentText() == "third"
+
+
+def test_a_dock_opened_over_images_chooses_the_active_one(viewer: napari.Viewer) -> None:
+    for name in ("first", "second", "third"):
+        viewer.add_image(EMPTY, name=name)
+    viewer.layers.selection.active = viewer.layers["second"]
+    _, widget = viewer.window.add_plugin_dock_widget("napari-resmed", "Measure")
+    assert widget.image_choice.currentText() == "second"

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from pytestqt.qtbot import QtBot
 
 from napari_resmed.engine.messages import Exchange
+from napari_resmed.errors import InputError
 from napari_resmed.labels import Label, LabelSet
-from napari_resmed.models.folder import load_model
+from napari_resmed.models.folder import METADATA, load_model
 from napari_resmed.viewer.layer_place import attributes_of
 from napari_resmed.viewer.layers import KEY, layer_to_volume
 from napari_resmed.viewer.scribble import session
@@ -257,6 +258,49 @@ class TestEnd:
         qtbot.waitUntil(lambda: widget.result is not None)
         assert widget.result.data[0, 0, 0] == 2
 
+    def test_accept_after_cancel_answers_first(
+        self, painted: tuple[ScribbleWidget, napari.layers.Image], qtbot: QtBot
+    ) -> None:
+        widget, _image = painted
+        session = widget.session
+        assert session is not None
+        paint(widget, 2, (0, 0, 0))
+        qtbot.waitUntil(lambda: session.answer_under_way)
+        widget.accept_button.click()
+        widget.cancel()
+        qtbot.waitUntil(lambda: session.is_idle)
+        assert widget.hint.text().startswith("Cancelled")
+        assert widget.result is None
+        assert "Accepting" not in widget.status.text()
+        widget.accept_button.click()
+        assert "Accepting" in widget.status.text()
+        qtbot.waitUntil(lambda: widget.result is not None)
+        assert widget.result.data[0, 0, 0] == 2
+
+    def test_an_answer_that_fails_takes_the_wish_to_accept_back(
+        self, painted: tuple[ScribbleWidget, napari.layers.Image], qtbot: QtBot, messages: Messages
+    ) -> None:
+        widget, _image = painted
+        session = widget.session
+        assert session is not None
+        take = session.strokes_now
+
+        def fail() -> dict[str, Any]:
+            raise InputError("these strokes cannot be answered")
+
+        session.strokes_now = lambda: fail
+        paint(widget, 2, (0, 0, 0))
+        qtbot.waitUntil(lambda: session.answer_under_way)
+        widget.accept_button.click()
+        qtbot.waitUntil(lambda: bool(messages))
+        qtbot.waitUntil(lambda: session.is_idle)
+        assert "these strokes cannot be answered" in widget.hint.text()
+        session.strokes_now = take
+        paint(widget, 2, (0, 0, 1))
+        wait_for_answer(qtbot, widget)
+        assert widget.session is session  # it was not accepted
+        assert widget.result is None
+
     def test_train_takes_what_was_accepted(
         self, painted: tuple[ScribbleWidget, napari.layers.Image], viewer: napari.Viewer, qtbot: QtBot
     ) -> None:
@@ -280,7 +324,23 @@ class TestEnd:
         viewer.layers.remove(layer)
         assert scribble.session is None
         assert "has ended" in scribble.hint.text()
-        assert "ball scribble" not in viewer.layers
+        qtbot.waitUntil(lambda: "ball scribble" not in viewer.layers)
+
+    def test_all_layers_can_be_deleted_at_once(
+        self, scribble: ScribbleWidget, show: Show, viewer: napari.Viewer, qtbot: QtBot
+    ) -> None:
+        image = show(phantom())
+        scribble.start_button.click()
+        assert scribble.session is not None
+        strokes, answer = strokes_of(scribble), scribble.session.answer.layer
+        qtbot.waitUntil(lambda: answer in viewer.layers)
+        # As napari does with those that are selected, in the order of a set: here what ends the session is first.
+        for layer in (image, strokes, answer):
+            viewer.layers.index(layer)
+            viewer.layers.remove(layer)
+        qtbot.wait(50)
+        assert len(viewer.layers) == 0
+        assert scribble.session is None
 
     def test_stop_leaves_the_strokes(
         self, painted: tuple[ScribbleWidget, napari.layers.Image], viewer: napari.Viewer
@@ -451,6 +511,15 @@ class TestOtherImages:
         assert "Saved the model" in widget.status.text()
         model = load_model(tmp_path / "bright")
         assert [label.name for label in model.labels] == ["structure"]
+        # What is there is not replaced, nor hidden.
+        made = (tmp_path / "bright" / METADATA).stat().st_mtime_ns
+        for name in ("bright", "brain-mr"):
+            others.name.setText(name)
+            others.save_button.click()
+            assert others.job is None
+            assert widget.status.text() == f"There is a model {name} already; choose another name."
+        assert (tmp_path / "bright" / METADATA).stat().st_mtime_ns == made
+        assert not (tmp_path / "brain-mr").exists()
         other = phantom()
         second = show(Volume(other.data[:, ::-1].copy(), AFFINE, "zyx", "MR", "second"))
         strokes = strokes_of(widget)

@@ -74,6 +74,7 @@ class CaseDesk(QObject):
         self._wished_of: Project | None = None
         self.news = ""  # what to say once it is shown
         self._steps: Iterator[None] | None = None  # what is left of showing it
+        self._closed = ""  # the case whose labels were removed from the window
         self._empty_accepted = ""  # a case without any label that was to be accepted once already
         self.autosave = QTimer(self)
         self.autosave.timeout.connect(self.save)
@@ -273,10 +274,27 @@ class CaseDesk(QObject):
 
     def _on_removed(self, event: Any) -> None:
         case = self.now
-        if case is not None and event.value in case.layers:
+        if case is None:
+            return
+        if event.value == case.labels:
             self.save()
             self._let_go(case)
+            self._closed = case.name
             self.changed.emit()
+            # Later, and so not where the whole window closes, which takes all layers away first.
+            QTimer.singleShot(0, self._say_closed)
+        else:
+            case.images[:] = [image for image in case.images if image != event.value]
+
+    def _say_closed(self) -> None:
+        if not self.autosave.isActive():
+            return  # the dock is closed as well
+        text = (
+            f"{self._closed} was closed; what you paint now is not saved to the project; click it in the list to open "
+            "it again."
+        )
+        self.said.emit(text)
+        show_info(text)
 
 
 def write_what_is_left(cases: list[OpenCase]) -> None:

@@ -326,10 +326,13 @@ class CasesWidget(QWidget):
         self.train_requested.emit(folder)
         try:
             _, widget = self._viewer.window.add_plugin_dock_widget("napari-resmed", "Train")
-            widget.set_data(folder)
+            trouble = widget.set_project(folder)
         except Exception as problem:  # whatever is wrong with that dock, this one goes on
             _log.debug("no Train dock", exc_info=problem)
             self._say(f"The Train dock could not be opened; `napari-resmed train {folder} -o MODEL` trains as well.")
+            return
+        if trouble:
+            self._complain(trouble)
 
     def _say(self, text: str) -> None:
         self.status.setText(text)

@@ -26,6 +26,7 @@ from napari_resmed.viewer.cases.cases_list import CasesList
 from napari_resmed.viewer.cases.state_marks import mark_icon
 from napari_resmed.viewer.parts.fold import Fold
 from napari_resmed.viewer.parts.label_table import LabelTable
+from napari_resmed.viewer.parts.models_changed import models_changed
 from napari_resmed.viewer.parts.palette import Palette
 from napari_resmed.viewer.parts.picture_row import THUMBNAIL
 from napari_resmed.viewer.parts.words import words
@@ -69,6 +70,7 @@ class WorkPage(QWidget):
     def __init__(self, palette: Callable[[], Palette], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.only: State | None = None
+        self._may_predict = False  # whether a case is left to predict, and none is being predicted
         self.list = CasesList(palette)
         self.list.setMinimumHeight(3 * (THUMBNAIL + 10))
         layout = QVBoxLayout(self)
@@ -82,6 +84,7 @@ class WorkPage(QWidget):
         layout.addWidget(self._build_train())
         layout.addWidget(self._build_fold())
         self._fill_models()
+        models_changed().happened.connect(self._fill_models)
 
     def _build_head(self) -> QHBoxLayout:
         self.title = QLabel()
@@ -183,12 +186,20 @@ class WorkPage(QWidget):
         return self.fold
 
     def _fill_models(self) -> None:
+        """The list of models, read anew; the chosen one stays."""
+        chosen = self.model_choice.currentText()
         models, problems = list_models("segmentation")
+        self.model_choice.clear()
         for model in models:
             self.model_choice.addItem(model.name, model)
             self.model_choice.setItemData(self.model_choice.count() - 1, model.description, Qt.ItemDataRole.ToolTipRole)
+        self.model_choice.setCurrentIndex(max(0, self.model_choice.findText(chosen)))
         for problem in problems:
             show_warning(f"A model was left out: {problem}")
+        self._show_predict()
+
+    def _show_predict(self) -> None:
+        self.predict_button.setEnabled(self._may_predict and self.model_choice.count() > 0)
 
     def begin(self, project: Project) -> None:
         """Show another project; its cases are yet to come."""
@@ -222,9 +233,8 @@ class WorkPage(QWidget):
             if counts[State.ACCEPTED]
             else "Accept a case first: only accepted ones are trained on"
         )
-        self.predict_button.setEnabled(
-            counts[State.NOT_STARTED] > 0 and self.model_choice.count() > 0 and not predicting
-        )
+        self._may_predict = counts[State.NOT_STARTED] > 0 and not predicting
+        self._show_predict()
         self.next_button.setEnabled(bool(cases))
 
     def show_complete(self, slices: int) -> None:

@@ -75,10 +75,10 @@ class ChannelChoices(QWidget):
             choice.let_go()
 
     def _on_filled(self) -> None:
-        """Propose the layer that is called like the modality, where none is chosen."""
+        """Propose the layer that is called like the modality, where none is chosen and none was not asked for."""
         if len(self.choices) > 1:
             for name, choice in zip(self._channels, self.choices, strict=True):
-                if choice.currentData() is None:
+                if choice.currentData() is None and not choice.none_wanted:
                     choice.choose(next((layer for layer in images_of(self._viewer) if _is_called(layer, name)), None))
         self.changed.emit()
 

@@ -50,6 +50,7 @@ class ClassifyWidget(JobDock):
         # Layers of the job under way, and where they lay when it began.
         self._sources: list[tuple[Any, dict[str, Any], tuple[int, ...]]] = []
         self._method = ""
+        self._answered: list[Any] = []  # what the answer that is shown is of: a layer or None for every channel
         self.result: dict[str, Any] | None = None  # what was said last
         self.heat: Any = None  # the layer of the last heat map
         self._build()
@@ -142,14 +143,19 @@ class ClassifyWidget(JobDock):
         """Classify the chosen image, and tell where it speaks for the class that is found."""
         if not self.is_running:
             self._hide_answers()
-        self._classify("")
+        self._classify(self.channels.layers, "")
 
     def explain(self, of: str) -> None:
-        """The same, but tell where it speaks for this class."""
-        self._classify(of)
+        """Tell where the image that was answered last speaks for this class, whichever is chosen now."""
+        gone = [layer for layer in self._answered if layer is not None and layer not in self._viewer.layers]
+        if gone and not self.is_running:
+            text = f"{gone[0].name} was removed, so it cannot be asked why; classify an image that is still there."
+            self.show_failure(Failed(text))
+            return
+        self._classify(self._answered, of)
 
-    def _classify(self, of: str) -> None:
-        model, chosen = self.models.model, self.channels.layers
+    def _classify(self, chosen: list[Any], of: str) -> None:
+        model = self.models.model
         places = [number for number, layer in enumerate(chosen) if layer is not None]
         if self.is_running or model is None or not places:
             return
@@ -168,12 +174,12 @@ class ClassifyWidget(JobDock):
             case = {"name": volumes[0].name, "images": volumes, "channels": places}
             return {"images": [case] if several else volumes, **options}
 
-        self.run("classify", parameters, partial(self._on_finished, model))
+        self.run("classify", parameters, partial(self._on_finished, model, chosen))
 
-    def _on_finished(self, model: Model, result: dict[str, Any], seconds: float) -> None:
-        in_turns(self, self._show_result(model, result, seconds))
+    def _on_finished(self, model: Model, chosen: list[Any], result: dict[str, Any], seconds: float) -> None:
+        in_turns(self, self._show_result(model, chosen, result, seconds))
 
-    def _show_result(self, model: Model, result: dict[str, Any], seconds: float) -> Iterator[None]:
+    def _show_result(self, model: Model, chosen: list[Any], result: dict[str, Any], seconds: float) -> Iterator[None]:
         """Put the answer into the dock and its reason into the viewer; the window breathes at every ``yield``."""
         (said,) = result["images"]
         if not said["predicted"]:
@@ -181,7 +187,7 @@ class ClassifyWidget(JobDock):
             return
         layer = None
         if said["heat"] is not None:
-            source = self._of_heat(result, said)
+            source = self._of_heat(chosen, said)
             name = f"{source[1]['name']} {said['explained']} {self._method}"
             try:
                 data, attributes = heat_attributes(said["heat"], name, source[1], source[2])
@@ -200,19 +206,15 @@ class ClassifyWidget(JobDock):
                 # It lies on top, and its image stays active: the next click is about that one again.
                 yield from add_aside(layer, self._viewer, source[0])
             yield
-        self.heat, self.result = layer, said
+        self.heat, self.result, self._answered = layer, said, chosen
         self.end_job()
         self.answer.show_answer(said, layer, model)
         self.answer.show()
         self.say_done(f"Classified <b>{escape(self._sources[0][1]['name'])}</b> in {seconds:.1f} s.")
 
-    def _of_heat(
-        self, result: Mapping[str, Any], said: Mapping[str, Any]
-    ) -> tuple[Any, dict[str, Any], tuple[int, ...]]:
+    def _of_heat(self, chosen: list[Any], said: Mapping[str, Any]) -> tuple[Any, dict[str, Any], tuple[int, ...]]:
         """The layer in whose image the heat lies."""
-        names = [
-            name for name, layer in zip(self.channels.names, self.channels.layers, strict=True) if layer is not None
-        ]
+        names = [name for name, layer in zip(self.channels.names, chosen, strict=True) if layer is not None]
         if len(self._sources) > 1 and len(names) == len(self._sources) and said["channel"] in names:
             return self._sources[names.index(said["channel"])]
         return self._sources[0]

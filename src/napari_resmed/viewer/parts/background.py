@@ -87,6 +87,7 @@ class Background(QObject):
 def _serve(work: queue.SimpleQueue[Callable[[], None] | None]) -> None:
     while (one := work.get()) is not None:
         one()
+        del one  # not kept until the next comes: it may hold an image
 
 
 def _do(

@@ -103,7 +103,8 @@ class LayerChoice(QComboBox):
     def choose(self, layer: Any) -> None:
         """Choose a layer, where it is offered."""
         for number in range(self.count()):
-            if self.itemData(number) is layer:
+            # Equal, not the same: napari hands plugins a stand-in for the active layer, which is another object.
+            if self.itemData(number) == layer:
                 self.setCurrentIndex(number)
 
     def let_go(self) -> None:

@@ -29,15 +29,29 @@ def labels_in(layer: Any, values: Iterable[int]) -> tuple[Label, ...]:
 
 def rename(layer: Any, value: int, name: str) -> None:
     """Give a value of a Labels layer a name, where the window and the file writers find it."""
-    rows = _said(layer.features) or {0: "background"}
-    rows[value] = name
-    layer.features = pd.DataFrame({"index": sorted(rows), "structure": [rows[index] for index in sorted(rows)]})
+    names = {value: name} if _said(layer.features) else {0: "background", value: name}
+    layer.features = _named(layer.features, names)
     ours = layer.metadata.get(KEY)
     if ours is not None:
         known = LabelSet.from_json(ours.get("labels", ()))
         code = known[value].code if value in known and known[value].name == name else None
         new = Label(value, name, label_of(layer, value).colour, code)
         ours["labels"] = LabelSet((*(label for label in known if label.value != value), new)).to_json()
+
+
+def _named(features: pd.DataFrame, names: dict[int, str]) -> pd.DataFrame:
+    """A layer's features with these names; whatever else stands in them stays."""
+    table = features.copy()
+    if "index" not in table:
+        table.insert(0, "index", range(len(table)))  # as napari reads it: the row of a value is its number
+    table["structure"] = table["structure"].astype(object) if "structure" in table else ""
+    new = [value for value in names if value not in set(table["index"])]
+    if new:
+        rows = pd.DataFrame({"index": new, "structure": [""] * len(new)})
+        table = pd.concat([table, rows], ignore_index=True) if len(table) else rows
+    for value, name in names.items():
+        table.loc[table["index"] == value, "structure"] = name
+    return table.sort_values("index", ignore_index=True)
 
 
 def _said(features: pd.DataFrame) -> dict[int, str]:

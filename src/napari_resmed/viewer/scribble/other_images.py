@@ -18,7 +18,7 @@ from qtpy.QtWidgets import QGridLayout, QLineEdit, QPushButton, QWidget
 
 from napari_resmed.errors import ResMedError
 from napari_resmed.events import Failed
-from napari_resmed.models.catalogue import own_models_folder
+from napari_resmed.models.catalogue import list_models, own_models_folder
 from napari_resmed.models.names import name_trouble, slug
 from napari_resmed.viewer.layer_place import attributes_of
 from napari_resmed.viewer.layers import layer_to_volume, result_to_layer
@@ -110,7 +110,7 @@ class OtherImages(QWidget):
     def save(self) -> None:
         """Save what the strokes teach as a model of one's own."""
         session, name = self._session(), self.name.text().strip()
-        trouble = name_trouble(name)
+        trouble = name_trouble(name) or _taken(name)
         if session is None or trouble:
             self.told.emit(escape(trouble))
             return
@@ -199,3 +199,11 @@ class OtherImages(QWidget):
         if strokes is not None:
             self._viewer.layers.selection.active = strokes
         self.told.emit(f"Made <b>{escape(layer.name)}</b> by what was painted; place and strokes play no part there.")
+
+
+def _taken(name: str) -> str:
+    """That a model, built in or one's own, is called so already, in one sentence; empty where none is."""
+    models, _ = list_models()
+    if (own_models_folder() / name).exists() or any(model.name == name for model in models):
+        return f"There is a model {name} already; choose another name."
+    return ""

@@ -322,8 +322,11 @@ class ScribbleWidget(QWidget):
         if session is None:
             return
         if not session.is_answered:
-            self._accept_wanted = True
-            self.status.setText("Accepting as soon as the newest strokes are answered…")
+            if session.is_idle:
+                session.run()  # the answer was cancelled, or failed
+            self._accept_wanted = not session.is_idle
+            if self._accept_wanted:
+                self.status.setText("Accepting as soon as the newest strokes are answered…")
             return
         self._accept_wanted = False
         result, image, grid = session.result, session.image, session.grid
@@ -383,11 +386,13 @@ class ScribbleWidget(QWidget):
         self._show_work.stop()
         self.progress.hide()
         self.progress.show_done(0)
-        if self.session is not None and self.session.is_answered:
+        if self.session is None:
+            return
+        if self.session.is_answered:
             self.others.arrange()
-            if self._accept_wanted:
-                self.accept()
-        elif self.session is not None and self.session.result is None and not self._accept_wanted:
+        if self._accept_wanted:
+            self.accept()
+        elif self.session.result is None:
             self.status.setText("")
 
     def _on_answered(self, result: dict[str, Any]) -> None:

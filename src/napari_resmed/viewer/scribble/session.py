@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Labels
 from numpy.typing import NDArray
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_resmed.engine.messages import Kept
 from napari_resmed.events import Failed, Preview, Progress, Started
@@ -118,6 +118,7 @@ class Session(QObject):
         for layer in self._seen:
             layer.events.data.connect(self._on_image)
         self._listening = True
+        self._is_removing = False  # napari is taking layers out of the window
         in_turns(self, self._insert_answer())
         self._look_at_image()
         self._watch.look()
@@ -132,7 +133,12 @@ class Session(QObject):
     @property
     def is_answered(self) -> bool:
         """Whether the newest strokes are answered to the end."""
-        return self.result is not None and self._job is None and not self._wanted and self._watch.is_up_to_date
+        return self.result is not None and self.is_idle
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way, and no stroke is left to be looked at."""
+        return self._job is None and not self._wanted and self._watch.is_up_to_date
 
     def strokes_now(self) -> Callable[[], dict[str, Any]]:
         """Image and strokes as a job takes them; to be called on a thread beside the window's."""
@@ -202,7 +208,12 @@ class Session(QObject):
         self.cancel()
         self._under_way.clear()
         self._aside.close()
-        if not keep_answer:
+        if keep_answer:
+            return
+        if self._is_removing:
+            # napari goes through a list of them, in which the answer may be.
+            QTimer.singleShot(0, self.answer.remove)
+        else:
             self.answer.remove()
 
     def _insert_answer(self) -> Iterator[None]:
@@ -262,6 +273,7 @@ class Session(QObject):
             (self.answer.layer, "The answer was removed, so scribbling has ended; the strokes are still there."),
         ):
             if event.value is layer:
+                self._is_removing = True
                 self.ended.emit(why)
                 return
 

@@ -187,6 +187,14 @@ class TrainWidget(QWidget):
         """Learn from cases on disk: a folder or a CSV; an empty path goes back to the layers of the window."""
         self.source.set_data(path)
 
+    def set_project(self, folder: str) -> str:
+        """Learn where something is from the accepted cases of a project; why that cannot be now, empty where it can."""
+        if self._job is not None:
+            return f"The training of {self._name} is under way; wait until it has ended, or stop it, and try again."
+        self.task_choice.setCurrentIndex(self.task_choice.findData(SEGMENT))
+        self.set_data(folder)
+        return ""
+
     def _propose(self) -> None:
         source = self.source
         self.options.propose(
