@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from napari_resmed.io import read, write
-from napari_resmed.labels import LabelMap
+from napari_resmed.io.provenance import write_provenance
+from napari_resmed.labels import Label, LabelMap, LabelSet
 from napari_resmed.volume import Volume
 from tests.affines import make_affine
 from tests.cli.conftest import Run
@@ -46,6 +47,18 @@ class TestLabels:
         write(LabelMap(np.ones((2, 3, 4), np.uint8), make_affine()), tmp_path / "drawn.nii.gz")
         assert "give its folder with --like" in run("convert", "drawn.nii.gz", "labels.dcm").refused(2)
         assert [file.name for file in tmp_path.iterdir()] == ["drawn.nii.gz"]
+
+    def test_names_of_what_was_there_do_not_stay(self, run: Run, tmp_path: Path) -> None:
+        data = np.arange(2, dtype=np.uint8)[:, None, None] * np.ones((2, 3, 4), np.uint8)
+        names = (LabelSet((Label(1, name, (1, 2, 3)),)) for name in ("hippocampus", "tumour"))
+        before, hand = (LabelMap(data, make_affine(), labels=labels) for labels in names)
+        write(before, tmp_path / "out.mha")
+        write_provenance(tmp_path / "out.mha", before)
+        write(hand, tmp_path / "hand.nii.gz")
+        assert run("convert", "hand.nii.gz", "out.mha").code == 0
+        back = read(tmp_path / "out.mha")
+        assert isinstance(back, LabelMap)
+        assert [label.name for label in back.labels] == ["tumour"]
 
 
 class TestIrregular:

@@ -49,7 +49,7 @@ class TestWriteAndRead:
             (entry,) = [entry for entry in find_images(place) if entry.kind == "labels"]
             assert entry.modality == "SEG"
             assert entry.shape == labels.shape
-            assert entry.description == "drawn: Léber, links, Tumour, no code, nowhere"
+            assert entry.description == "Segmentation: Léber, links, Tumour, no code, nowhere"
             assert np.array_equal(read(place, entry.id).data, labels.data)
 
     def test_several_maps(self, study: tuple[Path, LabelMap]) -> None:

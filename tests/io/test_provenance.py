@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from napari_resmed.io import read, write
 from napari_resmed.io.provenance import provenance_path, read_labels, write_provenance
 from napari_resmed.labels import Code, Label, LabelMap, LabelSet
+from napari_resmed.volume import Volume
 
 LABELS = LabelSet((Label(1, "Leber", (1, 2, 3), Code("SCT", "10200004", "Liver")), Label(9, "spleen", (4, 5, 6))))
 
@@ -46,3 +49,39 @@ class TestNote:
 
     def test_no_note_is_none(self, tmp_path: Path) -> None:
         assert read_labels(tmp_path / "a.nii.gz") is None
+
+
+class TestRenew:
+    """A file that is written over takes nothing of the note of what was there."""
+
+    HAND = LabelSet((Label(1, "tumour", (1, 2, 3)), Label(9, "edema", (4, 5, 6))))
+
+    @pytest.fixture
+    def noted(self, labels: LabelMap, tmp_path: Path) -> Path:
+        write(labels, tmp_path / "out.mha")
+        write_provenance(tmp_path / "out.mha", labels)
+        return tmp_path / "out.mha"
+
+    def test_names_are_those_of_the_new_labels(self, labels: LabelMap, noted: Path) -> None:
+        half = np.array([[[0, 0], [0, 0]], [[1, 1], [1, 1]]], np.uint8)
+        write(LabelMap(half, np.eye(4), labels=self.HAND), noted)
+        back = read(noted)
+        assert isinstance(back, LabelMap)
+        assert back.labels[1].name == "tumour"
+        assert json.loads(provenance_path(noted).read_text(encoding="utf-8"))["made_by"] == {}
+
+    def test_labels_without_names_and_images_have_none(self, labels: LabelMap, noted: Path) -> None:
+        write(replace(labels, labels=LabelSet()), noted)
+        assert read_labels(noted) is None
+        write_provenance(noted, labels)
+        write(Volume(np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32), np.eye(4)), noted)
+        assert not provenance_path(noted).exists()
+
+    def test_a_segmentation_of_slicer_says_all_itself(self, labels: LabelMap, tmp_path: Path) -> None:
+        write_provenance(tmp_path / "out.seg.nrrd", labels)
+        write(replace(labels, labels=self.HAND), tmp_path / "out.seg.nrrd")
+        assert not provenance_path(tmp_path / "out.seg.nrrd").exists()
+
+    def test_no_note_is_made_where_there_was_none(self, labels: LabelMap, tmp_path: Path) -> None:
+        write(labels, tmp_path / "out.mha")
+        assert [file.name for file in tmp_path.iterdir()] == ["out.mha"]

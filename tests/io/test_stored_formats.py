@@ -324,6 +324,14 @@ class TestWritingMgh:
         write(Volume(data, np.eye(4)), tmp_path / "a.mgz")
         assert np.array_equal(read(tmp_path / "a.mgz").data, data)
 
+    @pytest.mark.parametrize("name", ["a.mgz", "a.mgh"])
+    def test_one_time_is_no_series(self, name: str, tmp_path: Path) -> None:
+        data = np.arange(24, dtype=np.float32).reshape(1, 2, 3, 4)
+        write(Volume(data, np.eye(4), "tzyx"), tmp_path / name)
+        back = read(tmp_path / name)
+        assert back.axes == "zyx"
+        assert np.array_equal(back.data, data[0])
+
     @pytest.mark.parametrize(
         ("data", "axes", "said"),
         [

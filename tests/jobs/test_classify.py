@@ -12,6 +12,7 @@ from monai.visualize.class_activation_maps import GradCAM
 
 from napari_resmed.case import Case
 from napari_resmed.errors import InputError, ModelError
+from napari_resmed.io import write
 from napari_resmed.io.images_in import images_in
 from napari_resmed.jobs import find_job
 from napari_resmed.jobs.classified import Classification
@@ -253,6 +254,13 @@ class TestImagesIn:
         np.savez(tmp_path / "a.npz", test_images=np.zeros((3, 4, 4)))
         found = images_in([data, data / "wide" / "0.png", tmp_path / "a.npz"])
         assert [path.name for path in found] == ["0.png", "1.png", "0.png", "1.png", "0", "1", "2"]
+
+    def test_a_picture_beside_dicom_does_not_hide_it(self, tmp_path: Path) -> None:
+        study = tmp_path / "study"
+        write(Volume(np.arange(60, dtype=np.int16).reshape(3, 4, 5), np.eye(4)[[2, 1, 0, 3]]), study)
+        assert images_in([tmp_path]) == [study]
+        sitk.WriteImage(sitk.GetImageFromArray(np.zeros((4, 4), np.uint8)), str(study / "preview.png"))
+        assert images_in([tmp_path]) == [study, study / "preview.png"]
 
     def test_nothing(self, tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir()

@@ -66,6 +66,10 @@ class TestByName:
         assert [path.name for path in found.predictions_alone] == ["b.nii.gz", "pair.hdr"]
         assert [(pair.name, pair.prediction is None) for pair in found.pairs] == [("a", False), ("c", True)]
 
+    def test_of_a_header_and_its_voxels_the_header_counts(self, tmp_path: Path) -> None:
+        afni = ("a+orig.HEAD", "a+orig.BRIK", "b+orig.HEAD", "b+orig.BRIK.gz")
+        assert paired(tmp_path, afni, afni) == {name: name for name in afni if name.endswith("HEAD")}
+
     def test_two_files(self, tmp_path: Path) -> None:
         place = folder(tmp_path / "both", "one.nii.gz", "other_seg.nii.gz")
         found = pair_files(place / "one.nii.gz", place / "other_seg.nii.gz")

@@ -19,7 +19,8 @@ _IMAGES = "_images"
 def images_in(paths: Sequence[Path]) -> list[Path]:
     """Every image that is meant, in natural order of the folders; each once.
 
-    A folder that holds DICOM files is one image; of other folders, every image file in it and below it.
+    A folder that holds DICOM files is one image; other image files beside them are images of their own. Of other
+    folders, every image file in it and below it.
 
     Raises
     ------
@@ -50,10 +51,12 @@ def _in_file(path: Path) -> Iterator[Path]:
 def _in_folder(folder: Path) -> Iterator[Path]:
     files = [entry for entry in sorted(folder.iterdir()) if not entry.name.startswith(".")]
     named = [entry for entry in files if entry.is_file() and (is_picture(entry) or is_image_name(entry))]
-    if not named and any(is_dicom(entry) for entry in files if entry.is_file()):
+    images = set(named)
+    holds_dicom = any(is_dicom(entry) for entry in files if entry.is_file() and entry not in images)
+    if holds_dicom:
         yield folder
-        return
     yield from (entry for entry in named if not entry.name.lower().endswith(SECOND_HALVES))
-    for entry in files:
-        if entry.is_dir():
-            yield from _in_folder(entry)
+    if named or not holds_dicom:  # what lies below DICOM alone is of the same study
+        for entry in files:
+            if entry.is_dir():
+                yield from _in_folder(entry)

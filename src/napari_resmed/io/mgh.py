@@ -84,6 +84,8 @@ def write_mgh(volume: Volume, path: Path) -> None:
     if "c" in volume.axes:
         raise InputError(f"cannot write {path.name}: this format holds no channels; write NIfTI (.nii.gz) instead")
     data = _exactly(volume.data, path.name)
+    if data.ndim > len(volume.grid_shape) and len(data) == 1:
+        data = data[0]  # one time is no series: nibabel drops a last axis of 1 from its header, not from the voxels
     ras = geometry.ras_to_lps(volume.affine)
     image = nib.MGHImage(data.transpose(*range(data.ndim - 1, -1, -1)), ras)
     image.update_header()

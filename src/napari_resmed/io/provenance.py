@@ -10,12 +10,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from napari_resmed.errors import InputError
-from napari_resmed.io.whole_file import whole_file
+from napari_resmed.errors import InputError, WorkError
+from napari_resmed.io.whole_file import reason, whole_file
 from napari_resmed.labels import LabelMap, LabelSet
 from napari_resmed.volume import Volume
 
-__all__ = ["provenance_path", "read_labels", "write_provenance"]
+__all__ = ["provenance_path", "read_labels", "renew_provenance", "write_provenance"]
 
 
 def provenance_path(path: Path) -> Path:
@@ -43,6 +43,36 @@ def write_provenance(path: Path, result: Volume, image: Path | None = None) -> N
         note["image"] = image.name
     with whole_file(provenance_path(path)) as part:
         part.write_text(json.dumps(note, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def renew_provenance(path: Path, result: Volume | None = None) -> None:
+    """Put right the note beside a file that was written over; where there is none, none is written.
+
+    Labels with names get a note of their own in place of the old one, which would name them after other structures; of
+    all else the old note goes.
+
+    Parameters
+    ----------
+    path:
+        The file.
+    result:
+        What it holds now; None where the file itself holds all that is known.
+
+    Raises
+    ------
+    WorkError
+        If the old note cannot be removed or replaced.
+    """
+    note = provenance_path(path)
+    if isinstance(result, LabelMap) and len(result.labels) and note.is_file():
+        write_provenance(path, result)
+        return
+    try:
+        note.unlink(missing_ok=True)
+    except OSError as problem:
+        raise WorkError(
+            f"could not remove {note.name}, the note of the file that was there before: {reason(problem)}; remove it"
+        ) from problem
 
 
 def read_labels(path: Path) -> LabelSet | None:

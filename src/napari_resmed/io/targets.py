@@ -13,6 +13,7 @@ from napari_resmed.io.itk import write_itk
 from napari_resmed.io.mgh import SUFFIXES as MGH_SUFFIXES
 from napari_resmed.io.mgh import write_mgh
 from napari_resmed.io.nifti import write_nifti
+from napari_resmed.io.provenance import renew_provenance
 from napari_resmed.io.seg_nrrd import SUFFIX as SEGMENTS_SUFFIX
 from napari_resmed.io.seg_nrrd import write_seg_nrrd
 from napari_resmed.io.whole_file import check_place
@@ -111,6 +112,8 @@ def write(
 ) -> None:
     """Write one image, or label maps, in the format that the name says; the whole file or nothing.
 
+    A note beside a file that is written over (``FILE.resmed.json``) is written anew, or goes.
+
     Parameters
     ----------
     volume:
@@ -132,6 +135,7 @@ def write(
     name = path.name.lower()
     if name.endswith(HOLDS_SEVERAL):
         _write_labels([volume] if isinstance(volume, Volume) else volume, path, like, series)
+        renew_provenance(path)
         return
     if not isinstance(volume, Volume):
         if len(volume) != 1:
@@ -147,6 +151,7 @@ def write(
         dicom.write_series(volume, path)
     else:
         raise InputError(f"cannot write {path.name}: found the ending {path.suffix!r}, expected {WRITABLE}")
+    renew_provenance(path, volume)
 
 
 def _write_labels(maps: Sequence[Volume], path: Path, like: Path | str | None, series: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import lzma
 import shutil
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
@@ -44,5 +46,12 @@ def unpack_some(source: Path, place: Path, counts: Callable[[PurePosixPath], boo
                     shutil.copyfileobj(inner, out)
     except OSError as problem:
         raise WorkError(f"could not unpack {source.name}: {reason(problem)}") from problem
-    except (zipfile.BadZipFile, RuntimeError, EOFError, NotImplementedError) as problem:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        RuntimeError,
+        EOFError,
+        NotImplementedError,
+    ) as problem:
         raise InputError(f"{source.name} cannot be unpacked: {problem}; get the file anew") from problem

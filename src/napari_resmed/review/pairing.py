@@ -9,6 +9,7 @@ from pathlib import Path
 
 from napari_resmed.errors import InputError
 from napari_resmed.io.files import ENDINGS, is_image_name
+from napari_resmed.io.image_file import SECOND_HALVES
 
 __all__ = ["Pair", "Pairing", "case_name", "find_case", "image_of", "pair_files", "spoken"]
 
@@ -141,7 +142,7 @@ def _files(folder: Path) -> list[Path]:
     """The image files right in a folder; of a header and its data file the header."""
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
     images = [path for path in files if is_image_name(path)]
-    images = [path for path in images if not path.name.lower().endswith((".img", ".img.gz"))]
+    images = [path for path in images if not path.name.lower().endswith(SECOND_HALVES)]
     if not images:
         tables = [path for path in files if _is_table(path)]
         if tables:

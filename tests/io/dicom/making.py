@@ -25,7 +25,7 @@ def ramp(shape: tuple[int, ...] = (6, 5, 4)) -> np.ndarray:
 
 def make_series(folder: Path, shape: tuple[int, ...] = (6, 5, 4)) -> Path:
     """Slices 3 mm apart, rows 1.5 mm, columns 0.7 mm; values are their own numbers."""
-    write_series(Volume(ramp(shape), AFFINE, modality="MR", name="ramp"), folder)
+    write_series(Volume(ramp(shape), AFFINE, modality="MR", meta={"format": "DICOM", "description": "ramp"}), folder)
     return folder
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from napari_resmed import geometry
 from napari_resmed.errors import InputError, WorkError
 from napari_resmed.io.dicom import find_series, read_series
+from napari_resmed.io.dicom.series_description import series_description
 from napari_resmed.io.dicom.write import write_series
 from napari_resmed.labels import LabelMap
 from napari_resmed.volume import Volume
@@ -260,7 +262,7 @@ class TestHeader:
         assert ("RescaleSlope" in header) == (modality == "CT")
 
     def test_anonymous_and_new(self, tmp_path: Path) -> None:
-        volume = Volume(np.zeros((2, 3, 4), np.int16), AXIAL, name="x" * 100 + "\\")
+        volume = Volume(np.zeros((2, 3, 4), np.int16), AXIAL, name="Doe_John T1", meta={"description": "Doe John"})
         for name in ("a", "b"):
             write_series(volume, tmp_path / name)
         headers = [pydicom.dcmread(file) for file in sorted(tmp_path.rglob("*.dcm"))]
@@ -269,7 +271,22 @@ class TestHeader:
         assert len({header.SOPInstanceUID for header in headers}) == 4
         assert len({header.SeriesInstanceUID for header in headers}) == 2
         assert len({header.StudyInstanceUID for header in headers}) == 2
-        assert len(headers[0].SeriesDescription) == 64
+        assert {header.SeriesDescription for header in headers} == {"Image"}
+        assert not any("Doe" in str(header) for header in headers)
+
+    @pytest.mark.parametrize(
+        ("meta", "said"),
+        [
+            ({"format": "DICOM", "description": "t1 mprage\\" + "x" * 100}, "t1 mprage/" + "x" * 54),
+            ({"format": "NIfTI", "description": "Doe John"}, "Image"),
+            ({"made_by": {"model": "brain-mr"}}, "brain-mr"),
+        ],
+    )
+    def test_description(self, meta: dict[str, Any], said: str, tmp_path: Path) -> None:
+        write_series(Volume(np.zeros((2, 3, 4), np.int16), AXIAL, name="Doe_John", meta=meta), tmp_path / "s")
+        assert pydicom.dcmread(tmp_path / "s" / "slice_1.dcm").SeriesDescription == said
+        (series,) = find_series(tmp_path / "s")
+        assert series_description(read_series(series)) == said
 
 
 class TestRefusals:

@@ -37,6 +37,14 @@ def contents(folder: Path) -> dict[str, tuple[str, int]]:
     }
 
 
+def write_dicom(folder: Path, seed: int, description: str = "T1") -> np.ndarray:
+    """A DICOM series, and its voxels."""
+    data = np.random.default_rng(seed).integers(0, 99, (3, 4, 5)).astype(np.int16)
+    meta = {"format": "DICOM", "description": description}
+    write_series(Volume(data, np.diag([3.0, 3, 3, 1])[[2, 1, 0, 3]], "zyx", "MR", meta=meta), folder)
+    return data
+
+
 class TestCreate:
     def test_every_image_is_a_case_that_is_not_started(self, project: Project) -> None:
         assert [(case.name, case.state) for case in list_cases(project)] == [
@@ -126,6 +134,16 @@ class TestCreate:
         assert "DOE" not in everything
         assert "JANE" not in everything
 
+    def test_a_file_and_a_series_of_one_name_are_two_cases(self, tmp_path: Path) -> None:
+        folder = tmp_path / "both"
+        folder.mkdir()
+        write(make_image(), folder / "T1.nii.gz")
+        shown = write_dicom(folder / "study", 3)
+        project = finish(create_project(folder, tmp_path / "p"))
+        assert [case.name for case in list_cases(project)] == ["T1", "T1_2"]
+        assert np.array_equal(read_images(project, "T1")[0].data, make_image().data)
+        assert np.array_equal(read_images(project, "T1_2")[0].data, shown)
+
 
 class TestLeftOut:
     def test_what_cannot_be_used_is_listed_with_the_reason(self, images: Path, tmp_path: Path) -> None:
@@ -195,6 +213,22 @@ class TestWithLabels:
         assert {case.state for case in list_cases(project)} == {State.NOT_STARTED}
         assert "another grid (6×7×9 voxels, the image has 6×7×8)" in dict(read_index(project.folder).left_out)["x1"]
 
+    @pytest.mark.parametrize("ending", ["_seg", "_label", "-label", "_mask", ".seg"])
+    def test_what_labels_are_called(self, ending: str, pair: Path, tmp_path: Path) -> None:
+        write(LabelMap(np.ones((6, 7, 8), np.uint8), PLACE), pair / "labels" / f"x1{ending}.nrrd")
+        project = finish(create_project(pair, tmp_path / "p"))
+        assert what_nnunet_sees(project.folder) == ["x1"]
+        assert read_index(project.folder).left_out == ()
+
+    def test_labels_of_no_image_are_told(self, pair: Path, tmp_path: Path) -> None:
+        for value, name in enumerate(("x1.nii.gz", "x1_seg.nii.gz", "y_mask.nii.gz"), start=1):
+            write(LabelMap(np.full((6, 7, 8), value, np.uint8), PLACE), pair / "labels" / name)
+        project = finish(create_project(pair, tmp_path / "p"))
+        assert read(project.folder / "labelsTr" / "x1.nii.gz").data.max() == 1
+        left_out = dict(read_index(project.folder).left_out)
+        assert list(left_out) == ["x1_seg.nii.gz", "y_mask.nii.gz"]
+        assert "no image is called like these labels" in left_out["y_mask.nii.gz"]
+
 
 class TestPlace:
     def test_beside_the_images_under_a_name_that_nnunet_takes(self, tmp_path: Path) -> None:
@@ -233,6 +267,38 @@ class TestAdd:
         ((name, why),) = finish(add_images(project, more))
         assert name == "rgb"
         assert "3 channels, the other cases have 1" in why
+
+    def test_a_dicom_series_comes_in_once(self, tmp_path: Path) -> None:
+        folder = tmp_path / "scans"
+        folder.mkdir()
+        write_dicom(folder / "DOE_JOHN", 1)
+        project = finish(create_project(folder, tmp_path / "p"))
+        new = write_dicom(folder / "ROE_JANE", 2, "T2")
+        folder.rename(tmp_path / "moved")
+        for _ in range(2):
+            assert finish(add_images(project, tmp_path / "moved")) == ()
+        assert [case.name for case in list_cases(open_project(project.folder))] == ["T1", "T2"]
+        assert np.array_equal(read_images(project, "T2")[0].data, new)
+        assert "DOE" not in (project.folder / "resmed.json").read_text()
+
+    def test_a_project_without_fingerprints_opens(self, tmp_path: Path) -> None:
+        write_dicom(tmp_path / "scans", 1)
+        project = finish(create_project(tmp_path / "scans", tmp_path / "p"))
+        index = json.loads((project.folder / "resmed.json").read_text())
+        assert len(index["cases"]["T1"].pop("fingerprint")) == 64
+        (project.folder / "resmed.json").write_text(json.dumps(index))
+        assert [case.name for case in list_cases(open_project(project.folder))] == ["T1"]
+
+    def test_nothing_is_written_over(self, project: Project, tmp_path: Path) -> None:
+        """A file that the index does not know of, as a program that died may leave."""
+        more = tmp_path / "more"
+        more.mkdir()
+        write(make_image(7), more / "new.nrrd")
+        there = project.layout.images("new", State.NOT_STARTED)[0]
+        write(make_image(8), there)
+        ((name, why),) = finish(add_images(project, more))
+        assert (name, why) == ("new", f"the project has a file {there.name} already; give the image another name")
+        assert np.array_equal(read(there).data, make_image(8).data)
 
 
 class TestRealImages:

@@ -132,6 +132,16 @@ class TestSources:
         packed = shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path / "results")
         assert len(import_nnunet(packed, tmp_path / "abdomen").labels) == 2
 
+    @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+    def test_a_damaged_zip_file(self, method: int, tmp_path: Path) -> None:
+        with zipfile.ZipFile(tmp_path / "bad.zip", "w", method) as packed:
+            packed.writestr("plans.json", "".join(map(str, range(2000))))
+        content = bytearray((tmp_path / "bad.zip").read_bytes())
+        content[60:400] = b"\xff" * 340
+        (tmp_path / "bad.zip").write_bytes(content)
+        with pytest.raises(InputError, match=r"bad\.zip cannot be unpacked"):
+            import_nnunet(tmp_path / "bad.zip", tmp_path / "abdomen")
+
     def test_a_zip_file_that_points_out_of_itself(self, tmp_path: Path) -> None:
         with zipfile.ZipFile(tmp_path / "evil.zip", "w") as packed:
             packed.writestr("../plans.json", "{}")

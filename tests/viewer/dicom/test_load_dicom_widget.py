@@ -25,7 +25,7 @@ Messages = list[tuple[str, str]]
 def write_one(folder: Path, name: str, slices: int = 6) -> None:
     data = np.random.default_rng(slices).integers(0, 900, (slices, 20, 24)).astype(np.int16)
     place = np.diag([1.0, 1, 2, 1])[:, [2, 1, 0, 3]]
-    write_series(Volume(data, place, "zyx", "MR", name, {"description": name}), folder)
+    write_series(Volume(data, place, "zyx", "MR", name, {"format": "DICOM", "description": name}), folder)
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ class TestList:
 
     def test_echoes_are_told(self, viewer: napari.Viewer, dock: LoadDicomWidget, tmp_path: Path, qtbot: QtBot) -> None:
         data = np.random.default_rng(0).integers(0, 900, (3, 4, 20, 24)).astype(np.int16)
-        meta = {"echo_times_ms": [2.5, 5.0, 7.5]}
+        meta = {"echo_times_ms": [2.5, 5.0, 7.5], "format": "DICOM", "description": "GRE"}
         place = np.diag([1.0, 1, 2, 1])[:, [2, 1, 0, 3]]
         write_series(Volume(data, place, "tzyx", "MR", "GRE", meta), tmp_path / "echoes")
         look_into(qtbot, dock, tmp_path / "echoes")

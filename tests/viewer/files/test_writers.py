@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from napari_resmed.errors import InputError
-from napari_resmed.io import read
+from napari_resmed.io import read, write
+from napari_resmed.io.provenance import write_provenance
+from napari_resmed.labels import Label, LabelMap, LabelSet
 from napari_resmed.viewer.files.writers import write_dicom_series, write_image, write_labels, write_segments
 from napari_resmed.viewer.layers import volume_to_layer
 from napari_resmed.volume import Volume
@@ -59,3 +62,16 @@ class TestDicomSeries:
         assert back.axes == axes
         assert np.array_equal(back.data, data)
         assert np.allclose(back.affine, volume.affine, atol=1e-6)
+
+
+class TestNotes:
+    def test_of_a_file_that_is_written_over(self, tmp_path: Path) -> None:
+        halves = np.repeat(np.arange(2, dtype=np.uint8), 60).reshape(6, 4, 5)
+        named = LabelMap(halves, make_affine(), labels=LabelSet((Label(1, "hippocampus", (1, 2, 3)),)))
+        write(named, tmp_path / "out.mha")
+        write_provenance(tmp_path / "out.mha", named)
+        data, attributes, _ = volume_to_layer(replace(named, labels=LabelSet()))
+        write_labels(str(tmp_path / "out.mha"), data, attributes)
+        back = read(tmp_path / "out.mha")
+        assert isinstance(back, LabelMap)
+        assert [label.name for label in back.labels] != ["hippocampus"]

@@ -11,11 +11,10 @@ from napari_resmed.errors import InputError
 from napari_resmed.io.datasets.found import a_few
 from napari_resmed.io.datasets.naming import stem
 from napari_resmed.io.files import is_readable
+from napari_resmed.io.label_words import without_label_word
 
 __all__ = ["by_stem", "pair"]
 
-# What programs and people add to an image's name to name its labels; Slicer writes "-label" and ".seg".
-_LABEL_WORDS = re.compile(r"[-_.](?:segmentation|seg|labels?|labelmap|mask|gt)$", re.IGNORECASE)
 # nnU-Net's channel number.
 _CHANNEL = re.compile(r"^(.+)_(\d{4})$")
 
@@ -61,7 +60,7 @@ def pair(images: Path, labels: Path, channels: int = 0) -> tuple[tuple[Case, ...
     found: dict[str, Path] = {}
     lonely: list[str] = []
     for name, path in label_files.items():
-        short = _LABEL_WORDS.sub("", name)
+        short = without_label_word(name)
         fits = [word for known in ((bases,) if always else (names, bases)) for word in (name, short) if word in known]
         if not fits:
             lonely.append(name)

@@ -194,7 +194,7 @@ def _read_object(series: Series) -> Volume:
 def _meta(series: Series) -> Mapping[str, Any]:
     first = series.slices[0]
     facts: dict[str, Any] = dict(first.facts)
-    facts["description"] = series.description
+    facts |= {"format": "DICOM", "description": series.description}
     if first.photometric:
         facts["photometric"] = first.photometric
     if "c" in series.axes:

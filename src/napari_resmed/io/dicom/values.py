@@ -1,4 +1,4 @@
-"""Single values out of a DICOM header, checked on the way."""
+"""Single values out of a DICOM header, checked on the way, and words fit for one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydicom.valuerep import PersonName
 _OF_NUMBERS = set("0123456789.+-eE\\ naif")
 _LONGEST = 80
 
-__all__ = ["Malformed", "number", "numbers", "text"]
+__all__ = ["Malformed", "number", "numbers", "one_line", "text"]
 
 
 class Malformed(Exception):  # noqa: N818 - a finding about a file, told to a person by who catches it
@@ -26,6 +26,11 @@ def text(header: Any, tag: str) -> str:
     one = isinstance(value, str | int | float | PersonName) or not hasattr(value, "__iter__")
     parts = [value] if one else list(value)
     return "\\".join(" ".join(str(part).split()) for part in parts)
+
+
+def one_line(words: str, most: int = 64) -> str:
+    """The words as DICOM's LO takes them: one line, no backslash, at most 64 letters (PS3.5 6.2)."""
+    return " ".join(words.replace("\\", "/").split())[:most].strip()
 
 
 def numbers(header: Any, tag: str, count: int) -> tuple[float, ...]:

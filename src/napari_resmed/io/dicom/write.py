@@ -19,6 +19,7 @@ from pydicom.valuerep import format_number_as_ds
 from napari_resmed.errors import InputError
 from napari_resmed.io.dicom.encode import Encoding, encoding_for
 from napari_resmed.io.dicom.moments import Moment, moments_of
+from napari_resmed.io.dicom.series_description import series_description
 from napari_resmed.io.whole_file import check_place, whole_folder
 from napari_resmed.volume import Volume
 
@@ -26,7 +27,6 @@ __all__ = ["check_folder", "write_series"]
 
 # ImageOrientationPatient must be orthogonal (PS3.3 C.7.6.2.1.1); header noise is under this, any shear above.
 SQUARE_COSINE = 1e-4
-_LONG_STRING = 64  # letters that DICOM's LO holds (PS3.5 6.2)
 
 
 def write_series(volume: Volume, folder: Path | str) -> None:
@@ -39,7 +39,8 @@ def write_series(volume: Volume, folder: Path | str) -> None:
     Whole numbers that fit 16 bits are stored as they are, whatever their type; red, green and blue in 8 or 16 bits.
     Other values are stored in 65 536 even steps from the smallest to the largest, with RescaleSlope and
     RescaleIntercept: each is off by at most half a step, 1/131 070 of the range. New identifiers throughout; the
-    patient is ``ANONYMOUS``. A stack that leans keeps it in its positions.
+    patient is ``ANONYMOUS``; the description is that of the DICOM series that the volume was read from, never a file's
+    name. A stack that leans keeps it in its positions.
 
     Times are numbered as temporal positions, with their step where ``meta["time_step_s"]`` says it; echo times,
     b-values, trigger times, inversion times and flip angles by time are written where ``meta`` has them, and echoes
@@ -131,7 +132,7 @@ def _header(volume: Volume, encoding: Encoding) -> Dataset:
     header.SeriesInstanceUID = generate_uid()
     header.FrameOfReferenceUID = generate_uid()
     header.SeriesNumber = 1
-    header.SeriesDescription = " ".join(volume.name.replace("\\", " ").split())[:_LONG_STRING]
+    header.SeriesDescription = series_description(volume)
     _add_class_facts(header, volume)
 
     header.ImageOrientationPatient = [format_number_as_ds(float(c)) for c in (*row, *column)]

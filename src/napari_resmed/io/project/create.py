@@ -22,7 +22,13 @@ from napari_resmed.io.project.layout import INDEX, Layout
 from napari_resmed.io.project.lock import locked
 from napari_resmed.io.project.project import Project, is_project, open_project
 from napari_resmed.io.project.repair import repair
-from napari_resmed.io.project.sources import Source, find_sources, images_folder, read_source
+from napari_resmed.io.project.sources import (
+    Source,
+    find_sources,
+    images_folder,
+    labels_without_image,
+    read_source,
+)
 from napari_resmed.io.project.state import State
 from napari_resmed.io.whole_file import reason
 from napari_resmed.labels import LabelMap, LabelSet, count_values, smallest_integer_type
@@ -66,8 +72,8 @@ def create_project(
     """Make a project of a folder of images.
 
     Images that are ``.nii.gz`` already are linked where that is possible (they then take no room), else copied;
-    others are converted, losslessly. What cannot be used is left out and listed with the reason. Where the folder
-    holds ``images`` and ``labels``, cases with labels are accepted.
+    others are converted, losslessly. What cannot be used is left out and listed with the reason; of labels, those that
+    no image is called like, too. Where the folder holds ``images`` and ``labels``, cases with labels are accepted.
 
     Parameters
     ----------
@@ -96,6 +102,7 @@ def create_project(
     if folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder]):
         raise InputError(f"{folder} is there already; choose another name")
     sources = find_sources(images)
+    lonely = labels_without_image(images, sources)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         part = folder.parent / f".part-{uuid.uuid4().hex}"
@@ -103,7 +110,8 @@ def create_project(
     except OSError as problem:
         raise InputError(f"cannot make the project {folder}: {reason(problem)}; choose another place") from problem
     try:
-        yield from _fill(part, sources, labels or LabelSet(), Index(source=_relative(images, folder)), folder)
+        index = Index(source=_relative(images, folder), left_out=lonely)
+        yield from _fill(part, sources, labels or LabelSet(), index, folder)
         with suppress(FileNotFoundError):
             folder.rmdir()
         part.rename(folder)
@@ -127,7 +135,7 @@ def _fill(
                 layout = replace(layout, channels=len(volumes))
                 layout.make()
             _bring_in(source, volumes, layout, source.name)
-            index = index.with_case(source.name, source=_origin(source, folder))
+            index = index.with_case(source.name, **_origin(source, folder))
             known = _read_labels(source, volumes[0])
             if known is not None:
                 write(known, layout.labels(source.name, State.ACCEPTED))
@@ -137,7 +145,7 @@ def _fill(
             index = replace(index, left_out=(*index.left_out, (source.name, str(problem))))
         yield Progress(f"Reading {source.name}", (number + 1) / len(sources))
     if not index.cases:
-        raise InputError(f"none of the {len(sources)} images can be used: {index.left_out[0][1]}")
+        raise InputError(f"none of the {len(sources)} images can be used: {index.left_out[-1][1]}")
     labels = labels.completed(values)
     index = replace(index, labels=labels)
     channels = tuple(f"channel {k}" for k in range(layout.channels)) if layout.channels > 1 else ("image",)
@@ -162,8 +170,8 @@ def add_images(project: Project, images: Path | str) -> Generator[Progress, None
     images = Path(images)
     sources = find_sources(images)
     before = read_index(project.folder)
-    known = {record.source for record in before.cases.values() if record.source}
-    sources = [source for source in sources if _origin(source, project.folder) not in known or not source.files]
+    known = {word for record in before.cases.values() for word in (record.source, record.fingerprint) if word}
+    sources = [source for source in sources if known.isdisjoint(_origin(source, project.folder).values())]
     names = _apart([source.name for source in sources], before.cases)
     left_out: list[tuple[str, str]] = []
     for number, (source, name) in enumerate(zip(sources, names, strict=True)):
@@ -173,7 +181,7 @@ def add_images(project: Project, images: Path | str) -> Generator[Progress, None
             left_out.append((source.name, str(problem)))
         else:
             with locked(project.folder):
-                index = read_index(project.folder).with_case(name, source=_origin(source, project.folder))
+                index = read_index(project.folder).with_case(name, **_origin(source, project.folder))
                 write_index(project.folder, index)
         yield Progress(f"Reading {source.name}", (number + 1) / len(sources))
     return tuple(left_out)
@@ -214,10 +222,17 @@ def _bring_in(source: Source, volumes: tuple[Volume, ...], layout: Layout, name:
     if len(volumes) != layout.channels:
         raise InputError(f"it has {len(volumes)} channels, the other cases have {layout.channels}")
     targets = layout.images(name, State.NOT_STARTED)
+    for target in targets:
+        if target.exists():
+            raise InputError(_taken(target))
     for number, (volume, target) in enumerate(zip(volumes, targets, strict=True)):
         file = source.files[number] if len(source.files) == len(volumes) else None
         if file is None or not _fits_as_it_is(file, volume) or not _link(file, target):
             write(volume, target)
+
+
+def _taken(target: Path) -> str:
+    return f"the project has a file {target.name} already; give the image another name"
 
 
 def _fits_as_it_is(file: Path, volume: Volume) -> bool:
@@ -232,7 +247,7 @@ def _link(file: Path, target: Path) -> bool:
     try:
         os.link(file.resolve(), target)
     except FileExistsError as problem:
-        raise InputError(f"the project has a file {target.name} already") from problem
+        raise InputError(_taken(target)) from problem
     except OSError:  # another disk, or a file system without links
         part = target.with_name(f".part-{target.name}")
         try:
@@ -244,9 +259,12 @@ def _link(file: Path, target: Path) -> bool:
     return True
 
 
-def _origin(source: Source, project: Path) -> str:
-    """Where a case came from, for the index; nothing for DICOM, whose folders may be named after people."""
-    return _relative(source.files[0], project) if source.files else ""
+def _origin(source: Source, project: Path) -> dict[str, str]:
+    """Where a case came from, for the index: its file; of DICOM the series, as folders may be named after people."""
+    return {
+        "source": _relative(source.files[0], project) if source.files else "",
+        "fingerprint": source.fingerprint,
+    }
 
 
 def _relative(path: Path, project: Path) -> str:

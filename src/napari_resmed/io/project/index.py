@@ -25,6 +25,8 @@ __all__ = ["FORMAT", "Index", "Record", "read_index", "write_index"]
 
 # Raised when an older program could no longer read it.
 FORMAT = 1
+# What a record says in words.
+_WORDS = ("model", "source", "fingerprint", "written", "session")
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,9 @@ class Record:
         Name and version of the model that predicted its labels; empty where none did.
     source:
         Where its image came from, relative to the project; empty for DICOM, whose folders may be named after people.
+    fingerprint:
+        Of the DICOM series that its image came from, so that it is known again; names nobody. Empty for files, and in
+        projects of older programs.
     written, session:
         When (UTC, ISO 8601) and by which session its labels were last written; empty where never.
     complete_slices:
@@ -52,6 +57,7 @@ class Record:
     uncertainty: float | None = None
     model: str = ""
     source: str = ""
+    fingerprint: str = ""
     written: str = ""
     session: str = ""
     complete_slices: tuple[tuple[int, int], ...] = ()
@@ -61,7 +67,7 @@ class Record:
         entry: dict[str, Any] = {"state": str(self.state)}
         if self.uncertainty is not None:
             entry["uncertainty"] = round(self.uncertainty, 5)
-        entry |= {key: text for key in ("model", "source", "written", "session") if (text := getattr(self, key))}
+        entry |= {key: text for key in _WORDS if (text := getattr(self, key))}
         if self.complete_slices:
             entry["complete_slices"] = [list(place) for place in self.complete_slices]
         return entry
@@ -73,10 +79,7 @@ class Record:
         return cls(
             State(entry["state"]),
             None if doubt is None else float(doubt),
-            model=str(entry.get("model", "")),
-            source=str(entry.get("source", "")),
-            written=str(entry.get("written", "")),
-            session=str(entry.get("session", "")),
+            **{key: str(entry.get(key, "")) for key in _WORDS},
             complete_slices=tuple((int(axis), int(index)) for axis, index in entry.get("complete_slices", ())),
         )
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import glob
+import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +13,20 @@ import numpy as np
 from napari_resmed.errors import InputError
 from napari_resmed.io.dicom import Series, find_series, read_series
 from napari_resmed.io.files import is_dicom, is_image_name, read
+from napari_resmed.io.image_file import SECOND_HALVES
+from napari_resmed.io.label_words import without_label_word
 from napari_resmed.io.project.names import case_names, channels_by_name, stem
 from napari_resmed.labels import LabelMap
 from napari_resmed.volume import Volume
 
-__all__ = ["Source", "find_sources", "images_folder", "labels_folder", "read_source"]
-
-_HEADER_OF_PAIR = (".img", ".img.gz", ".brik", ".brik.gz")
+__all__ = [
+    "Source",
+    "find_sources",
+    "images_folder",
+    "labels_folder",
+    "labels_without_image",
+    "read_source",
+]
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,17 @@ class Source:
     series: Series | None = None
     labels: Path | None = None
 
+    @property
+    def fingerprint(self) -> str:
+        """What tells a DICOM series from any other: a hash of its images' UIDs, which names nobody and no place.
+
+        Empty for image files, and where the images have no UIDs.
+        """
+        images = sorted((one.uid, one.frame or 0) for one in self.series.slices) if self.series else []
+        if not images or not images[0][0]:
+            return ""
+        return hashlib.sha256(repr(images).encode()).hexdigest()
+
 
 def images_folder(folder: Path) -> Path:
     """Where the images of a chosen folder lie: in its ``images``, if it has one beside ``labels``."""
@@ -58,7 +76,8 @@ def labels_folder(folder: Path) -> Path | None:
 def find_sources(folder: Path) -> list[Source]:
     """List the cases-to-be of a folder and the folders below it, by name; no image is read.
 
-    Files called ``CASE_0000``, ``CASE_0001`` throughout are channels of one case, as nnU-Net has it.
+    Files called ``CASE_0000``, ``CASE_0001`` throughout are channels of one case, as nnU-Net has it. The labels of
+    ``CASE`` are called like it, or ``CASE_seg``, ``CASE-label``, ``CASE_mask``, ...
 
     Raises
     ------
@@ -67,7 +86,7 @@ def find_sources(folder: Path) -> list[Source]:
     """
     if not folder.is_dir():
         raise InputError(f"{folder.name} is not a folder; expected a folder of images")
-    root, labels = images_folder(folder), labels_folder(folder)
+    root = images_folder(folder)
     files = sorted(_files(root))
     images = [file for file in files if _is_image(file)]
     paths = [file.relative_to(root).with_name(stem(file.name)) for file in images]
@@ -78,15 +97,15 @@ def find_sources(folder: Path) -> list[Source]:
         ]
     else:
         cases = [(Path(name), tuple(images[place] for place in places)) for name, places in channels.items()]
-    names = case_names([path for path, _ in cases])
+    series = find_series(root) if any(is_dicom(file) for file in files if not _is_image(file)) else []
+    # Names of both kinds together: none is that of another case.
+    names = case_names([*(path for path, _ in cases), *(Path(_tidy(entry)) for entry in series)])
+    labels = _labels_of([path for path, _ in cases], folder)
     sources = [
-        Source(name, files_of_one, None, _labels_of(path, labels))
-        for name, (path, files_of_one) in zip(names, cases, strict=True)
+        Source(name, files_of_one, None, labels.get(path))
+        for name, (path, files_of_one) in zip(names, cases, strict=False)
     ]
-    if any(is_dicom(file) for file in files if not _is_image(file)):
-        series = find_series(root)
-        called = case_names([Path(_tidy(entry)) for entry in series])
-        sources += [Source(name, (), entry) for name, entry in zip(called, series, strict=True)]
+    sources += [Source(name, (), entry) for name, entry in zip(names[len(cases) :], series, strict=True)]
     if not sources:
         raise InputError(f"{folder.name} holds no image; expected NIfTI, NRRD, MetaImage or DICOM files")
     return sources
@@ -105,15 +124,37 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _is_image(file: Path) -> bool:
     # Of a header and its image, the header stands for both.
-    return is_image_name(file) and not file.name.lower().endswith(_HEADER_OF_PAIR)
+    return is_image_name(file) and not file.name.lower().endswith(SECOND_HALVES)
 
 
-def _labels_of(case: Path, labels: Path | None) -> Path | None:
-    if labels is None:
-        return None
-    place = labels / case.parent
-    found = [file for file in sorted(place.glob(f"{glob.escape(case.name)}.*")) if _is_image(file)]
-    return found[0] if found else None
+def _label_files(folder: Path) -> dict[Path, Path]:
+    """Every label file, and its path in ``labels`` without ending."""
+    root = labels_folder(folder)
+    if root is None:
+        return {}
+    files = sorted(file for file in _files(root) if _is_image(file))
+    return {file: file.relative_to(root).with_name(stem(file.name)) for file in files}
+
+
+def _labels_of(cases: Sequence[Path], folder: Path) -> dict[Path, Path]:
+    """The label file of each case that has one: that of its very name, else one with a word for labels behind it."""
+    known, files = set(cases), _label_files(folder)
+    found: dict[Path, Path] = {}
+    for file, path in files.items():
+        if path in known:
+            found.setdefault(path, file)
+    for file, path in files.items():
+        case = path.with_name(without_label_word(path.name))
+        if path not in known and case in known:
+            found.setdefault(case, file)
+    return found
+
+
+def labels_without_image(folder: Path, sources: Sequence[Source]) -> tuple[tuple[str, str], ...]:
+    """The label files of a folder that are none of a case-to-be, and why: ``(file name, reason)``."""
+    taken = {source.labels for source in sources}
+    why = "no image is called like these labels, or other labels were taken for it; give image and labels one name"
+    return tuple((file.name, why) for file in _label_files(folder) if file not in taken)
 
 
 def read_source(source: Source) -> tuple[Volume, ...]:

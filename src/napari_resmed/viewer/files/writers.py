@@ -13,7 +13,7 @@ from napari.utils.notifications import show_warning
 from napari_resmed.errors import InputError
 from napari_resmed.io import write
 from napari_resmed.io.files import ENDINGS, FILE_ENDINGS
-from napari_resmed.io.provenance import write_provenance
+from napari_resmed.io.provenance import renew_provenance, write_provenance
 from napari_resmed.labels import LabelMap, smallest_integer_type
 from napari_resmed.viewer.files.drawn_over import drawn_over
 from napari_resmed.viewer.layer_place import attributes_of
@@ -74,6 +74,7 @@ def write_dicom_segmentation(path: str, data: Any, attributes: Attributes) -> li
         series = origin.series if isinstance(origin, Origin) else None
         if series is not None and series.kind == "image" and _lies_on(labels, layer):
             write_segmentation(labels, target, _whole(series))
+            renew_provenance(target)
             return [str(target)]
     raise InputError(
         f"cannot write {target.name}: a DICOM segmentation is written over the DICOM series that was segmented, and "

@@ -203,6 +203,14 @@ class TestFile:
             places = places[np.lexsort(places.round(2).T)]
             assert places == pytest.approx(voxel_places(labels, label.value), abs=1e-4)
 
+    def test_is_not_called_after_a_file(self, tmp_path: Path) -> None:
+        labels = drawn_over(write_image(tmp_path, OBLIQUE))
+        write_segmentation(replace(labels, name="Doe_John_seg"), tmp_path / "labels.dcm", tmp_path)
+        assert pydicom.dcmread(tmp_path / "labels.dcm").SeriesDescription == "Segmentation"
+        made = replace(labels, name="Doe_John brain-mr", meta={"made_by": {"model": "brain-mr"}})
+        write_segmentation(made, tmp_path / "labels.dcm", tmp_path)
+        assert pydicom.dcmread(tmp_path / "labels.dcm").SeriesDescription == "brain-mr"
+
     def test_names_in_other_alphabets(self, tmp_path: Path) -> None:
         series = write_image(tmp_path, OBLIQUE, SpecificCharacterSet="ISO_IR 100", PatientName="Müller^Jörg")
         write_segmentation(drawn_over(series), tmp_path / "labels.dcm", tmp_path)

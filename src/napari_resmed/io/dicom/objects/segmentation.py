@@ -251,7 +251,7 @@ def _together(file: _File, least: float) -> NDArray[Any] | None:
 
 def _label_map(file: _File, array: NDArray[Any], values: Sequence[int], index: int, count: int) -> LabelMap:
     labels = file.labels.completed(values)
-    meta: dict[str, Any] = {"format": "DICOM SEG"}
+    meta: dict[str, Any] = {"format": "DICOM SEG", "description": file.name}
     notes = list(file.notes)
     if file.kind == "FRACTIONAL":
         what = text(file.header, "SegmentationFractionalType").lower() or "unsaid of what"

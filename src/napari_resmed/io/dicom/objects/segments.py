@@ -11,7 +11,7 @@ from napari_resmed.io.dicom.values import text
 from napari_resmed.io.terms import stated
 from napari_resmed.labels import Code, Label, LabelSet, default_colour
 
-__all__ = ["code_of", "labels_of", "noted_values", "one_line", "renumbered", "value_note"]
+__all__ = ["code_of", "labels_of", "noted_values", "renumbered", "value_note"]
 
 # A binary segmentation numbers its segments from 1; the value that one had in the label map stands in its description.
 _VALUE_NOTE = re.compile(r"Value (\d+) in the label map\.?")
@@ -69,11 +69,6 @@ def code_of(item: Any) -> Code | None:
         return None
     value = text(item, "CodeValue") or text(item, "LongCodeValue") or text(item, "URNCodeValue")
     return Code(text(item, "CodingSchemeDesignator"), value, text(item, "CodeMeaning")) if value else None
-
-
-def one_line(words: str, most: int = 64) -> str:
-    """The words as DICOM's LO takes them: one line, no backslash, at most 64 letters (PS3.5 6.2)."""
-    return " ".join(words.replace("\\", "/").split())[:most].strip()
 
 
 def _colour(segment: Any, number: int) -> tuple[int, int, int]:

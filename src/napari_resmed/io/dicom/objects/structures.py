@@ -236,7 +236,7 @@ def _label_maps(
                 image.affine,
                 "zyx",
                 name=name if len(layers) == 1 else f"{name} {index + 1}",
-                meta={"format": "DICOM RTSTRUCT"} | ({"warnings": told} if told else {}),
+                meta={"format": "DICOM RTSTRUCT", "description": name} | ({"warnings": told} if told else {}),
                 labels=LabelSet(tuple(labels[value] for value in values)),
             )
         )

@@ -17,8 +17,10 @@ from napari_resmed import __version__, geometry
 from napari_resmed.errors import InputError, WorkError
 from napari_resmed.io.dicom.find import find_series
 from napari_resmed.io.dicom.objects.in_words import in_words
-from napari_resmed.io.dicom.objects.segments import one_line, value_note
+from napari_resmed.io.dicom.objects.segments import value_note
 from napari_resmed.io.dicom.series import Series
+from napari_resmed.io.dicom.series_description import series_description
+from napari_resmed.io.dicom.values import one_line
 from napari_resmed.io.dicom.write import SQUARE_COSINE
 from napari_resmed.io.terms import to_state
 from napari_resmed.io.whole_file import check_place, whole_file
@@ -183,7 +185,7 @@ def _segmentation(maps: Sequence[LabelMap], source: Series) -> Any:
                 software_versions=__version__,
                 device_serial_number="0",
                 content_label="SEGMENTATION",
-                series_description=one_line(first.name) or "Segmentation",
+                series_description=series_description(first),
                 specific_character_set="ISO_IR 192",
                 **geometry_of_planes,
             )
