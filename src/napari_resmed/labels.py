@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,7 @@ __all__ = [
     "LabelSet",
     "count_values",
     "default_colour",
+    "plain_name",
     "smallest_integer_type",
 ]
 
@@ -179,6 +181,11 @@ def default_colour(value: int) -> tuple[int, int, int]:
     hue = (value * _GOLDEN_ANGLE) % 1
     red, green, blue = colorsys.hls_to_rgb(hue, 0.35 + 0.3 * (value % 3) / 2, 0.75)
     return round(red * 255), round(green * 255), round(blue * 255)
+
+
+def plain_name(name: str) -> str:
+    """Letters and digits alone: "Right Parotid", "right_parotid" and "RightParotid" are one name."""
+    return re.sub(r"[\W_]+", "", name.casefold())
 
 
 def smallest_integer_type(largest: int) -> np.dtype[Any]:

@@ -77,6 +77,10 @@ def test_modalities_of_which_some_are_missing(run: Run, tmp_path: Path) -> None:
     both, one = said.json["images"]
     assert both["path"].endswith("scan4.nii.gz")
     assert both["p_a"] != one["p_a"]
+    before = (data / "new.csv").read_text()
+    refused = run("classify", data / "new.csv", "-m", "m", "--device", "cpu", "-o", data / "new.csv").refused()
+    assert "is itself read; choose another name" in refused
+    assert (data / "new.csv").read_text() == before
 
 
 @pytest.mark.parametrize(

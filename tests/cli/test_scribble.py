@@ -71,6 +71,7 @@ class TestScribble:
             (("image.nii.gz", "none.nii.gz", "-o", "o.nii.gz"), "none.nii.gz does not exist"),
             (("image.nii.gz", "strokes.nii.gz", "-o", "image.nii.gz"), "image.nii.gz"),
             (("image.nii.gz", "strokes.nii.gz", "-o", "o.nii.gz", "--background", "5"), "class 5 was to be"),
+            (("image.nii.gz", "strokes.nii.gz", "-o", "o.nii.gz", "--uncertainty", "o.nii.gz"), "two results would be"),
         ):
             assert reason in run("scribble", *arguments, "--json").refused(2)
         assert not list(place.glob("o.*"))

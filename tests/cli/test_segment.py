@@ -185,7 +185,7 @@ class TestRefusalsBeforeAnyWork:
     def test_the_image_itself(self, run: Run, images: Path, tmp_path: Path) -> None:
         path = Path(shutil.copy(images / "good.nii.gz", tmp_path))
         before = path.read_bytes()
-        assert "is the image itself; choose another name" in run("segment", path, "-o", path, "-m", "bands").refused()
+        assert "is itself read; choose another name" in run("segment", path, "-o", path, "-m", "bands").refused()
         assert path.read_bytes() == before
 
     def test_an_unknown_model(self, run: Run, images: Path, tmp_path: Path) -> None:

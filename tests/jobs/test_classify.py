@@ -105,6 +105,17 @@ class TestAnswers:
         assert run([flat], deep).images[0].quality == "not usable: it is a single slice, expected a volume"
         assert not run([volume], deep).images[0].failed
 
+    def test_no_table_is_written_over_what_is_read(self, bright: Path, tmp_path: Path) -> None:
+        scan = tmp_path / "scan.png"
+        sitk.WriteImage(sitk.GetImageFromArray(picture(0, 0)), str(scan))
+        before = scan.read_bytes()
+        with pytest.raises(InputError, match=r"cannot write scan.png: found the ending '.png', expected .csv"):
+            run([scan], bright, table=scan)
+        (tmp_path / "link.csv").symlink_to(scan)
+        with pytest.raises(InputError, match="link.csv is itself read; choose another name"):
+            run([Case("one", (scan,))], bright, table=tmp_path / "link.csv")
+        assert scan.read_bytes() == before
+
     def test_models_that_segment_are_refused(self, models_folder: Path) -> None:
         with pytest.raises(ModelError, match="segment with it"):
             run([], models_folder / "bands")
@@ -196,6 +207,20 @@ class TestHeat:
         lines = (tmp_path / "answers.csv").read_text().splitlines()
         assert lines[0] == "path,predicted,p_dark,p_bright,quality"
         assert len(lines) == 3
+
+    def test_every_map_has_a_file_of_its_own(self, bright: Path, tmp_path: Path) -> None:
+        images = [tmp_path / name for name in ("x/a.png", "y/A.png", "z/a_1.png", "heat/b_heat.nii.gz", "w/b.png")]
+        for number, path in enumerate(images):
+            path.parent.mkdir(exist_ok=True)
+            if path.suffix == ".png":
+                sitk.WriteImage(sitk.GetImageFromArray(picture(0, number)), str(path))
+            else:
+                write(Volume(picture(0, number)[None], np.eye(4)), path)
+        before = images[3].read_bytes()
+        maps = [Path(image.heat_file) for image in run(images, bright, heat_folder=tmp_path / "heat").images]
+        assert [path.name.removesuffix("_heat.nii.gz") for path in maps] == ["a_1", "A_2", "a_1_3", "b_heat", "b_5"]
+        assert all(path.is_file() for path in maps)
+        assert images[3].read_bytes() == before
 
     def test_the_network_is_left_as_it_was(self, bright: Path) -> None:
         run([Volume(picture(0, 3)[None], np.eye(4))], bright, explain=True)

@@ -18,7 +18,7 @@ from torch import nn
 from napari_resmed.errors import InputError, ModelError, WorkError
 from napari_resmed.events import Event, Metric, Preview, Progress, Started, Warning
 from napari_resmed.io import read, write
-from napari_resmed.jobs import find_job
+from napari_resmed.jobs import carry_out, find_job
 from napari_resmed.jobs.segment import segment
 from napari_resmed.jobs.train import STOP, Training, train
 from napari_resmed.labels import Label, LabelMap, LabelSet
@@ -28,6 +28,8 @@ from napari_resmed.nets import build_network
 from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.review.misfit import familiar_to
 from napari_resmed.train.memory import BYTES_OF_LIBRARIES, USABLE
+from napari_resmed.train.patches import Batch
+from napari_resmed.train.plan import Plan
 from napari_resmed.train.run_folder import RunFolder
 from napari_resmed.train.session import Session
 from napari_resmed.train.store import ASSUMED
@@ -692,6 +694,32 @@ class TestRefusals:
         with pytest.raises(WorkError, match="went astray"):
             run(data, tmp_path / "mine", plan={**QUICK, "learning_rate": 1e30})
         assert not (tmp_path / "mine").exists()
+
+    @pytest.mark.parametrize("devices", [1, 2])
+    def test_gone_astray_it_keeps_the_best(
+        self, devices: int, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        usual = Session.batch
+
+        def spoilt(session: Session, step: int) -> Batch:
+            batch = usual(session, step)
+            return replace(batch, image=batch.image * float("nan")) if step > 12 else batch
+
+        def elsewhere(folder: RunFolder, _: int) -> Generator[Any, None, None]:
+            """Another trainer in the processes' place, where nothing could be spoilt; the checkpoint is all one sees."""
+            plan = Plan.load(folder.plan)
+            trainer = Session(plan, folder.read_dataset(), folder).trainer(None)
+            trainer.load()
+            yield from trainer.run()
+
+        monkeypatch.setattr(Session, "batch", spoilt)
+        monkeypatch.setattr(carry_out, "run_ranks", elsewhere)
+        told, done = run(data, tmp_path / "mine", devices=devices)
+        assert done.stopped
+        assert any("astray" in event.message for event in told if isinstance(event, Warning))
+        assert all(bool(torch.isfinite(tensor).all()) for tensor in weights_of(tmp_path / "mine").values())
+        assert done.best_metric == pytest.approx(load_model(tmp_path / "mine").measured["held-out Dice"]["mean"])
+        assert RunFolder.beside(tmp_path / "mine").is_unfinished
 
 
 class TestPainted:

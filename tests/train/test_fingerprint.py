@@ -199,6 +199,11 @@ class TestRefusals:
             look(Dataset(tuple(cases), NAMES if len(cases) == 3 else LabelSet()))
         assert "\n" not in str(caught.value)
 
+    def test_two_structures_of_one_name(self) -> None:
+        labels = LabelSet((Label(1, "node", (1, 1, 1)), Label(2, "node", (2, 2, 2))))
+        with pytest.raises(InputError, match="the label values 1 and 2 are both called 'node'; give each structure"):
+            look(Dataset((blob(0, values=(1, 2)),), labels))
+
     def test_painted_with_background_is_enough(self) -> None:
         whole = replace(blob(0, values=(1, 2)), only_painted=True)
         assert look(Dataset((whole,), background=2)).class_shares.keys() == {0, 1}

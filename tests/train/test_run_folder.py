@@ -134,6 +134,17 @@ class TestDataset:
         kept = run.read_dataset()
         load_case(kept.cases[0], kept)
 
+    def test_links_to_files_without_an_ending_keep_their_names(self, run: RunFolder, tmp_path: Path) -> None:
+        write_folder(tmp_path / "data", 1)
+        places = []
+        for kind in ("images", "labels"):
+            stored = (tmp_path / f"data/{kind}/case0.nii.gz").rename(tmp_path / f"{kind}-4f1d")
+            (tmp_path / f"{kind}.nii.gz").symlink_to(stored)
+            places.append(tmp_path / f"{kind}.nii.gz")
+        run.keep_dataset(Dataset((Case("a", (places[0],), places[1]),), NAMES))
+        kept = run.read_dataset()
+        load_case(kept.cases[0], kept)
+
     @settings(max_examples=25)
     @given(
         affines(),

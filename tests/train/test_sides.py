@@ -8,7 +8,7 @@ from napari_resmed.labels import Label, LabelMap, LabelSet
 from napari_resmed.train.sides import side_pairs, tells_sides
 from napari_resmed.volume import Volume
 from tests.affines import AXIS_ORDERS, axis_order_name, make_affine
-from tests.train.cases import look
+from tests.train.cases import look, relabelled
 
 
 def named(*names: str) -> LabelSet:
@@ -29,6 +29,10 @@ def pair(seed: int, axis: int = 2, swap: bool = False, affine: np.ndarray | None
     return Case(f"case{seed}", (image,), LabelMap(labels, affine))
 
 
+def without(case: Case, value: int) -> Case:
+    return relabelled(case, lambda data: np.where(data == value, 0, data).astype(np.uint8))
+
+
 def tells(*cases: Case, labels: LabelSet | None = None) -> bool:
     dataset = Dataset(cases, labels or named("label 1", "label 2"))
     return tells_sides(dataset, look(dataset))
@@ -40,6 +44,8 @@ class TestByName:
         [
             "left kidney", "Kidney Left", "kidney_l", "LEFT_LUNG", "LeftParotid", "parotidRight", "KidneyR", "LKidney",
             "Organ_RLung", "lh-hippocampus", "rh.caudate", "ctx-lh-insula", "Niere links", "ren dexter", "lobe (r)",
+            "Kidney_Lt", "Parotid_RT", "ParotidLt", "linke Niere", "rechter Lappen", "rein gauche", "rein droit",
+            "rene sinistro", "rene destro", "riñón izquierdo", "glándula derecha",
         ],
     )  # fmt: skip
     def test_says_it(self, name: str) -> None:
@@ -59,6 +65,12 @@ class TestByName:
             "cleft palate",
             "Leftover",
             "T1",
+            "cortex",
+            "heart",
+            "renal artery",
+            "belt",
+            "Röhre",
+            "destructive lesion",
         ],
     )
     def test_does_not(self, name: str) -> None:
@@ -79,6 +91,26 @@ class TestByLooking:
     def test_not_where_they_change_places(self) -> None:
         assert not tells(pair(0), pair(1, swap=True), pair(2))
 
+    @pytest.mark.parametrize(
+        "names", [("lkidney", "rkidney"), ("PAROTIDL", "PAROTIDR"), ("kidneyleft", "kidneyright"), ("one", "other")]
+    )
+    def test_where_names_do_not_tell(self, names: tuple[str, str]) -> None:
+        assert tells(*(pair(seed) for seed in range(3)), labels=named(*names))
+        assert not tells(*(pair(seed, axis=1) for seed in range(3)), labels=named(*names))
+
+    def test_a_case_that_lacks_one_says_nothing(self) -> None:
+        alone = [without(pair(seed), 2) for seed in range(5)]
+        names = named("one", "other")
+        assert tells(*alone, pair(5), labels=names)
+        assert not tells(*alone, labels=names)
+        assert not tells(*alone, pair(5), pair(6, swap=True), labels=names)
+
+    def test_no_label_map_is_read_where_no_two_are_of_one_size(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        dataset = Dataset((without(pair(0), 2),), named("liver", "spleen"))
+        facts = look(dataset)
+        monkeypatch.delattr("napari_resmed.train.sides.open_labels")
+        assert not tells_sides(dataset, facts)
+
     def test_a_single_structure_has_no_pair(self) -> None:
         made = pair(0)
         one = made.labels.with_data(made.labels.data == 1)  # type: ignore[union-attr]
@@ -98,8 +130,9 @@ class TestPairs:
 
     @pytest.mark.parametrize(
         ("one", "other"),
-        [("left kidney", "right kidney"), ("RightParotid", "LeftParotid"), ("lh-insula", "rh-insula"), ("a_L", "a_R")],
-    )
+        [("left kidney", "right kidney"), ("RightParotid", "LeftParotid"), ("lh-insula", "rh-insula"), ("a_L", "a_R"),
+         ("Kidney_Rt", "Kidney_Lt"), ("linke Niere", "rechte Niere"), ("rein gauche", "rein droit")],
+    )  # fmt: skip
     def test_by_name(self, one: str, other: str) -> None:
         assert self.pairs(one, other, "cord") == ((1, 2),)
 
@@ -107,7 +140,7 @@ class TestPairs:
         "names",
         [
             ("left kidney", "right lung", "cord"),
-            ("left kidney", "left kidney", "cord"),
+            ("left kidney", "Left kidney", "cord"),
             ("left kidney", "right kidney", "left lung"),
             ("left kidney", "right kidney", "label 3"),
             ("kidney", "lung", "cord"),

@@ -10,6 +10,7 @@ import pytest
 from napari_resmed.errors import InputError, WorkError
 from napari_resmed.jobs.train import train
 from napari_resmed.train import rank
+from napari_resmed.train.loop import AstrayError
 from napari_resmed.train.run_folder import RunFolder
 from napari_resmed.train.torchrun import why_it_failed
 from tests.train.small import QUICK, finish, write_folder
@@ -36,8 +37,9 @@ class TestFailing:
             (RuntimeError("CUDA error: out of memory"), MemoryError),
             (InputError("c1 can no longer be used: it is gone"), InputError),
             (WorkError("could not save the training: the disk is full"), WorkError),
+            (AstrayError("training went astray"), AstrayError),
         ],
-        ids=["python", "torch", "input", "work"],
+        ids=["python", "torch", "input", "work", "astray"],
     )
     def test_the_reason_reaches_who_started_it(
         self, problem: Exception, kind: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

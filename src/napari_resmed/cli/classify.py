@@ -11,6 +11,7 @@ from napari_resmed.case import Case
 from napari_resmed.cli import loading
 from napari_resmed.cli.output import Json, messages, print_json, print_table, run
 from napari_resmed.errors import InputError
+from napari_resmed.io.files import check_not_input
 from napari_resmed.models.catalogue import find_model
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def classify(
     with loading.whole():
         from napari_resmed.jobs.classify import classify as job  # brings torch, which other commands do without
 
+    if out is not None:
+        check_not_input(out, images)  # the job knows what a table lists, not the table
     tables = [path for path in images if path.suffix.lower() == ".csv"]
     others = images_in([path for path in images if path not in tables])
     channels = find_model(model).channels

@@ -10,7 +10,7 @@ import typer
 from napari_resmed.cli import loading
 from napari_resmed.cli.output import Json, messages, print_json, print_table, run
 from napari_resmed.errors import InputError
-from napari_resmed.io.files import check_not_input, check_target
+from napari_resmed.io.files import check_apart, check_not_input, check_target
 
 __all__ = ["scribble"]
 
@@ -42,6 +42,7 @@ def scribble(
         check_target(uncertainty)
     for target in targets:
         check_not_input(target, [image, scribbles, *channels])
+    check_apart(targets)
     with loading.whole():
         from napari_resmed.jobs.scribble_file import scribble_file  # brings torch, which other commands do without
 

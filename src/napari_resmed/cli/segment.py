@@ -11,8 +11,7 @@ import typer
 from napari_resmed.cli import loading
 from napari_resmed.cli.output import Json, messages, print_json, print_table, run
 from napari_resmed.errors import InputError, ResMedError, WorkError
-from napari_resmed.io.files import ENDINGS, check_not_input, check_target
-from napari_resmed.io.provenance import provenance_path
+from napari_resmed.io.files import ENDINGS, check_apart, check_not_input, check_target
 from napari_resmed.io.whole_file import check_place
 from napari_resmed.models.catalogue import find_model
 
@@ -57,7 +56,7 @@ def segment(
     if table:
         check_place(table)
         check_not_input(table, images)
-    _check_apart([*(target for _, target in pairs), *(one for one in (uncertainty, table) if one)])
+    check_apart([*(target for _, target in pairs), *(one for one in (uncertainty, table) if one)])
     # Its folder: a relative path means nothing to a worker elsewhere, and an unknown name is told once.
     model = str(find_model(model).folder)
     options = {"device": device, "precision": precision, "overlap": overlap, "tta": tta, "quick": quick}
@@ -93,16 +92,6 @@ def segment(
         worst = InputError if all(problem.exit_code == 2 for problem in problems) else WorkError
         rest = "; the others are done" if reports else ""
         raise worst(f"{len(problems)} of {len(images)} images could not be segmented{rest}")
-
-
-def _check_apart(outputs: list[Path]) -> None:
-    """No output may be written over another, or over the note beside it."""
-    taken: set[Path] = set()
-    for path in outputs:
-        places = {path.resolve(), provenance_path(path).resolve()}
-        if places & taken:
-            raise InputError(f"two results would be written to {path}; give each a file of its own")
-        taken |= places
 
 
 def _here(

@@ -14,7 +14,7 @@ from napari_resmed.io.formats import DICOM_SUFFIXES, ENDINGS, HOLDS_SEVERAL, is_
 from napari_resmed.io.image_file import is_image_name, read_image
 from napari_resmed.io.itk import SUFFIXES as ITK_SUFFIXES
 from napari_resmed.io.seg_nrrd import is_seg_nrrd, read_seg_nrrd
-from napari_resmed.io.targets import FILE_ENDINGS, check_not_input, check_output, check_target, write
+from napari_resmed.io.targets import FILE_ENDINGS, check_apart, check_not_input, check_output, check_target, write
 from napari_resmed.labels import LabelMap
 from napari_resmed.volume import Volume
 
@@ -23,6 +23,7 @@ __all__ = [
     "FILE_ENDINGS",
     "HOLDS_SEVERAL",
     "ITK_SUFFIXES",
+    "check_apart",
     "check_not_input",
     "check_output",
     "check_target",

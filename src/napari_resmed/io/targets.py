@@ -13,14 +13,14 @@ from napari_resmed.io.itk import write_itk
 from napari_resmed.io.mgh import SUFFIXES as MGH_SUFFIXES
 from napari_resmed.io.mgh import write_mgh
 from napari_resmed.io.nifti import write_nifti
-from napari_resmed.io.provenance import renew_provenance
+from napari_resmed.io.provenance import provenance_path, renew_provenance
 from napari_resmed.io.seg_nrrd import SUFFIX as SEGMENTS_SUFFIX
 from napari_resmed.io.seg_nrrd import write_seg_nrrd
 from napari_resmed.io.whole_file import check_place
 from napari_resmed.labels import LabelMap
 from napari_resmed.volume import Volume
 
-__all__ = ["FILE_ENDINGS", "check_not_input", "check_output", "check_target", "write"]
+__all__ = ["FILE_ENDINGS", "check_apart", "check_not_input", "check_output", "check_target", "write"]
 
 # What holds one volume and is written.
 FILE_ENDINGS = (".nii.gz", ".nii", *ITK_SUFFIXES, *MGH_SUFFIXES)
@@ -38,7 +38,23 @@ def check_not_input(target: Path, inputs: Iterable[Path]) -> None:
         If the target is one of the inputs.
     """
     if target.exists() and any(path.exists() and target.samefile(path) for path in inputs):
-        raise InputError(f"{target} is the image itself; choose another name, so that it is not lost")
+        raise InputError(f"{target} is itself read; choose another name, so that it is not lost")
+
+
+def check_apart(targets: Iterable[Path]) -> None:
+    """Refuse to write one result over another, or over the note beside it.
+
+    Raises
+    ------
+    InputError
+        If two of the targets, or a target and the note of another, are one file.
+    """
+    taken: set[Path] = set()
+    for path in targets:
+        places = {path.resolve(), provenance_path(path).resolve()}
+        if places & taken:
+            raise InputError(f"two results would be written to {path}; give each a file of its own")
+        taken |= places
 
 
 def check_target(path: Path, source: Path | None = None) -> None:

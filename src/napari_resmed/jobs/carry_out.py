@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,19 +15,19 @@ import napari_resmed
 from napari_resmed.case import Dataset
 from napari_resmed.errors import InputError, WorkError
 from napari_resmed.events import Event, Progress, Warning
-from napari_resmed.jobs.training import Training
+from napari_resmed.jobs.training import Training, run_loop
 from napari_resmed.models.save import save_model
 from napari_resmed.predict.machine import choose_machine, is_out_of_memory
 from napari_resmed.train.card import LICENCE
 from napari_resmed.train.classify.plan import ClassPlan
 from napari_resmed.train.classify.session import ClassSession
-from napari_resmed.train.loop import Checked, Stepped, Trainer
+from napari_resmed.train.loop import AstrayError, Checked, Stepped, Trainer
 from napari_resmed.train.plan import Plan
 from napari_resmed.train.run_folder import RunFolder
 from napari_resmed.train.session import Session
 from napari_resmed.train.torchrun import run_ranks
 
-__all__ = ["Finish", "best_network", "loop_of", "take_up", "until_it_fits"]
+__all__ = ["Finish", "best_network", "run_to_the_best", "take_up", "until_it_fits"]
 
 AnyPlan = TypeVar("AnyPlan", Plan, ClassPlan)
 
@@ -78,7 +78,33 @@ def until_it_fits(
         yield Warning(f"memory ran out; training goes on with {plan.a_step} a step")
 
 
-def loop_of(session: Session | ClassSession, trainer: Trainer) -> Generator[Stepped | Checked | None, None, None]:
+def run_to_the_best(
+    session: Session | ClassSession, trainer: Trainer, tell: Callable[[Checked], Iterable[Event]]
+) -> Generator[Event, str | None, bool]:
+    """Train as :func:`napari_resmed.jobs.training.run_loop` does; whether it ended before its time.
+
+    Where training goes astray, it ends there with the best that was reached.
+
+    Raises
+    ------
+    AstrayError
+        If it goes astray before there is any.
+    """
+    astray = None
+    try:
+        stopped = yield from run_loop(_loop_of(session, trainer), tell)
+    except AstrayError as problem:
+        astray, stopped = problem, True
+    if session.plan.devices > 1:
+        trainer.load()  # what the processes reached
+    if astray is not None:
+        if not trainer.best_weights:
+            raise astray
+        yield Warning(f"{astray}; the best that was reached is kept")
+    return stopped
+
+
+def _loop_of(session: Session | ClassSession, trainer: Trainer) -> Generator[Stepped | Checked | None, None, None]:
     """The loop, in this process or in one for each device."""
     if session.plan.devices == 1:
         return trainer.run()

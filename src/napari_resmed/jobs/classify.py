@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from napari_resmed.events import Event, Progress, Started
 from napari_resmed.io import write
 from napari_resmed.io.archives import forget_archives
 from napari_resmed.io.datasets.classes import load_channels
+from napari_resmed.io.files import check_not_input
 from napari_resmed.io.provenance import write_provenance
 from napari_resmed.io.tables import write_table
 from napari_resmed.io.whole_file import check_place, reason
@@ -85,7 +88,7 @@ def classify(
     heat_folder:
         Where heat maps are written, one by one, instead of being returned; empty for nowhere.
     table:
-        A CSV file for the answers; empty for none.
+        A CSV file for the answers, ``.csv``, and none of those that are read; empty for none.
 
     Raises
     ------
@@ -112,7 +115,7 @@ def classify(
     cases = [_case(source, number) for number, source in enumerate(images)]
     # Before any work is done, so that a wrong place costs no waiting.
     if str(table):
-        check_place(Path(table))
+        _check_table(Path(table), cases)
     folder = _heat_folder(Path(heat_folder)) if str(heat_folder) else None
     yield Started(f"Classifying {len(cases)} image{'s' if len(cases) != 1 else ''}")
     machine = choose_machine(device, precision)
@@ -260,6 +263,17 @@ def _case(source: Path | str | Volume | Case | Mapping[str, Any], number: int) -
     return Case(str(source), (Path(source),))
 
 
+def _check_table(table: Path, cases: Sequence[Case]) -> None:
+    if table.suffix.lower() != ".csv":
+        raise InputError(f"cannot write {table.name}: found the ending {table.suffix!r}, expected .csv")
+    check_place(table)
+    check_not_input(table, _files(cases))
+
+
+def _files(cases: Sequence[Case]) -> list[Path]:
+    return [image for case in cases for image in case.images if isinstance(image, Path)]
+
+
 def _heat_folder(folder: Path) -> Path:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file, expected a folder for the heat maps")
@@ -273,10 +287,19 @@ def _heat_folder(folder: Path) -> Path:
 
 
 def _targets(cases: Sequence[Case], folder: Path) -> list[Path]:
-    """A file for each heat map; the number tells those of one name apart."""
+    """A file for each heat map, none of which is read; the number tells those of one name apart."""
     named = [Path(str(case.images[0]) if isinstance(case.images[0], Path) else case.name) for case in cases]
     stems = [path.name.split(".")[0] or f"image{number}" for number, path in enumerate(named)]
-    return [
-        folder / f"{stem}{f'_{number + 1}' if stems.count(stem) > 1 else ''}_heat.nii.gz"
-        for number, stem in enumerate(stems)
-    ]
+    shared = Counter(stem.casefold() for stem in stems)
+    here = folder.resolve()
+    # Where letters differ in case alone, many disks have one file.
+    taken = {path.name.casefold() for path in _files(cases) if path.resolve().parent == here}
+    targets = []
+    for number, stem in enumerate(stems, 1):
+        name = f"{stem}_heat.nii.gz" if shared[stem.casefold()] == 1 else f"{stem}_{number}_heat.nii.gz"
+        further = count(number)
+        while name.casefold() in taken:
+            name = f"{stem}_{next(further)}_heat.nii.gz"
+        taken.add(name.casefold())
+        targets.append(folder / name)
+    return targets

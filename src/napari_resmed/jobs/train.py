@@ -16,7 +16,7 @@ from napari_resmed.case import Dataset
 from napari_resmed.errors import InputError
 from napari_resmed.events import Event, Preview, Progress, Started, Warning
 from napari_resmed.io.datasets import read_dataset
-from napari_resmed.jobs.carry_out import Finish, best_network, loop_of, take_up, until_it_fits
+from napari_resmed.jobs.carry_out import Finish, best_network, run_to_the_best, take_up, until_it_fits
 from napari_resmed.jobs.follow import follow
 from napari_resmed.jobs.train_classifier import train_classifier
 from napari_resmed.jobs.training import (
@@ -25,7 +25,6 @@ from napari_resmed.jobs.training import (
     TRAINED,
     Training,
     hear_stop,
-    run_loop,
     target_folder,
     told,
     told_left_out,
@@ -342,9 +341,7 @@ def _carry_out(
         if expected:
             yield Warning(expected)
     trainer.schedule = plan.schedule(trainer.state.allowed_seconds)
-    stopped = yield from run_loop(loop_of(session, trainer), partial(_told, session, names))
-    if plan.devices > 1:
-        trainer.load()  # what the processes reached
+    stopped = yield from run_to_the_best(session, trainer, partial(_told, session, names))
     best = best_network(session, trainer)
     dice = yield from follow(session.judge(best), lambda _: Progress("Judging the result", TRAINED))
     little = session.little()

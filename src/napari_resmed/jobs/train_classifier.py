@@ -17,10 +17,10 @@ from napari_resmed.case import Dataset
 from napari_resmed.errors import InputError, ModelError
 from napari_resmed.events import Event, Preview, Progress, Started, Warning
 from napari_resmed.io.datasets.classes import read_classes
-from napari_resmed.jobs.carry_out import Finish, best_network, loop_of, take_up, until_it_fits
+from napari_resmed.jobs.carry_out import Finish, best_network, run_to_the_best, take_up, until_it_fits
 from napari_resmed.jobs.follow import follow
 from napari_resmed.jobs.search_classifier import search_classifier
-from napari_resmed.jobs.training import PLANNED, TRAINED, Training, run_loop, told, told_left_out
+from napari_resmed.jobs.training import PLANNED, TRAINED, Training, told, told_left_out
 from napari_resmed.models.catalogue import find_model
 from napari_resmed.models.model import Model
 from napari_resmed.nets.backbones import ENCODER
@@ -41,7 +41,7 @@ from napari_resmed.train.classify.session import ClassSession, areas
 from napari_resmed.train.classify.view import View, decide_view
 from napari_resmed.train.first_weights import fresh_network, keep_first_weights
 from napari_resmed.train.from_viewer import join_classes
-from napari_resmed.train.loop import AstrayError, Trainer
+from napari_resmed.train.loop import Trainer
 from napari_resmed.train.run_folder import RunFolder
 from napari_resmed.train.same_images import kept_for_test, notes_of_same, patients_of
 from napari_resmed.train.wishes import Wishes
@@ -317,15 +317,7 @@ def _carry_out(
             spent = time.perf_counter() - begin
             trainer.state.allowed_seconds = max(1.0, plan.minutes * 60 - spent - judging)
     trainer.schedule = plan.schedule(trainer.state.allowed_seconds)
-    try:
-        stopped = yield from run_loop(loop_of(session, trainer), lambda look: told(look, plan.classes, "AUC"))
-    except AstrayError as problem:
-        if not trainer.best_weights:
-            raise
-        yield Warning(f"{problem}; the best that was reached is kept")
-        stopped = True
-    if plan.devices > 1:
-        trainer.load()  # what the processes reached
+    stopped = yield from run_to_the_best(session, trainer, lambda look: told(look, plan.classes, "AUC"))
     finish = Finish(session, trainer, plan.classes, "AUC", begin, stopped)
     return (yield from _judge(session, trainer, finish, folder))
 

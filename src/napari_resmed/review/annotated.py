@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from napari_resmed.errors import InputError
+from napari_resmed.labels import plain_name
 from napari_resmed.review.pairing import find_case, spoken
 
 __all__ = ["Annotated", "read_annotated"]
@@ -44,10 +44,10 @@ class Annotated:
         InputError
             If no heading stands for any label.
         """
-        headings = {_plain(column): column for column in self.columns}
+        headings = {plain_name(column): column for column in self.columns}
         found = {}
         for value, name in labels.items():
-            said = next((word for word in (_plain(name), str(value), f"label{value}") if word in headings), None)
+            said = next((word for word in (plain_name(name), str(value), f"label{value}") if word in headings), None)
             if said is not None:
                 found[value] = headings[said]
         if not found and labels:
@@ -96,8 +96,3 @@ def read_annotated(path: Path) -> Annotated:
         cases[name] = frozenset(filled)
     columns = tuple(c for index, c in enumerate(heading) if index != place)
     return Annotated(cases, columns, path.name)
-
-
-def _plain(name: str) -> str:
-    """Letters and digits alone: "Right Parotid", "right_parotid" and "RightParotid" are one name."""
-    return re.sub(r"[\W_]+", "", name.lower())

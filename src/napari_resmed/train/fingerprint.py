@@ -177,12 +177,13 @@ def fingerprint(dataset: Dataset) -> Generator[tuple[int, int], None, Fingerprin
     Raises
     ------
     InputError
-        If the whole cannot be trained on: no case, none that is usable, nothing painted, a single class, 2D and 3D
-        mixed half and half, or numbers of channels.
+        If the whole cannot be trained on: two structures of one name, no case, none that is usable, nothing painted, a
+        single class, 2D and 3D mixed half and half, or numbers of channels.
     """
     cases = [case for case in dataset.cases if case.split != "test"]
     if not cases:
         raise InputError(f"{_called(dataset)} has no cases to train on; it needs at least one with labels")
+    _refuse_one_name_twice(dataset.labels)
     tests = [case for case in dataset.cases if case.split == "test"]
     count = len(cases) + len(tests)
     examined = []
@@ -293,6 +294,18 @@ def _settle_dimensions(cases: Sequence[CaseFacts]) -> tuple[int, list[LeftOut]]:
     usual = 2 if len(flat) > len(cases) - len(flat) else 3
     reason = {3: "it is a single slice (2D) among volumes", 2: "it is a volume (3D) among single slices"}[usual]
     return usual, [LeftOut(case.name, "dimensions", reason) for case in cases if case.dimensions != usual]
+
+
+def _refuse_one_name_twice(labels: LabelSet) -> None:
+    """Figures are told by name."""
+    values: dict[str, int] = {}
+    for label in labels:
+        if label.name in values:
+            raise InputError(
+                f"the label values {values[label.name]} and {label.value} are both called {label.name!r}; give each "
+                "structure a name of its own"
+            )
+        values[label.name] = label.value
 
 
 def _refuse_mixed_channels(dataset: Dataset, left_out: Mapping[str, LeftOut], good: int) -> None:

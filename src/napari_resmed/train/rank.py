@@ -17,7 +17,7 @@ from napari_resmed.errors import InputError, ResMedError
 from napari_resmed.predict.machine import choose_machine, is_out_of_memory
 from napari_resmed.train.classify.plan import ClassPlan
 from napari_resmed.train.classify.session import ClassSession
-from napari_resmed.train.loop import Checked, Stepped
+from napari_resmed.train.loop import AstrayError, Checked, Stepped
 from napari_resmed.train.plan import Plan
 from napari_resmed.train.run_folder import RunFolder
 from napari_resmed.train.session import Session
@@ -42,6 +42,8 @@ def _kind(problem: Exception) -> str:
     """What a person is told of; empty where nobody can make anything of it."""
     if is_out_of_memory(problem):
         return "memory"
+    if isinstance(problem, AstrayError):
+        return "astray"
     if isinstance(problem, ResMedError):
         return "input" if isinstance(problem, InputError) else "work"
     return ""

@@ -218,14 +218,15 @@ class RunFolder:
                 write(image, path)
                 images.append(path)
             else:
-                images.append(image.resolve())
+                # A link keeps its own name: what it leads to may have no ending that says what it is.
+                images.append(image.absolute())
         labels = case.labels
         if isinstance(labels, LabelMap):
             path = folder / f"{number:05d}_labels.nii.gz"
             write(labels, path)
             labels = path
         elif labels is not None:
-            labels = labels.resolve()
+            labels = labels.absolute()
         if not case.has_image and labels is not None:
             images.append(labels)  # it stands in the image's place here, too
         return replace(case, images=tuple(images), labels=labels)

@@ -9,7 +9,7 @@ from collections.abc import Generator
 from contextlib import suppress
 
 from napari_resmed.errors import InputError, WorkError
-from napari_resmed.train.loop import Checked, Stepped
+from napari_resmed.train.loop import AstrayError, Checked, Stepped
 from napari_resmed.train.run_folder import RunFolder
 
 __all__ = ["run_ranks", "why_it_failed"]
@@ -32,6 +32,8 @@ def run_ranks(run: RunFolder, devices: int) -> Generator[Stepped | Checked | Non
     ------
     MemoryError
         If one of them runs out of memory.
+    AstrayError
+        If training goes astray.
     InputError, WorkError
         If one of them fails.
     """
@@ -82,4 +84,4 @@ def why_it_failed(run: RunFolder, devices: int) -> Exception:
         kind, said = "", f"training on {devices} devices failed; {run.path / LOG} says why, and --resume goes on"
     if kind == "memory":
         return MemoryError(said)
-    return InputError(said) if kind == "input" else WorkError(said)
+    return {"input": InputError, "astray": AstrayError}.get(kind, WorkError)(said)

@@ -18,9 +18,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_counts_say_what_was_looked_for(folder: Path) -> None:
-    rows = (
-        "case,split,status,vx,Liver,Spleen\na,train-a,ok,3,5,7\nb,Validation,ok,3,4,0\nc,test,ok,3,9,3\nd,odd,ok,3,1,\n"
-    )
+    rows = "case,split,status,vx,Liver,Spleen\na,train-a,ok,3,5,7\nb,Validation,ok,3,4,0\nc,test,ok,3,9,3\nd,,ok,3,1,\n"
     dataset, notes = read_dataset(put(folder, {"cases.csv": rows}))
     assert [label.name for label in dataset.labels] == ["Liver", "Spleen"]
     assert [case.annotated for case in dataset.cases] == [(1, 2), (1,), (1, 2), (1,)]
@@ -39,6 +37,25 @@ def test_names_that_are_known_find_their_columns(folder: Path) -> None:
     rows = "case,Spleen,age,LIVER\na,1,60,1\nb,0,61,1\nc,1,62,1\nd,0,63,0\n"
     dataset, _ = read_dataset(put(folder, {"cases.csv": rows, "labels.json": {"liver": 1, "spleen": 2}}))
     assert [case.annotated for case in dataset.cases] == [(1, 2), (1,), (1, 2), ()]
+
+
+def test_names_find_their_columns_however_they_are_written(folder: Path) -> None:
+    rows = "case,Right_Parotid,spinal cord\na,1,1\nb,1,0\nc,1,1\nd,1,0\n"
+    dataset, _ = read_dataset(put(folder, {"cases.csv": rows, "labels.json": {"Right Parotid": 1, "SpinalCord": 2}}))
+    assert [case.annotated for case in dataset.cases] == [(1, 2), (1,), (1, 2), (1,)]
+
+
+def test_a_structure_without_a_column_is_annotated_everywhere(folder: Path) -> None:
+    rows = "case,spleen\na,1\nb,0\nc,1\nd,0\n"
+    dataset, notes = read_dataset(put(folder, {"cases.csv": rows, "labels.json": {"liver": 1, "spleen": 2}}))
+    assert [case.annotated for case in dataset.cases] == [(1, 2), (1,), (1, 2), (1,)]
+    assert notes == ("cases.csv has no column for liver: taken as annotated everywhere",)
+
+
+@pytest.mark.parametrize("word", ["holdout", "external test", "hold-out"])
+def test_a_split_that_is_none(word: str, folder: Path) -> None:
+    with pytest.raises(InputError, match=f"cases.csv, line 3 has the split '{word}', expected a word that begins with"):
+        read_dataset(put(folder, {"cases.csv": f"case,split\na,train\nb,{word}\n"}))
 
 
 def test_looked_for_and_not_there(folder: Path) -> None:

@@ -85,6 +85,10 @@ def test_no_labels_yet_and_files_that_are_not_there(files: Path) -> None:
         ("image,label,annotated\na.nii,b.nii,liver\n", "has 'liver' under annotated; expected values"),
         ("case,image,label\nx,a.nii,b.nii\nx,c.nii,d.nii\n", "two cases are called x"),
         ("case,image,label\n,a.nii,b.nii\n", "has a row without a name"),
+        (
+            "image,label,split\na.nii,b.nii,train\nc.nii,d.nii,holdout\n",
+            "line 3 has the split 'holdout', expected a word",
+        ),
     ],
 )
 def test_tables_that_cannot_be_understood(rows: str, message: str, tmp_path: Path) -> None:

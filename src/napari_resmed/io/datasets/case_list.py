@@ -1,7 +1,8 @@
 """``cases.csv`` beside the images: who decided on the split, and which structures were looked for in which case.
 
 The first column names the case. A column per structure says whether it was annotated there: a count of voxels, or yes;
-0, no or nothing means that nobody looked, so that its absence from the labels says nothing.
+0, no or nothing means that nobody looked, so that its absence from the labels says nothing. A structure that has no
+column counts as annotated in every case.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from pathlib import Path
 from napari_resmed.errors import InputError
 from napari_resmed.io.datasets.found import Found, a_few
 from napari_resmed.io.datasets.meaning import Meaning, meaning_of
-from napari_resmed.io.datasets.rows import YES_OR_NO, first_column, is_yes, read_rows, split_of
-from napari_resmed.labels import Label, default_colour
+from napari_resmed.io.datasets.rows import YES_OR_NO, first_column, is_yes, read_rows, split_in
+from napari_resmed.labels import Label, default_colour, plain_name
 
 __all__ = ["FILE", "add_case_list"]
 
@@ -48,7 +49,7 @@ def add_case_list(found: Found, path: Path, seen: Mapping[str, frozenset[int]]) 
     Raises
     ------
     InputError
-        If it cannot be read, has two rows for one case, or contradicts the labels.
+        If it cannot be read, has two rows for one case, a split of another name, or contradicts the labels.
     """
     rows = read_rows(path)
     key = next(iter(rows[0]))
@@ -60,20 +61,25 @@ def add_case_list(found: Found, path: Path, seen: Mapping[str, frozenset[int]]) 
     meaning, columns = _columns(found.meaning, rows, key)
     _check(path, by_name, columns, seen, guessed=found.meaning is None)
     split, group = first_column(rows, "split"), first_column(rows, "group", "patient", "subject")
+    lines = {row[key]: f"{path.name}, line {number}" for number, row in enumerate(rows, 2)}
+    splits = {name: split_in(row[split], lines[name]) for name, row in by_name.items()} if split else {}
     notes = list(found.notes)
+    everywhere = [label for label in meaning.labels if label.value not in columns] if meaning and columns else []
+    if everywhere:
+        names = a_few([label.name for label in everywhere])
+        notes.append(f"{path.name} has no column for {names}: taken as annotated everywhere")
     cases = []
     for case in found.cases:
         row = by_name.get(case.name)
         if row is None:
             cases.append(case)
             continue
-        annotated = tuple(
-            value for value, column in columns.items() if is_yes(row[column], f"{path.name}, {case.name}")
-        )
+        said = [value for value, column in columns.items() if is_yes(row[column], f"{path.name}, {case.name}")]
+        annotated = tuple(sorted([*said, *(label.value for label in everywhere)]))
         cases.append(
             replace(
                 case,
-                split=split_of(row[split]) if split else case.split,
+                split=splits.get(case.name, case.split),
                 group=row[group] if group else case.group,
                 annotated=annotated if columns else case.annotated,
             )
@@ -89,7 +95,8 @@ def add_case_list(found: Found, path: Path, seen: Mapping[str, frozenset[int]]) 
 def _columns(meaning: Meaning | None, rows: list[dict[str, str]], key: str) -> tuple[Meaning | None, dict[int, str]]:
     """The column of each structure: by its name, or where there are no names, by the order."""
     if meaning is not None and meaning.is_named:
-        found = {label.value: first_column(rows, label.name.casefold()) for label in meaning.labels}
+        headings = {plain_name(column): column for column in reversed(list(rows[0])) if column}
+        found = {label.value: headings.get(plain_name(label.name), "") for label in meaning.labels}
         return meaning, {value: column for value, column in found.items() if column}
     last: list[str] = []
     for column in reversed(list(rows[0])):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from napari_resmed.errors import InputError
 
-__all__ = ["YES_OR_NO", "first_column", "is_yes", "read_rows", "several", "split_of"]
+__all__ = ["YES_OR_NO", "first_column", "is_yes", "read_rows", "several", "split_in", "split_of"]
 
 _YES = ("yes", "y", "true", "x")
 _NO = ("no", "n", "false", "")
@@ -74,6 +74,23 @@ def is_yes(cell: str, source: str) -> bool:
         return float(word) != 0
     except ValueError as problem:
         raise InputError(f"{source} has the entry {cell[:40]!r}, expected yes or no") from problem
+
+
+def split_in(cell: str, source: str) -> str:
+    """The part of a split that a cell says; empty where it is empty.
+
+    Raises
+    ------
+    InputError
+        If it is a word for none: left undecided, what someone put aside would be learnt from.
+    """
+    split = split_of(cell)
+    if cell and not split:
+        raise InputError(
+            f"{source} has the split {cell[:40]!r}, expected a word that begins with train, val or test, or nothing "
+            "where it is undecided"
+        )
+    return split
 
 
 def split_of(cell: str) -> str:

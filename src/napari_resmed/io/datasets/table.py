@@ -12,7 +12,7 @@ from napari_resmed.io.datasets.folders import NAMES_FILE
 from napari_resmed.io.datasets.found import Found
 from napari_resmed.io.datasets.meaning import Meaning, read_json, read_meaning
 from napari_resmed.io.datasets.naming import case_names
-from napari_resmed.io.datasets.rows import first_column, is_yes, read_rows, several, split_of
+from napari_resmed.io.datasets.rows import first_column, is_yes, read_rows, several, split_in
 from napari_resmed.io.files import ENDINGS
 from napari_resmed.io.pictures import ENDINGS as PICTURES
 
@@ -68,10 +68,10 @@ def find(path: Path) -> Found:
             path.parent / as_path(row[label]) if row[label] else None,
             annotated=_annotated(row[annotated], meaning, path) if annotated else None,
             only_painted=is_yes(row[painted], f"{path.name}, only_painted") if painted else False,
-            split=split_of(row[split]) if split else "",
+            split=split_in(row[split], f"{path.name}, line {number}") if split else "",
             group=row[group] if group else "",
         )
-        for name, row, found in zip(names, rows, files, strict=True)
+        for number, (name, row, found) in enumerate(zip(names, rows, files, strict=True), 2)
     ]
     if any(not case.name for case in cases):
         raise InputError(f"{path.name} has a row without a name in {column!r}; give every case one")

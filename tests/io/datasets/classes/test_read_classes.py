@@ -11,6 +11,7 @@ from napari_resmed.errors import InputError
 from napari_resmed.io.archives import forget_archives
 from napari_resmed.io.datasets.classes import load_channels, read_classes
 from napari_resmed.io.datasets.classes.load import open_image
+from napari_resmed.io.datasets.classes.table import read_unlabelled
 from napari_resmed.volume import Volume
 from tests.train.classify.small import picture, write_folders, write_medmnist, write_volumes
 
@@ -109,6 +110,40 @@ class TestTable:
         assert len(dataset.cases) == 3
         assert dataset.classes == ("1", "2", "10")
         assert "lines 3" in notes[0]
+
+    def test_a_split_that_is_none(self, tmp_path: Path) -> None:
+        folder = write_volumes(tmp_path / "data", 2)
+        (folder / "cases.csv").write_text(
+            "path,class,split\nscan0.nii.gz,a,train\nscan1.nii.gz,,\nscan2.nii.gz,b,external test"
+        )
+        with pytest.raises(InputError, match="line 4 has the split 'external test', expected a word that begins"):
+            read_classes(folder / "cases.csv")
+        # What is only classified is not learnt from.
+        assert len(read_unlabelled(folder / "cases.csv", ("image",))) == 3
+
+    @pytest.mark.parametrize(
+        ("head", "places"),
+        [
+            ("t1,flair", [0, 1]),
+            ("Flair,T1", [1, 0]),
+            ("FLAIR", [1]),
+            ("before,after", [0, 1]),
+            ("image_1,image_2", [0, 1]),
+        ],
+    )
+    def test_columns_of_modalities_find_their_channels(self, head: str, places: list[int], tmp_path: Path) -> None:
+        (tmp_path / "new.csv").write_text(head + "\n" + ",".join(f"{n}.nii.gz" for n in range(len(places))) + "\n")
+        (case,) = read_unlabelled(tmp_path / "new.csv", ("T1", "FLAIR"))
+        assert list(case.channels or range(2)) == places
+
+    @pytest.mark.parametrize(
+        ("head", "said"), [("FLAIR,T1w", "'T1w'"), ("T1,FLAIR,T2", "'T2'"), ("a,b,c", "'a'"), ("before", "'before'")]
+    )
+    def test_columns_that_are_no_channels(self, head: str, said: str, tmp_path: Path) -> None:
+        count = head.count(",") + 1
+        (tmp_path / "new.csv").write_text(head + "\n" + ",".join(f"{n}.nii.gz" for n in range(count)) + "\n")
+        with pytest.raises(InputError, match=f"the column {said}, which is none of the model's channels, T1, FLAIR;"):
+            read_unlabelled(tmp_path / "new.csv", ("T1", "FLAIR"))
 
     def test_a_table_of_something_else(self, tmp_path: Path) -> None:
         (tmp_path / "a.csv").write_text("name,age\nx,3")

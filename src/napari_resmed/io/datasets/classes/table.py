@@ -11,7 +11,7 @@ from napari_resmed.case import Case
 from napari_resmed.errors import InputError
 from napari_resmed.io.datasets.found import Found, a_few
 from napari_resmed.io.datasets.naming import case_names
-from napari_resmed.io.datasets.rows import first_column, read_rows, several, split_of
+from napari_resmed.io.datasets.rows import first_column, read_rows, several, split_in
 from napari_resmed.io.datasets.table import GROUP, NAME, as_path, image_columns
 
 __all__ = ["CLASS", "IMAGE", "find", "read_unlabelled"]
@@ -40,9 +40,10 @@ def find(path: Path) -> Found:
             f"{path.name} has the columns {', '.join(rows[0])}; expected path (or one column of files per modality) "
             "and class"
         )
-    unknown = [str(number) for number, row in enumerate(rows, 2) if not row[column]]
+    lines = list(enumerate(rows, 2))
+    unknown = [str(number) for number, row in lines if not row[column]]
     notes = [f"left out, as they have no class: the lines {a_few(unknown)}"] if unknown else []
-    cases, channels = _cases(path, [row for row in rows if row[column]], column)
+    cases, channels = _cases(path, [(number, row) for number, row in lines if row[column]], column)
     return Found(tuple(cases), None, channels, tuple(notes))
 
 
@@ -54,22 +55,30 @@ def read_unlabelled(path: Path, channels: Sequence[str]) -> list[Case]:
     path:
         As of :func:`find`, without the class.
     channels:
-        What a model takes. The table's columns are put in this order where they have these names.
+        What a model takes. The table's columns are put in this order where they have these names; where none has, and
+        there are as many, they are taken as they stand.
 
     Raises
     ------
     InputError
-        If a column is missing, or a row has no image or no name.
+        If a column is missing or none of the channels, or a row has no image or no name.
     """
     rows = read_rows(path)
-    if not _images(rows)[0]:
+    images, columns = _images(rows)
+    if not images:
         raise InputError(
             f"{path.name} has the columns {', '.join(rows[0])}; expected path, or one column of files per modality"
         )
-    cases, named = _cases(path, rows, "")
+    cases, named = _cases(path, list(enumerate(rows, 2)), "")
     places = {name.casefold(): number for number, name in enumerate(channels)}
     order = [places.get(name.casefold(), -1) for name in named]
-    if not named or -1 in order:
+    strange = [name for name, place in zip(named, order, strict=True) if place < 0]
+    if columns and strange and (len(strange) < len(named) or len(named) != len(channels)):
+        raise InputError(
+            f"{path.name} has the column {strange[0]!r}, which is none of the model's channels, {', '.join(channels)}; "
+            "call the columns as these are called, and leave out the others"
+        )
+    if not named or strange:
         return cases
     return [
         replace(case, channels=tuple(order[place] for place in case.channels or range(len(case.images))))
@@ -77,28 +86,32 @@ def read_unlabelled(path: Path, channels: Sequence[str]) -> list[Case]:
     ]
 
 
-def _cases(path: Path, rows: list[dict[str, str]], column: str) -> tuple[list[Case], tuple[str, ...]]:
-    """Cases, and the names of their channels where there are any; ``column`` has the class."""
+def _cases(path: Path, lines: list[tuple[int, dict[str, str]]], column: str) -> tuple[list[Case], tuple[str, ...]]:
+    """Cases of rows with their line's number, and the names of their channels where there are any.
+
+    ``column`` has the class; where there is none, nothing is learnt, and a split says nothing.
+    """
+    rows = [row for _, row in lines]
     images, channels = _images(rows)
-    found = [_files(path, number, row, images) for number, row in enumerate(rows, 2)]
+    found = [_files(path, number, row, images) for number, row in lines]
     named = first_column(rows, *NAME)
     names = [row[named] for row in rows] if named else case_names([files[0][1] for files in found], path.parent)
     if not named:
         # One file may stand in several rows, as another modality or of another case.
         counts = Counter(names)
         names = [f"{name} ({number})" if counts[name] > 1 else name for number, name in enumerate(names, 1)]
-    split, group = first_column(rows, "split"), first_column(rows, *GROUP)
+    split, group = first_column(rows, "split") if column else "", first_column(rows, *GROUP)
     most = max(len(files) for files in found)
     cases = []
-    for name, row, files in zip(names, rows, found, strict=True):
+    for (number, row), name, files in zip(lines, names, found, strict=True):
         if not name:
             raise InputError(f"{path.name} has a row without a name in {named!r}; give every case one")
-        places = tuple(number for number, _ in files)
+        places = tuple(place for place, _ in files)
         cases.append(
             Case(
                 name,
                 tuple(file for _, file in files),
-                split=split_of(row[split]) if split else "",
+                split=split_in(row[split], f"{path.name}, line {number}") if split else "",
                 group=row[group] if group else "",
                 class_name=row[column] if column else "",
                 channels=() if places == tuple(range(max(most, len(images)))) else places,
