@@ -54,7 +54,9 @@ def folder(tmp_path: Path) -> Path:
     turn = np.deg2rad(20)
     direction = [[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]]
     affine = geometry.compose((10, -20, 30), (3, 1.5, 0.7), direction)
-    write_series(Volume(ramp(), affine, modality="MR", name="ramp"), tmp_path / "series")
+    write_series(
+        Volume(ramp(), affine, modality="MR", meta={"format": "DICOM", "description": "ramp"}), tmp_path / "series"
+    )
     return tmp_path / "series"
 
 
