@@ -66,8 +66,8 @@ def add_case_list(found: Found, path: Path, seen: Mapping[str, frozenset[int]]) 
     notes = list(found.notes)
     everywhere = [label for label in meaning.labels if label.value not in columns] if meaning and columns else []
     if everywhere:
-        names = a_few([label.name for label in everywhere])
-        notes.append(f"{path.name} has no column for {names}: taken as annotated everywhere")
+        listed = a_few([label.name for label in everywhere])
+        notes.append(f"{path.name} has no column for {listed}: taken as annotated everywhere")
     cases = []
     for case in found.cases:
         row = by_name.get(case.name)
