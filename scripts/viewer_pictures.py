@@ -35,7 +35,7 @@ KINDS = ("clear", "nodule")
 SHAPE, SEEN = (32, 64, 64), [16, 32, 32]
 # Of the template, in voxels, and when the picture of its training is taken, as a share of the time.
 BALL, BALL_RADIUS = (85, 128, 98), 12.5
-TRAINING_MINUTES, SHOWN_AT = 3.0, 0.85
+TRAINING_MINUTES, SHOWN_AT = 2.0, 0.8
 # Until napari has drawn what is new.
 SETTLE_MS = 1500
 
@@ -55,7 +55,7 @@ def main(names: list[str]) -> None:
 
 def segment(viewer: napari.Viewer, _: Path) -> None:
     """The template's structures and their volumes."""
-    _show(viewer, read(mni152_template()))
+    _show_template(viewer)
     _, widget = viewer.window.add_plugin_dock_widget("napari-resmed", "Segment")
     widget.start_button.click()
     _wait(lambda: not widget.is_running)
@@ -63,7 +63,7 @@ def segment(viewer: napari.Viewer, _: Path) -> None:
 
 def train_painted(viewer: napari.Viewer, _: Path) -> None:
     """A ball that was painted on the template, while brain-mr learns it."""
-    _show(viewer, read(mni152_template()))
+    _show_template(viewer)
     image = viewer.layers[0]
     away = np.indices(image.data.shape) - np.array(BALL).reshape(3, 1, 1, 1)
     ball = ((away**2).sum(0) < BALL_RADIUS**2).astype(np.uint8)
@@ -133,6 +133,11 @@ def scan(number: int) -> Volume:
     image = image + rng.normal(0, 0.03, SHAPE)
     affine = np.diag([2.0, 2.0, 2.0, 1.0])[[2, 1, 0, 3]]  # slices from the feet up
     return Volume((1000 * image).clip(0, None).astype(np.uint16), affine, "zyx", "", f"made-up scan {number % 1000}")
+
+
+def _show_template(viewer: napari.Viewer) -> None:
+    _show(viewer, read(mni152_template()))
+    viewer.dims.set_current_step(0, BALL[0])
 
 
 def _show(viewer: napari.Viewer, volume: Volume) -> None:
