@@ -333,7 +333,9 @@ class TestSave:
         said = "a was closed; what you paint now is not saved to the project; click it in the list to open it again."
         assert cases.status.text() == said
         assert said in [text for _, text in messages]
+        assert len(viewer.layers) == 0  # its image went, too
         open_case(qtbot, cases, "a")
+        assert len(viewer.layers) == 2
 
     def test_goes_on_after_an_image_of_the_case_was_removed(
         self, viewer: napari.Viewer, cases: CasesWidget, qtbot: QtBot

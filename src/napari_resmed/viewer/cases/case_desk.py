@@ -74,7 +74,7 @@ class CaseDesk(QObject):
         self._wished_of: Project | None = None
         self.news = ""  # what to say once it is shown
         self._steps: Iterator[None] | None = None  # what is left of showing it
-        self._closed = ""  # the case whose labels were removed from the window
+        self._closed: OpenCase | None = None  # whose labels were removed from the window
         self._empty_accepted = ""  # a case without any label that was to be accepted once already
         self.autosave = QTimer(self)
         self.autosave.timeout.connect(self.save)
@@ -279,18 +279,22 @@ class CaseDesk(QObject):
         if event.value == case.labels:
             self.save()
             self._let_go(case)
-            self._closed = case.name
+            self._closed = case
             self.changed.emit()
             # Later, and so not where the whole window closes, which takes all layers away first.
-            QTimer.singleShot(0, self._say_closed)
+            QTimer.singleShot(0, self._put_away_closed)
         else:
             case.images[:] = [image for image in case.images if image != event.value]
 
-    def _say_closed(self) -> None:
-        if not self.autosave.isActive():
+    def _put_away_closed(self) -> None:
+        """Take the images of a case whose labels were removed out of the window, and say that it was closed."""
+        case, self._closed = self._closed, None
+        if case is None or not self.autosave.isActive():
             return  # the dock is closed as well
+        for layer in case.images:
+            remove_layer(self._viewer, layer)
         text = (
-            f"{self._closed} was closed; what you paint now is not saved to the project; click it in the list to open "
+            f"{case.name} was closed; what you paint now is not saved to the project; click it in the list to open "
             "it again."
         )
         self.said.emit(text)
