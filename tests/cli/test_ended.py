@@ -71,9 +71,7 @@ def check(folder: Path, whole: Path, old: bool = False) -> int:
         else:
             notes = [json.loads((place / name).read_text()) for place in (folder, whole)]
             assert notes[0]["labels"] == notes[1]["labels"]
-            # Over old files a note without the image's name comes first, so that the old one names no new labels.
-            assert notes[1].keys() - notes[0].keys() <= ({"image"} if old else set())
-            assert notes[0].keys() <= notes[1].keys()
+            assert notes[0].keys() == notes[1].keys()
     return found
 
 

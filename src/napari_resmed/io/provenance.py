@@ -45,7 +45,7 @@ def write_provenance(path: Path, result: Volume, image: Path | None = None) -> N
         part.write_text(json.dumps(note, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def renew_provenance(path: Path, result: Volume | None = None) -> None:
+def renew_provenance(path: Path, result: Volume | None = None, image: Path | None = None) -> None:
     """Put right the note beside a file that was written over; where there is none, none is written.
 
     Labels with names get a note of their own in place of the old one, which would name them after other structures; of
@@ -57,6 +57,8 @@ def renew_provenance(path: Path, result: Volume | None = None) -> None:
         The file.
     result:
         What it holds now; None where the file itself holds all that is known.
+    image:
+        What that was made of; its file name alone is noted.
 
     Raises
     ------
@@ -65,7 +67,7 @@ def renew_provenance(path: Path, result: Volume | None = None) -> None:
     """
     note = provenance_path(path)
     if isinstance(result, LabelMap) and len(result.labels) and note.is_file():
-        write_provenance(path, result)
+        write_provenance(path, result, image)
         return
     try:
         note.unlink(missing_ok=True)

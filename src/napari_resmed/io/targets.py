@@ -138,7 +138,8 @@ def write(
         ``.nii.gz``, ``.nii``, ``.nrrd``, ``.mha``, ``.mgz``; for label maps ``.seg.nrrd`` (3D Slicer) or ``.dcm``
         (DICOM segmentation); or a new folder (no suffix) for a DICOM series.
     like, series:
-        For ``.dcm``: the folder of the DICOM series that was segmented, and which series of it.
+        What was segmented. For ``.dcm`` the folder of the DICOM series, and which series of it; else only a note that
+        is written anew says its file's name.
 
     Raises
     ------
@@ -167,7 +168,7 @@ def write(
         dicom.write_series(volume, path)
     else:
         raise InputError(f"cannot write {path.name}: found the ending {path.suffix!r}, expected {WRITABLE}")
-    renew_provenance(path, volume)
+    renew_provenance(path, volume, None if like is None else Path(like))
 
 
 def _write_labels(maps: Sequence[Volume], path: Path, like: Path | str | None, series: str) -> None:
