@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -284,14 +285,17 @@ class TestEnd:
         session = widget.session
         assert session is not None
         take = session.strokes_now
+        is_accepted = threading.Event()
 
         def fail() -> dict[str, Any]:
+            assert is_accepted.wait(60)
             raise InputError("these strokes cannot be answered")
 
         session.strokes_now = lambda: fail
         paint(widget, 2, (0, 0, 0))
         qtbot.waitUntil(lambda: session.answer_under_way)
         widget.accept_button.click()
+        is_accepted.set()
         qtbot.waitUntil(lambda: bool(messages))
         qtbot.waitUntil(lambda: session.is_idle)
         assert "these strokes cannot be answered" in widget.hint.text()
