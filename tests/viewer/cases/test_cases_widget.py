@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -22,6 +24,7 @@ from napari_resmed.io import read, write
 from napari_resmed.io.project import (
     NO_LABELS,
     State,
+    create,
     list_cases,
     open_project,
     read_label_set,
@@ -29,6 +32,7 @@ from napari_resmed.io.project import (
     write_label_set,
     write_labels,
 )
+from napari_resmed.io.project.sources import Source, read_source
 from napari_resmed.labels import LabelMap
 from napari_resmed.models.found_by import FoundBy
 from napari_resmed.review.familiar import Familiar
@@ -180,6 +184,76 @@ class TestProject:
             cases.start.setCurrentIndex(page)
             cases.work.fold.button.setChecked(True)
             assert cases.minimumSizeHint().width() <= 320
+
+
+class TestBringingIn:
+    """A project is made, or added to, while the person goes on working."""
+
+    @pytest.fixture
+    def gate(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+        """The first image is read at once, the others once this is set."""
+        may_go_on, reads = threading.Event(), itertools.count()
+
+        def read_later(source: Source) -> tuple[Volume, ...]:
+            if next(reads):
+                assert may_go_on.wait(60)
+            return read_source(source)
+
+        monkeypatch.setattr(create, "read_source", read_later)
+        yield may_go_on
+        may_go_on.set()
+
+    def test_labels_are_saved_meanwhile_and_what_was_added_stays_when_it_is_stopped(
+        self, cases: CasesWidget, images: Path, gate: threading.Event, tmp_path: Path, qtbot: QtBot
+    ) -> None:
+        more = tmp_path / "more"
+        more.mkdir()
+        for name in ("e", "f", "g"):
+            write(Volume(np.full((4, 5, 6), ord(name), np.float32), PLACE), more / f"{name}.nii.gz")
+        labels = open_case(qtbot, cases, "a")
+        cases._maker.add(cases.project, more)
+        qtbot.waitUntil(lambda: "e" in states(cases))
+        assert not cases.work.add_button.isEnabled()
+        assert not cases.work.predict_button.isEnabled()
+        labels.data_setitem(np.nonzero(np.ones_like(labels.data)), 1)
+        cases.save()
+        qtbot.waitUntil(lambda: states(cases)["a"] is State.CORRECTED)
+        cases.open_folder(tmp_path)
+        assert "or press Cancel" in cases.status.text()
+        assert not cases.progress.isHidden()
+        cases.progress.cancel_button.click()
+        gate.set()
+        qtbot.waitUntil(lambda: cases.status.text() == "Stopped; the images that were added already stay.")
+        assert cases.progress.isHidden()
+        assert cases.work.add_button.isEnabled()
+        qtbot.waitUntil(lambda: len(cases.cases) in (5, 6))
+        found = list(states(cases))
+        assert found in (["a", "b", "c", "d", "e"], ["a", "b", "c", "d", "e", "f"])
+        gate.set()
+        cases._maker.add(cases.project, more)
+        qtbot.waitUntil(lambda: len(cases.cases) == 7)
+        assert cases.status.text() == "The images were added."
+
+    @pytest.mark.parametrize("how", ["cancelled", "closed"])
+    def test_a_project_that_is_stopped_leaves_nothing(
+        self, viewer: napari.Viewer, images: Path, gate: threading.Event, how: str, messages: Messages, qtbot: QtBot
+    ) -> None:
+        dock, widget = viewer.window.add_plugin_dock_widget("napari-resmed", "Cases")
+        widget.make_project(images, images.parent / "p")
+        assert not widget.start.new_project.create_button.isEnabled()
+        qtbot.waitUntil(lambda: "Reading a" in widget.status.text())
+        assert list(images.parent.glob(".part-*"))
+        if how == "cancelled":
+            widget.progress.cancel_button.click()
+            gate.set()
+            qtbot.waitUntil(lambda: widget.status.text() == "Stopped; no project was made.")
+            assert widget.start.new_project.create_button.isEnabled()
+            assert widget.project is None
+        else:
+            threading.Timer(0.5, gate.set).start()  # closing waits for the image that is being read
+            dock.destroyOnClose()
+            assert [kind for kind, _ in messages] == ["info"]
+        qtbot.waitUntil(lambda: sorted(path.name for path in images.parent.iterdir()) == ["images"])
 
 
 class TestOpen:

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.notifications import show_error
+from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QEvent, QSize, Signal
 from qtpy.QtWidgets import QFileDialog, QStackedWidget, QVBoxLayout, QWidget
 
@@ -70,10 +70,12 @@ class CasesWidget(QWidget):
         self._watch = ProjectWatch(self._files, self)
         self._watch.read.connect(self._on_read)
         self._watch.failed.connect(self._say)  # not as a notification: it would come every two seconds
-        self._maker = ProjectMaker(self._files, self)
+        self._maker = ProjectMaker(self)
         self._maker.opened.connect(self._take)
-        self._maker.progressed.connect(self._on_progress)
-        self._maker.failed.connect(self._on_make_failed)
+        self._maker.begun.connect(self._on_making)
+        self._maker.ended.connect(self._show_running)
+        self._maker.progressed.connect(self._show_progress)
+        self._maker.failed.connect(self._complain)
         self._maker.added.connect(self._watch.refresh)
         self._maker.said.connect(self._say)
         self.desk = CaseDesk(napari_viewer, self._files, self)
@@ -86,7 +88,7 @@ class CasesWidget(QWidget):
         self.desk.failed.connect(self._complain)
         self.save = self.desk.save
         self._predict = PredictRest(self._files, self)
-        self._predict.progressed.connect(self._on_progress)
+        self._predict.progressed.connect(self._on_predicting)
         self._predict.predicted.connect(self._on_predicted)
         self._predict.ended.connect(self._on_predict_ended)
         self._build()
@@ -95,7 +97,8 @@ class CasesWidget(QWidget):
         self._labels.repainted.connect(self._pictures.forget_all)
         self._labels.failed.connect(self._complain)
         self.destroyed.connect(partial(_at_the_end, self.desk.open, self._predict.jobs, self._files.finish))
-        self.destroyed.connect(partial(_stop, self._pictures.finish))
+        for finish in (self._pictures.finish, self._maker.finish):
+            self.destroyed.connect(partial(_stop, finish))
         Thread(target=warm_labels, name="resmed-warm-colours", daemon=True).start()
 
     def _build(self) -> None:
@@ -103,7 +106,6 @@ class CasesWidget(QWidget):
         self.start = StartPages(self._maker)
         self.start.asked.connect(self._on_asked)
         self.start.dismissed.connect(self._show_page)
-        self.start.making.connect(self._on_making)
         self.make_project = self.start.make
         self.work = WorkPage(partial(palette_of, self._viewer))
         self.work.other_wanted.connect(self.choose)
@@ -120,19 +122,33 @@ class CasesWidget(QWidget):
         for page in (self.start, self.work):
             self.pages.addWidget(page)
         self.progress = ProgressLine()
-        self.progress.cancel_button.setToolTip("Stop predicting; what is predicted stays")
-        self.progress.cancel_wanted.connect(self._predict.cancel)
+        self.progress.cancel_wanted.connect(self._cancel)
         self.status = plain_words()
         layout = QVBoxLayout(self)
         layout.addWidget(self.pages, 1)
         layout.addWidget(self.progress)
         layout.addWidget(self.status)
-        self._show_running(False)
+        self._show_running()
 
-    def _show_running(self, running: bool) -> None:
-        self.progress.setVisible(running)
-        self.progress.cancel_button.setVisible(running and self._predict.is_running)
+    @property
+    def _is_busy(self) -> bool:
+        return self._maker.is_running or self._predict.is_running
+
+    def _show_running(self) -> None:
+        self.progress.setVisible(self._is_busy)
+        self.progress.cancel_button.setToolTip(
+            "Stop; a project half made is taken away, images that were added stay"
+            if self._maker.is_running
+            else "Stop predicting; what is predicted stays"
+        )
         self._show_cases()
+
+    def _cancel(self) -> None:
+        if self._maker.is_running:
+            self._maker.cancel()
+            self._say("Stopping after this image…")
+        else:
+            self._predict.cancel()
 
     def _show_page(self) -> None:
         self.pages.setCurrentWidget(self.start if self.project is None else self.work)
@@ -155,6 +171,9 @@ class CasesWidget(QWidget):
         self._predict.cancel()
         self.desk.close()
         self._files.close()
+        if self._maker.is_running:
+            show_info("Cases was closed while images were brought into a project: what was added stays, no more is.")
+        self._maker.close()
         self._pictures.close()
 
     @property
@@ -200,16 +219,13 @@ class CasesWidget(QWidget):
 
     def _on_making(self) -> None:
         self.progress.show_done(0)
-        self._show_running(True)
-
-    def _on_make_failed(self, message: str) -> None:
-        self._show_running(self._predict.is_running)
-        self._complain(message)
+        self._say("Looking for images…")
+        self._show_running()
 
     def _take(self, project: Project) -> None:
         """Show another project."""
-        self._show_running(False)
         self._predict.cancel()
+        self._show_running()
         self.desk.clear()
         self._pictures.forget()
         self.work.begin(project)
@@ -244,9 +260,7 @@ class CasesWidget(QWidget):
 
     def _show_cases(self) -> None:
         case = self.desk.now
-        self.work.show_cases(
-            self._shown_cases(), case.name if case else "", bool(case and case.unsaved), self._predict.is_running
-        )
+        self.work.show_cases(self._shown_cases(), case.name if case else "", bool(case and case.unsaved), self._is_busy)
         self.work.show_complete(len(complete_slices(case.labels)) if case else 0)
 
     def _state_of(self, name: str) -> State:
@@ -286,7 +300,7 @@ class CasesWidget(QWidget):
     def predict_rest(self) -> None:
         """Segment every case that is not started, in the background."""
         model: Model | None = self.work.model_choice.currentData()
-        if self.project is None or model is None or self._predict.is_running:
+        if self.project is None or model is None or self._is_busy:
             return
         names = [case.name for case in self._shown_cases() if case.state is State.NOT_STARTED]
         if not names:
@@ -295,9 +309,13 @@ class CasesWidget(QWidget):
         self.progress.show_done(0)
         # Passed over is what somebody has begun since the row was made.
         self._predict.start(self.project, names, model, lambda name: self._state_of(name) is not State.NOT_STARTED)
-        self._show_running(True)
+        self._show_running()
 
-    def _on_progress(self, what: str, done: float) -> None:
+    def _on_predicting(self, what: str, done: float) -> None:
+        if not self._maker.is_running:
+            self._show_progress(what, done)
+
+    def _show_progress(self, what: str, done: float) -> None:
         self.progress.show_done(done)
         self._say(what)
 
@@ -309,7 +327,7 @@ class CasesWidget(QWidget):
             self.desk.load(case.project, name)
 
     def _on_predict_ended(self, message: str) -> None:
-        self._show_running(False)
+        self._show_running()
         self._say(message)
         self._watch.refresh()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from qtpy.QtCore import Signal
@@ -30,13 +31,10 @@ class StartPages(QStackedWidget):
         There is a question to answer: this page should be seen.
     dismissed()
         Rather not.
-    making()
-        A project is being made.
     """
 
     asked = Signal()
     dismissed = Signal()
-    making = Signal()
 
     def __init__(self, maker: ProjectMaker, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -58,8 +56,8 @@ class StartPages(QStackedWidget):
         for one in (welcome, page):
             self.addWidget(one)
         maker.none_there.connect(self._ask)
-        maker.opened.connect(self._be_ready)
-        maker.failed.connect(self._be_ready)
+        maker.begun.connect(partial(self.new_project.create_button.setEnabled, False))
+        maker.ended.connect(partial(self.new_project.create_button.setEnabled, True))
 
     @property
     def is_asking(self) -> bool:
@@ -74,8 +72,6 @@ class StartPages(QStackedWidget):
 
     def make(self, images: Path, place: Path) -> None:
         """Make a project of a folder of images."""
-        self.new_project.create_button.setEnabled(False)
-        self.making.emit()
         self._maker.make(images, place)
 
     def _ask(self, folder: Path, number: int, place: Path) -> None:
@@ -86,6 +82,3 @@ class StartPages(QStackedWidget):
     def _dismiss(self) -> None:
         self.setCurrentIndex(_WELCOME)
         self.dismissed.emit()
-
-    def _be_ready(self, _: object) -> None:
-        self.new_project.create_button.setEnabled(True)

@@ -70,7 +70,7 @@ class WorkPage(QWidget):
     def __init__(self, palette: Callable[[], Palette], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.only: State | None = None
-        self._may_predict = False  # whether a case is left to predict, and none is being predicted
+        self._may_predict = False  # whether a case is left to predict, and nothing is under way
         self.list = CasesList(palette)
         self.list.setMinimumHeight(3 * (THUMBNAIL + 10))
         layout = QVBoxLayout(self)
@@ -174,14 +174,14 @@ class WorkPage(QWidget):
     def _build_fold(self) -> QWidget:
         """What is needed now and then."""
         self.labels = LabelTable(may_grow=True)
-        add = QPushButton("Add images…")
-        add.setToolTip("Bring another folder of images into this project")
-        add.clicked.connect(self.more_wanted)
+        self.add_button = QPushButton("Add images…")
+        self.add_button.setToolTip("Bring another folder of images into this project")
+        self.add_button.clicked.connect(self.more_wanted)
         box = QWidget()
         layout = QVBoxLayout(box)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.labels)
-        layout.addWidget(add)
+        layout.addWidget(self.add_button)
         self.fold = Fold("Labels and more", box)
         return self.fold
 
@@ -210,7 +210,7 @@ class WorkPage(QWidget):
         self.title.setText(project.folder.name)
         self.title.setToolTip(str(project.folder))
 
-    def show_cases(self, cases: Sequence[ProjectCase], open_name: str, unsaved: bool, predicting: bool) -> None:
+    def show_cases(self, cases: Sequence[ProjectCase], open_name: str, unsaved: bool, busy: bool) -> None:
         """Show cases, which of them is open, and what can be done now."""
         self.list.show_cases(cases, self.only)
         self.list.show_open(open_name, unsaved)
@@ -233,8 +233,9 @@ class WorkPage(QWidget):
             if counts[State.ACCEPTED]
             else "Accept a case first: only accepted ones are trained on"
         )
-        self._may_predict = counts[State.NOT_STARTED] > 0 and not predicting
+        self._may_predict = counts[State.NOT_STARTED] > 0 and not busy
         self._show_predict()
+        self.add_button.setEnabled(not busy)
         self.next_button.setEnabled(bool(cases))
 
     def show_complete(self, slices: int) -> None:

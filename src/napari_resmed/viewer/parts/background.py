@@ -29,6 +29,7 @@ class Background(QObject):
         Owner.
     must_finish:
         Whether what was given is done even when the window closes or the program ends: it may be somebody's labels.
+        Else what was not begun is dropped then, and work that takes long looks at ``ending`` and stops.
 
     Signals
     -------
@@ -49,8 +50,10 @@ class Background(QObject):
         self._answered.connect(_call)
         thread = threading.Thread(target=_serve, args=(self._work,), name="resmed-background", daemon=True)
         thread.start()
+        # Set when nobody waits for answers any more and the thread shall end.
+        self.ending = threading.Event()
         # Ends the thread and waits for that; can be called when this object is gone.
-        self.finish = partial(_finish, self._work, thread, must_finish)
+        self.finish = partial(_finish, self._work, thread, None if must_finish else self.ending)
         # At exit Python ends such threads where they stand; this one is waited for.
         atexit.register(self.finish)
 
@@ -133,8 +136,11 @@ def _forget(work: queue.SimpleQueue[Callable[[], None] | None]) -> None:
             work.get_nowait()
 
 
-def _finish(work: queue.SimpleQueue[Callable[[], None] | None], thread: threading.Thread, must_finish: bool) -> None:
-    if not must_finish:
+def _finish(
+    work: queue.SimpleQueue[Callable[[], None] | None], thread: threading.Thread, ending: threading.Event | None
+) -> None:
+    if ending is not None:
+        ending.set()
         _forget(work)
     work.put(None)
     thread.join()
