@@ -25,19 +25,17 @@ RECIPE = Recipe(
     channels=("MR",),
     # The crops leave 4 to 7 mm.
     found_by=FoundBy("brain-mr", ("left hippocampus", "right hippocampus"), margin_mm=6.0),
-    minutes=38,
-    # A step takes a CPU half of the time that it takes with the plan's own network, which is wider at full resolution.
+    changelog={"0.2.0": "a wider network, trained by Muon", "0.1.0": "first version"},
+    minutes=21,
+    # The plan's own network, whose lowest level has 256 features: half of its weights would be there.
     plan={
-        "optimiser": "adamw",
-        "learning_rate": 3e-3,
-        "network": "UNetWithHead",
+        "network": "UNet",
         "arguments": {
             "spatial_dims": 3,
             "in_channels": 1,
             "out_channels": 3,
-            "features": 16,
-            "channels": [24, 48, 96, 192],
-            "strides": [2, 2, 2],
+            "channels": [16, 32, 64, 128, 128],
+            "strides": [1, 2, 2, 2],
             "num_res_units": 2,
             "norm": "instance",
             "act": "relu",

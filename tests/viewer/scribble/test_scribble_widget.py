@@ -132,7 +132,7 @@ class TestStrokes:
         before = strokes_of(widget).data.copy()
         many = np.count_nonzero(before)
         monkeypatch.setattr(session, "AT_A_TIME", many - 1)
-        widget.clear_button.click()
+        widget.tools.clear_button.click()
         qtbot.waitUntil(lambda: not widget.session.answer.layer.data.any())
         assert not strokes_of(widget).data.any()
         strokes_of(widget).undo()
@@ -149,8 +149,8 @@ class TestStrokes:
         own.units = image.units
         own.data[inside], own.data[outside] = 7, 3
         viewer.layers.selection.active = image
-        scribble.strokes_choice.fill()
-        scribble.strokes_choice.choose(own)
+        scribble.choices.strokes.fill()
+        scribble.choices.strokes.choose(own)
         scribble.start_button.click()
         wait_for_answer(qtbot, scribble)
         assert strokes_of(scribble) is own
@@ -351,7 +351,7 @@ class TestEnd:
     ) -> None:
         widget, _image = painted
         strokes = strokes_of(widget)
-        widget.stop_button.click()
+        widget.tools.stop_button.click()
         assert {layer.name for layer in viewer.layers} == {"ball", "ball strokes"}
         assert strokes.data.any()
         assert widget.start_button.isEnabled()
@@ -362,12 +362,12 @@ class TestEnd:
         image = show(phantom())
         mine = new_strokes(image, LabelSet(tuple(Label(k, f"class {k}", (k, k, k)) for k in (1, 2, 3))))
         viewer.add_layer(mine)
-        assert scribble.strokes_choice.currentData() is mine
+        assert scribble.choices.strokes.currentData() is mine
         assert scribble.labels.labels.values == (1, 2, 3)
         scribble.start_button.click()
         assert scribble.session is not None
         viewer.layers.remove(mine)  # which ends it
-        assert scribble.strokes_choice.currentData() is None
+        assert scribble.choices.strokes.currentData() is None
         assert scribble.labels.labels == FIRST_CLASSES
 
 
@@ -380,7 +380,7 @@ class TestWhereNext:
         assert widget.session.result is not None
         index = widget.session.grid.shown_index(widget.session.result["suggestion"]["index"])
         viewer.dims.set_point(0, image.data_to_world((0, 0, 0))[0])
-        widget.next_button.click()
+        widget.tools.next_button.click()
         world = image.data_to_world(index)
         assert viewer.dims.point[0] == pytest.approx(world[0])
         np.testing.assert_allclose(viewer.camera.center[1:], world[1:], atol=1e-6)
@@ -417,7 +417,7 @@ class TestOtherImages:
         assert dice(scribble.session.answer.layer.data == 2, disc) > 0.3
         paint(scribble, 1, (3, 3))  # now there is an answer to begin the slice from
         wait_for_answer(qtbot, scribble)
-        scribble.next_button.click()
+        scribble.tools.next_button.click()
         scribble.accept_button.click()
         qtbot.waitUntil(lambda: scribble.result is not None)
         assert scribble.result.data.shape == (40, 50)
@@ -458,10 +458,12 @@ class TestOtherImages:
         show(Volume(ball_.data[1:], AFFINE, "zyx", "MR", "of another size"))
         ramp = np.linspace(0, 1, ball_.data.size, dtype=np.float32).reshape(ball_.data.shape)
         image = show(Volume(ramp, AFFINE, "zyx", "MR", "first"))
-        assert scribble.image_choice.currentData() is image
-        assert [scribble.channels.item(row).text() for row in range(scribble.channels.count())] == ["second"]
-        assert scribble.channels.isVisible()
-        scribble.channels.tick(second)
+        assert scribble.choices.image.currentData() is image
+        assert [scribble.choices.channels.item(row).text() for row in range(scribble.choices.channels.count())] == [
+            "second"
+        ]
+        assert scribble.choices.channels.isVisible()
+        scribble.choices.channels.tick(second)
         scribble.start_button.click()
         inside, outside = places(second)
         strokes_of(scribble).brush_size = 3

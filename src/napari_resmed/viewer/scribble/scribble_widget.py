@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QEvent, QSize, QTimer
-from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_resmed.events import Progress, Started
 from napari_resmed.labels import LabelSet
@@ -20,7 +20,6 @@ from napari_resmed.viewer.parts.add_in_parts import add_in_parts
 from napari_resmed.viewer.parts.background import Background
 from napari_resmed.viewer.parts.dock_width import DOCK_WIDTH
 from napari_resmed.viewer.parts.fold import Fold
-from napari_resmed.viewer.parts.image_choice import ImageChoice, LayerChoice
 from napari_resmed.viewer.parts.in_turns import in_turns
 from napari_resmed.viewer.parts.label_meanings import labels_in, rename
 from napari_resmed.viewer.parts.label_table import LabelTable
@@ -29,18 +28,18 @@ from napari_resmed.viewer.parts.progress_line import ProgressLine
 from napari_resmed.viewer.parts.running_job import RunningJob, cancel_all
 from napari_resmed.viewer.parts.words import words
 from napari_resmed.viewer.scribble.accepted import accepted
-from napari_resmed.viewer.scribble.further_channels import FurtherChannels
+from napari_resmed.viewer.scribble.choices import Choices
 from napari_resmed.viewer.scribble.other_images import OtherImages
 from napari_resmed.viewer.scribble.painted import Painted
 from napari_resmed.viewer.scribble.scribble_options import ScribbleOptions
 from napari_resmed.viewer.scribble.session import BACKGROUND, Session
 from napari_resmed.viewer.scribble.sure_words import sure_words
+from napari_resmed.viewer.scribble.tools import Tools
 from napari_resmed.viewer.scribble.what_to_paint_in import (
     FIRST_CLASSES,
     classes_of,
     new_strokes,
     trouble_with,
-    where_to_paint,
 )
 
 if TYPE_CHECKING:
@@ -79,8 +78,7 @@ class ScribbleWidget(QWidget):
         self._show_work.setInterval(SHOW_AFTER_MS)
         self._build()
         self._show_work.timeout.connect(self.progress.show)
-        self._show_channels()
-        self._on_strokes_choice()
+        self._show_classes()
         self._arrange()
         Thread(target=warm_labels, name="resmed-warm-labels", daemon=True).start()
 
@@ -91,17 +89,9 @@ class ScribbleWidget(QWidget):
         return QSize(DOCK_WIDTH, super().sizeHint().height())
 
     def _build(self) -> None:
-        self.image_choice = ImageChoice(self._viewer)
-        self.image_choice.setToolTip("The image to scribble on")
-        self.strokes_choice = LayerChoice(
-            self._viewer, lambda viewer: where_to_paint(viewer, self.image_choice.currentData()), none="a new layer"
-        )
-        self.strokes_choice.setToolTip("The Labels layer to paint in")
-        self.channels = FurtherChannels(self._viewer)
-        self._form = form = QFormLayout()
-        form.addRow("&Image", self.image_choice)
-        form.addRow("&With", self.channels)
-        form.addRow("&Paint in", self.strokes_choice)
+        self.choices = Choices(self._viewer)
+        self.choices.image_chosen.connect(self._arrange)
+        self.choices.strokes_chosen.connect(self._show_classes)
         self.labels = LabelTable(may_grow=True)
         self.labels.add_button.setText("Add class")
         self.labels.add_button.setToolTip("Add a class to paint")
@@ -111,22 +101,10 @@ class ScribbleWidget(QWidget):
 
         self.start_button = _primary("&Start", "Look at the image and make a layer to paint in")
         self.accept_button = _primary("&Accept", "Make the answer an ordinary Labels layer")
-        self.next_button = QPushButton("Where &next")
-        self.next_button.setToolTip("Go to the slice and place where a stroke would teach most")
-        self.clear_button = QPushButton("C&lear")
-        self.clear_button.setToolTip("Remove all strokes; undo brings them back")
-        self.stop_button = QPushButton("S&top")
-        self.stop_button.setToolTip("End without a result; the strokes stay")
-        self._while_painting = QWidget()
-        row = QHBoxLayout(self._while_painting)
-        row.setContentsMargins(0, 0, 0, 0)
-        for button, does in (
-            (self.next_button, self.where_next),
-            (self.clear_button, self.clear),
-            (self.stop_button, self.stop),
-        ):
-            button.clicked.connect(does)
-            row.addWidget(button)
+        self.tools = Tools()
+        self.tools.next_button.clicked.connect(self.where_next)
+        self.tools.clear_button.clicked.connect(self.clear)
+        self.tools.stop_button.clicked.connect(self.stop)
         self.start_button.clicked.connect(self.start)
         self.accept_button.clicked.connect(self.accept)
 
@@ -150,10 +128,10 @@ class ScribbleWidget(QWidget):
         self.others.told.connect(self._on_told)
 
         layout = QVBoxLayout(self)
-        layout.addLayout(form)
+        layout.addWidget(self.choices)
         layout.addWidget(self.labels)
         layout.addWidget(self.hint)
-        layout.addWidget(self._while_painting)
+        layout.addWidget(self.tools)
         layout.addWidget(self.start_button)
         layout.addWidget(self.accept_button)
         layout.addWidget(self.progress)
@@ -161,30 +139,24 @@ class ScribbleWidget(QWidget):
         layout.addWidget(Fold("More", self.options))
         layout.addWidget(Fold("Other images", self.others))
         layout.addStretch()
-        self.image_choice.currentIndexChanged.connect(self._on_image)
-        self.image_choice.filled.connect(self._show_channels)
-        self.strokes_choice.currentIndexChanged.connect(self._on_strokes_choice)
 
     def _arrange(self) -> None:
         """Show what fits: choices before the start, tools after it."""
         painting = self.session is not None
-        self.image_choice.setEnabled(not painting)
-        self.strokes_choice.setEnabled(not painting)
-        self.channels.setEnabled(not painting)
         self.start_button.setVisible(not painting)
         self.accept_button.setVisible(painting)
-        self._while_painting.setVisible(painting)
+        self.tools.setVisible(painting)
         self._show_work.stop()
         self.progress.hide()
         self._show_answered(None)
         if not painting:
-            trouble = trouble_with(self.image_choice.currentData())
+            trouble = trouble_with(self.choices.image.currentData())
             self.start_button.setEnabled(not trouble)
             self.hint.setText(trouble)
 
     def _show_answered(self, result: dict[str, Any] | None) -> None:
         self.accept_button.setEnabled(result is not None)
-        self.next_button.setEnabled(bool(result and result["suggestion"]))
+        self.tools.next_button.setEnabled(bool(result and result["suggestion"]))
         self.others.arrange()
         if result is not None:
             counts = {row["value"]: row["voxels"] for row in result["table"]}
@@ -194,31 +166,16 @@ class ScribbleWidget(QWidget):
         """Notice when napari takes this widget out of its dock, which is how a dock is closed."""
         if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self._end()
-            self.image_choice.let_go()
-            self.strokes_choice.let_go()
+            self.choices.let_go()
             self.others.let_go()
             self._aside.close()
         return super().event(event)
 
     # What can be chosen ------------------------------------------------------------------------------------
 
-    def _on_image(self, *_: Any) -> None:
-        if self.session is None:
-            self.strokes_choice.fill()
-            self._show_channels()
-            self._arrange()
-
-    def _show_channels(self) -> None:
-        if self.session is None:
-            self.channels.show_for(self.image_choice.currentData())
-            for part in (self.channels, self._form.labelForField(self.channels)):
-                if part is not None:
-                    part.setVisible(self.channels.count() > 0)
-
-    def _on_strokes_choice(self, *_: Any) -> None:
-        if self.session is None:
-            layer = self.strokes_choice.currentData()
-            self._show_labels(FIRST_CLASSES if layer is None else classes_of(layer))
+    def _show_classes(self) -> None:
+        layer = self.choices.strokes.currentData()
+        self._show_labels(FIRST_CLASSES if layer is None else classes_of(layer))
 
     def _show_labels(self, labels: LabelSet) -> None:
         self.labels.show_labels(labels)
@@ -254,14 +211,14 @@ class ScribbleWidget(QWidget):
 
     def start(self) -> None:
         """Begin: a layer to paint in, and the worker looks at the image."""
-        image = self.image_choice.currentData()
+        image = self.choices.image.currentData()
         if self.session is not None:
             return
         if trouble := trouble_with(image):
             self.hint.setText(trouble)
             show_error(trouble)
             return
-        strokes, others = self.strokes_choice.currentData(), self.channels.chosen
+        strokes, others = self.choices.strokes.currentData(), self.choices.channels.chosen
         if strokes is None:
             strokes = new_strokes(image, self.labels.labels)
             parts = add_in_parts(strokes, lambda: self._viewer.add_layer(strokes))
@@ -285,6 +242,7 @@ class ScribbleWidget(QWidget):
         session.unanswered.connect(self._on_unanswered)
         session.failed.connect(self._on_failed)
         session.ended.connect(self._on_ended)
+        self.choices.hold()
         self._arrange()
         self._hint_first()
         self.others.image_choice.fill()
@@ -366,7 +324,7 @@ class ScribbleWidget(QWidget):
         elif not painted.values and not len(self.labels.labels):
             self._show_labels(FIRST_CLASSES)
         self.accept_button.setEnabled(len(painted.values) > 1)
-        self.next_button.setEnabled(False)
+        self.tools.next_button.setEnabled(False)
         self.others.arrange()
 
     def _on_progress(self, event: Progress | Started) -> None:
@@ -442,9 +400,7 @@ class ScribbleWidget(QWidget):
             session.deleteLater()
             self.status.setText("")
             self._arrange()
-            self._show_channels()
-            self.strokes_choice.fill()
-            self._on_strokes_choice()  # what was chosen during the session
+            self.choices.open()  # what came during the session can be chosen
 
 
 def _primary(text: str, tip: str) -> QPushButton:
