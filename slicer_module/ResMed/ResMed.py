@@ -22,6 +22,7 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 from ResMedLib import cases, class_cases, install
+from ResMedLib.hierarchy import is_image
 from ResMedLib.undo import can_undo, undo, worked_on
 
 
@@ -204,7 +205,7 @@ class ResMedWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(self.parameter_node, vtk.vtkCommand.ModifiedEvent, self.refresh)
         if self.parameters.volume is None:
             volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-            self.parameters.volume = next((one for one in volumes if not one.IsA("vtkMRMLLabelMapVolumeNode")), None)
+            self.parameters.volume = next(filter(is_image, volumes), None)
 
     def _let_parameters_go(self) -> None:
         if self.parameters is None:

@@ -201,6 +201,20 @@ class TestJob:
         assert warm._exchange is not None
         assert [file for folder in warm._exchange.folders for file in folder.glob("*.npy")] == []
 
+    def test_folders_that_the_system_cleared_away_are_made_anew(self, warm: Engine) -> None:
+        Job(warm).last()
+        assert warm._exchange is not None
+        for folder in warm._exchange.folders:
+            shutil.rmtree(folder)
+        assert isinstance(Job(warm).last(), Finished)
+        for folder in warm._exchange.folders:
+            assert folder.stat().st_mode & 0o077 == 0
+            shutil.rmtree(folder)
+        assert warm.worker_pid is not None
+        os.kill(warm.worker_pid, signal.SIGKILL)
+        until(lambda: warm.worker_pid is None)
+        assert isinstance(Job(warm).last(), Finished)  # a fresh worker writes its log there
+
     def test_a_long_image_does_not_hold_the_caller(self, warm: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
         put, go = Exchange.put, threading.Event()
         copied = []
@@ -236,12 +250,16 @@ class TestFailure:
         assert isinstance(last, Failed)
         assert "could not be handed to the worker: a message cannot hold a object" in last.message
 
-    def test_a_listener_that_fails_does_not_stop_the_engine(self, warm: Engine) -> None:
+    def test_a_listener_that_fails_does_not_stop_the_engine(
+        self, warm: Engine, caplog: pytest.LogCaptureFixture
+    ) -> None:
         def fail(event: Event) -> None:
             raise RuntimeError("the window is gone")
 
         ticket = warm.submit("segment", {"image": SMALL, "model": "bands"}, fail)
         assert ticket.done.wait(PATIENCE_SECONDS)
+        assert "a listener failed at Finished" in caplog.text
+        assert "affine" not in caplog.text  # nothing of what the event holds
         assert isinstance(Job(warm).last(), Finished)
 
     def test_a_worker_that_cannot_start(self, own_models: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,15 @@ import torch
 from monai.visualize.class_activation_maps import GradCAM
 
 from napari_resmed.case import Case
-from napari_resmed.errors import InputError, ModelError
+from napari_resmed.errors import InputError, ModelError, WorkError
 from napari_resmed.io import write
 from napari_resmed.io.images_in import images_in
 from napari_resmed.jobs import find_job
 from napari_resmed.jobs.classified import Classification
 from napari_resmed.jobs.classify import classify
-from napari_resmed.models.folder import load_model
+from napari_resmed.models.folder import WEIGHTS, load_model
 from napari_resmed.models.save import save_model
+from napari_resmed.models.tensors_only import read_tensors
 from napari_resmed.nets import build_network
 from napari_resmed.predict.explain import METHODS
 from napari_resmed.predict.machine import Machine
@@ -57,6 +59,14 @@ def run(images: list[Any], model: Path, **more: Any) -> Classification:
 
 
 class TestAnswers:
+    def test_what_is_no_number_says_nothing(self, bright: Path, tmp_path: Path) -> None:
+        model = load_model(bright)
+        weights = read_tensors(bright / WEIGHTS)
+        weights["head.weight"] = torch.full_like(weights["head.weight"], float("nan"))
+        save_model(replace(model, name="lost"), weights, tmp_path / "lost", card="", licence="")
+        with pytest.raises(WorkError, match="not finite, which say nothing of a class"):
+            run([Volume(np.arange(256, dtype=np.float32).reshape(1, 16, 16), make_affine())], tmp_path / "lost")
+
     def test_probabilities_are_the_networks_softened_by_the_temperature(self, bright: Path, tmp_path: Path) -> None:
         data = write_folders(tmp_path / "data", 2)
         done = run(images_in([data]), bright)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from napari_resmed.errors import InputError
+from napari_resmed.jobs.scribble import scribble
 from napari_resmed.jobs.scribble_model import scribble_model
 from napari_resmed.jobs.segment import segment
 from napari_resmed.labels import Label, LabelMap, LabelSet
@@ -32,6 +33,17 @@ class TestScribbleModel:
         _, done = run(segment(other, str(tmp_path / "mine"), device="cpu", precision="fp32", backend="torch"))
         assert set(np.unique(done.labels.data)) <= {0, 2}
         assert dice(done.labels.data == 2, inside) > 0.6
+
+    @pytest.mark.parametrize("precision", ["fp32", "bf16"])
+    def test_thin_volumes_are_no_darker_at_their_ends(self, precision: str, tmp_path: Path) -> None:
+        image, _ = ball((12, 60, 56))
+        painted = Volume(stroke(image), AFFINE)
+        _, here = run(scribble(image, painted, background=1, smooth=False, check=False))
+        run(scribble_model(image, painted, tmp_path / "mine", background=1))
+        _, there = run(segment(image, str(tmp_path / "mine"), device="cpu", precision=precision, backend="torch"))
+        same = (there.labels.data == 2) == (here.labels.data == 2)
+        assert same.mean() > 0.98
+        assert same[[0, -1]].mean() > 0.98
 
     def test_no_background(self, tmp_path: Path) -> None:
         image, _ = ball((36, 40, 38))

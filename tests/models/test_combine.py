@@ -8,6 +8,7 @@ import pytest
 
 from napari_resmed.errors import InputError
 from napari_resmed.jobs.segment import segment
+from napari_resmed.models.cleanup import Cleanup
 from napari_resmed.models.combine import combine_models
 from napari_resmed.models.folder import load_model, read_card
 from napari_resmed.volume import Volume
@@ -47,6 +48,21 @@ def test_of_members_that_exchange_other_sides_none_is_mirrored(tmp_path: Path) -
     )
     made = combine_models([one, other], tmp_path / "both")
     assert (made.mirror_axes, made.mirror_pairs) == ((0, 1), ())
+
+
+def test_members_that_clean_up_otherwise_are_refused_and_the_larger_overlap_counts(tmp_path: Path) -> None:
+    one, other, tidy = (
+        save(replace(describe(name), cleanup=cleanup, overlap=overlap), tmp_path)
+        for name, cleanup, overlap in (
+            ("a", {}, 0.25),
+            ("b", {}, 0.5),
+            ("c", {1: Cleanup(largest_component=True)}, 0.5),
+        )
+    )
+    assert combine_models([one, other], tmp_path / "both").overlap == 0.5
+    for pair in ([one, tidy], [tidy, one]):
+        with pytest.raises(InputError, match="differ in their cleaning up of answers"):
+            combine_models(pair, tmp_path / "mixed")
 
 
 def test_a_quick_look_is_what_all_of_them_learnt(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from napari_resmed.io import write as write_image
 from napari_resmed.labels import Label, LabelSet
 from napari_resmed.models import export
 from napari_resmed.models.bring_in import import_model
-from napari_resmed.models.bundle_steps import left_out
+from napari_resmed.models.bundle_steps import answer_steps, left_out
 from napari_resmed.models.cleanup import Cleanup
 from napari_resmed.models.export import export_model
 from napari_resmed.models.folder import load_model
@@ -71,6 +71,17 @@ class TestBundle:
         expected = ours(image, tmp_path / model.name)
         assert len(np.unique(expected.data)) > 2
         assert (found.data == expected.data).mean() > 0.99
+
+    def test_several_backgrounds_are_one_in_monai_as_well(self) -> None:
+        """Each of two backgrounds is less likely than the structure, and both together are more."""
+        from monai.bundle import ConfigParser
+
+        steps = [step for step in answer_steps(merged()) if step["_target_"] != "Invertd"]
+        scores = torch.tensor([0.3, 0.3, 0.4, 0.0]).clamp_min(1e-6).log().reshape(4, 1, 1, 1)
+        parser = ConfigParser({"steps": {"_target_": "Compose", "transforms": steps}})
+        assert parser.get_parsed_content("steps")({"pred": scores})["pred"].flatten().tolist() == [0]
+        likely = torch.tensor([0.2, 0.2, 0.6, 0.0]).clamp_min(1e-6).log().reshape(4, 1, 1, 1)
+        assert parser.get_parsed_content("steps")({"pred": likely})["pred"].flatten().tolist() == [2]
 
     def test_a_folder(self, tmp_path: Path, models_folder: Path) -> None:
         model = load_model(models_folder / "bands")

@@ -53,6 +53,13 @@ class TestPrecision:
         with pytest.raises(InputError, match="fp16 needs a GPU; on the CPU choose fp32 or bf16"):
             choose_machine("cpu", "fp16")
 
+    def test_apples_gpus_compute_in_full(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+        assert choose_machine("mps").precision == "fp32"
+        for precision in ("bf16", "fp16"):
+            with pytest.raises(InputError, match="not for Apple GPUs"):
+                choose_machine("mps", precision)
+
     @pytest.mark.parametrize("precision", ["", "fp64", "FP32", "int8"])
     def test_an_unknown_name(self, precision: str) -> None:
         with pytest.raises(InputError, match=f"'{precision}', expected auto, fp32, bf16, fp16"):

@@ -80,6 +80,16 @@ class TestPicture:
         far = Volume(np.ones((4, 4, 4)), make_affine(origin_mm=(900, 0, 0)))
         assert picture(TRUTH, FOUND, make_affine(), far) == picture(TRUTH, FOUND, make_affine())
 
+    @pytest.mark.parametrize(("axis", "plane"), list(enumerate(("axial", "coronal", "sagittal"))))
+    def test_a_single_slice_is_shown_as_it_lies(self, axis: int, plane: str) -> None:
+        shape, edges = [300, 300, 300], [1.0, 1.0, 1.0]
+        shape[axis], edges[axis] = 1, 0.5
+        flat = np.zeros(shape, np.uint8)
+        flat[tuple(slice(0, 1) if k == axis else slice(10, 290) for k in range(3))] = 1
+        drawn = picture(flat, flat, make_affine(spacing_mm=tuple(edges)))
+        assert (drawn.plane, drawn.slices) == (plane, 1)
+        assert min(pixels(drawn.png).shape[:2]) > 300
+
     def test_a_single_slice_and_a_single_voxel(self) -> None:
         flat = np.zeros((1, 30, 30), np.uint8)
         flat[0, 3, 4] = 1

@@ -18,6 +18,7 @@ from napari_resmed.nets import build_network
 from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.train.classify.plan import ClassPlan
 from ResMedLib.classify import classify
+from ResMedLib.hierarchy import is_image, volumes_in
 from ResMedLib.undo import undo
 from tests.slicer import nodes
 from tests.train.classify.small import network
@@ -109,6 +110,15 @@ def test_one_that_cannot_be_used_is_told_in_its_row(worker: Path, bright: Path) 
     assert made.predicted[0] == ""
     assert made.predicted[1] in ("dark", "bright")
     assert cells(made.table)[0][-1].startswith("not usable")
+    assert cells(made.table)[0][2:4] == ["nan", "nan"]  # nothing is known of it, and not that it is neither
+
+
+def test_what_a_model_answered_is_no_image(worker: Path, bright: Path) -> None:
+    node = nodes.volume(nodes.bands(), name="one")
+    item = nodes.folder("study", node)
+    (heat,) = done([node], bright).overlays
+    assert volumes_in(item) == [node]
+    assert not is_image(heat)
 
 
 def test_no_volume_is_refused(scene: Any) -> None:

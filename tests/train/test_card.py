@@ -33,6 +33,19 @@ class TestCard:
     def test_figures_that_say_little(self) -> None:
         assert "**Hardly a figure.**" in training_card(little_plan(), {}, {}, HISTORY, 60, little="hardly a figure")
 
+    @pytest.mark.parametrize(
+        ("share", "reasons", "said"),
+        [
+            (1.0, {}, "100% of the training images were painted from label maps"),
+            (0.5, {}, "50% of the training images were painted from label maps"),
+            (0.5, {"synthetic": "9 label maps have no image: theirs are painted"}, "\nTraining images were painted"),
+            (0.0, {"synthetic": "9 label maps have no image: theirs are painted"}, "(9 label maps have no image"),
+        ],
+    )
+    def test_what_was_painted(self, share: float, reasons: dict[str, str], said: str) -> None:
+        assert said in training_card(little_plan(synthetic=share, reasons=reasons), {}, {}, HISTORY, 60)
+        assert "painted" not in training_card(little_plan(), {}, {}, HISTORY, 60)
+
     def test_names_no_case(self) -> None:
         plan = little_plan(training=("Müller",), held_out=("Meier",), left_out=(("Huber", "no label"),))
         card = training_card(plan, {}, {}, HISTORY, 60)

@@ -268,6 +268,11 @@ class TestIntensities:
     def test_nothing_else_does(self, looks: tuple, modality: str) -> None:
         assert plan_of(looks=looks, modality=modality).preparation.windows == ()
 
+    def test_label_maps_alone_tell_no_hounsfield_units(self) -> None:
+        dataset, facts = situation(looks=CT, modality="CT", channels=("CT",))
+        alone = replace(facts, cases=tuple(replace(case, has_image=False) for case in facts.cases))
+        assert make_plan("new", dataset, alone, None, Wishes(device="cpu")).preparation.windows == ()
+
     def test_one_image_without_air_is_no_ct(self) -> None:
         dataset, facts = situation(looks=CT)
         odd = replace(facts.cases[3], image=(MR[0],))
@@ -470,6 +475,21 @@ class TestFromAModel:
         made = plan_of(replace(base_model(), preparation=preparation)).augmentation
         assert made.noise == pytest.approx(noise)
         assert (made.gamma > 0) == (kind == "unit")
+
+    @pytest.mark.parametrize("kind", ["zscore", "none", "unit"])
+    def test_images_are_painted_in_0_to_1_alone(self, kind: str) -> None:
+        preparation = Preparation((1.5, 1.5, 1.5), normalization=(Normalization(kind),))
+        base, wishes = replace(base_model(), preparation=preparation), Wishes(device="cpu", synthetic=0.5)
+        if kind == "unit":
+            assert plan_of(base, wishes).synthetic == 0.5
+            return
+        with pytest.raises(InputError, match="base sees images on a scale of its own"):
+            plan_of(base, wishes)
+        dataset, facts = situation()
+        few = replace(facts, cases=(*facts.cases[:5], *(replace(case, has_image=False) for case in facts.cases[5:])))
+        with pytest.raises(InputError, match="base sees images on a scale of its own"):
+            make_plan("new", dataset, few, base, Wishes(device="cpu"))
+        assert plan_of(base).synthetic == 0
 
     def test_more_channels_share_its_window(self) -> None:
         plan = plan_of(base_model(), channels=("a", "b"))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from napari_resmed.labels import LabelMap
@@ -46,6 +47,14 @@ class TestPaint:
         bare = [len(values.unique()) == 1 for values in around]
         assert set(bare) == {True, False}
         assert sum(bare) < 6
+
+    @pytest.mark.parametrize("fine", [0.1, 0.02])
+    def test_a_mouse_looks_as_a_person_does(self, fine: float) -> None:
+        for seed in range(6):
+            person, mouse = (
+                paint_classes(CLASSES, 1, (2 * mm, mm, mm), torch.Generator().manual_seed(seed)) for mm in (0.5, fine)
+            )
+            assert torch.allclose(mouse, person, atol=1e-4)
 
 
 class TestSynthesise:

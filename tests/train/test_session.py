@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,27 @@ class TestBatch:
         whole = session(tmp_path).batch(3)
         parts = [session(tmp_path, rank=rank, ranks=2).batch(3) for rank in (0, 1)]
         assert torch.equal(torch.cat([part.image for part in parts]), whole.image)
+
+
+class TestCases:
+    def test_a_base_looks_at_images_rather_than_at_label_maps(self, tmp_path: Path) -> None:
+        known = dataset(4)
+        alone = replace(known.cases[0], images=(known.cases[0].labels,))
+        run = RunFolder(tmp_path / "run")
+        run.path.mkdir()
+        made = Session(little_plan(), replace(known, cases=(alone, *known.cases[1:])), run)
+        assert [case.has_image for case in made.some_cases(2)] == [True, True]
+        assert made.store.in_memory == {1, 2}
+
+    def test_volumes_of_what_is_partly_painted_are_compared_with_nothing(self, tmp_path: Path) -> None:
+        known = dataset(4)
+        for only_painted in (False, True):
+            shown = replace(known.cases[3], annotated=(1,), only_painted=only_painted)
+            run = RunFolder(tmp_path / f"run{only_painted}")
+            run.path.mkdir()
+            made = Session(little_plan(), replace(known, cases=(*known.cases[:3], shown)), run)
+            finish(made.judge(made.network()))
+            assert len(made.answered) == (not only_painted)
 
 
 class TestHeldOut:

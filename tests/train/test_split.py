@@ -55,6 +55,16 @@ class TestSplit:
             assert set(split.validation) <= set(NAMES[15:])
             assert len(split.validation) == 4
 
+    @pytest.mark.parametrize(("images", "held"), [(2, 1), (3, 1), (5, 1), (10, 2)])
+    def test_label_maps_beside_images_are_no_reason_to_hold_out_every_image(self, images: int, held: int) -> None:
+        maps = [f"map{number}" for number in range(40)]
+        names = [*NAMES[:images], *maps]
+        given = [""] * images + ["train"] * len(maps)
+        split = split_cases(names, given=given, structures={name: [1] for name in names}, beside=maps)
+        assert len(split.validation) == held
+        assert set(split.validation) < set(NAMES[:images])
+        assert set(maps) < set(split.train)
+
     def test_all_given_to_training_is_no_reason_to_hold_nothing_out(self) -> None:
         assert len(split_cases(NAMES, given=["train"] * 20).validation) == 4
 

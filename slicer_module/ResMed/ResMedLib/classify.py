@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -154,7 +155,7 @@ def _show(seen: Sequence[_Seen], result: dict[str, Any], model: str) -> Classes:
         ("Volume", "", [one.name for one in seen]),
         ("Predicted", "", [image["predicted"] for image in images]),
         *(
-            (f"p {name}", "", [float(image["probabilities"].get(name, 0.0)) for image in images])
+            (f"p {name}", "", [float(image["probabilities"].get(name, math.nan)) for image in images])
             for name in result["classes"]
         ),
         ("Quality", "", [image["quality"] for image in images]),

@@ -8,7 +8,20 @@ from typing import Any
 import slicer
 import vtk
 
-__all__ = ["beside", "groups_of", "item_of", "patient_of", "volumes_in"]
+__all__ = ["OVERLAY", "beside", "groups_of", "is_image", "item_of", "patient_of", "volumes_in"]
+
+# The attribute of volumes that a model answered with; saved with the scene.
+OVERLAY = "ResMed.Overlay"
+
+
+def is_image(node: Any) -> bool:
+    """Whether a node is an image volume, neither a label map nor what a model answered with."""
+    return (
+        node is not None
+        and node.IsA("vtkMRMLVolumeNode")
+        and not node.IsA("vtkMRMLLabelMapVolumeNode")
+        and node.GetAttribute(OVERLAY) is None
+    )
 
 
 def beside(node: Any, results: list[Any]) -> None:
@@ -47,15 +60,11 @@ def groups_of(nodes: Sequence[Any]) -> list[str]:
 
 
 def volumes_in(item: int) -> list[Any]:
-    """Every image volume below an item of the hierarchy, itself included, in its order; label maps are none."""
+    """Every image volume below an item of the hierarchy, itself included, in its order; see :func:`is_image`."""
     if not item:
         return []
     hierarchy = slicer.mrmlScene.GetSubjectHierarchyNode()
     below = vtk.vtkIdList()
     hierarchy.GetItemChildren(item, below, True)
     nodes = [hierarchy.GetItemDataNode(one) for one in (item, *(below.GetId(n) for n in range(below.GetNumberOfIds())))]
-    return [
-        node
-        for node in nodes
-        if node is not None and node.IsA("vtkMRMLVolumeNode") and not node.IsA("vtkMRMLLabelMapVolumeNode")
-    ]
+    return [node for node in nodes if is_image(node)]

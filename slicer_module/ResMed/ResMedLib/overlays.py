@@ -9,6 +9,7 @@ import slicer
 import vtk
 
 from napari_resmed.volume import Volume
+from ResMedLib.hierarchy import OVERLAY
 from ResMedLib.undo import add_node, show_node
 from ResMedLib.volumes import Source
 
@@ -35,6 +36,7 @@ def add_overlay(source: Source, image: Volume, name: str) -> Any:
     matrix[:3, 3] += matrix[:3, :3] @ np.array(source.start[::-1], dtype=float)
     data = np.ascontiguousarray(image.data, dtype=np.float32)
     node = add_node("vtkMRMLScalarVolumeNode", name)
+    node.SetAttribute(OVERLAY, "yes")
     ijk_to_ras = vtk.vtkMatrix4x4()
     slicer.util.updateVTKMatrixFromArray(ijk_to_ras, matrix)
     node.SetIJKToRASMatrix(ijk_to_ras)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,6 +38,11 @@ def add_table(name: str, columns: Sequence[tuple[str, str, Sequence[Any]]]) -> A
     return node
 
 
+def _figure(value: float | None) -> float:
+    """A number; none where nothing is known."""
+    return math.nan if value is None else float(value)
+
+
 def add_volume_table(name: str, rows: Sequence[dict[str, Any]]) -> Any:
     """Structures with voxels and volume, and how unsure the model is where that was asked for.
 
@@ -52,5 +58,5 @@ def add_volume_table(name: str, rows: Sequence[dict[str, Any]]) -> Any:
         ("Volume (mL)", "mL", [float(row["volume_ml"]) for row in rows]),
     ]
     if any(row.get("uncertainty") is not None for row in rows):
-        columns.append(("Unsure", "", [float(row.get("uncertainty") or 0.0) for row in rows]))
+        columns.append(("Unsure", "", [_figure(row.get("uncertainty")) for row in rows]))
     return add_table(name, columns)

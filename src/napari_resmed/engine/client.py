@@ -79,7 +79,7 @@ class Ticket:
             try:
                 self._on_event(event)
             except Exception:  # a listener's fault is not the engine's end
-                _log.exception("a listener failed at %r", event)
+                _log.exception("a listener failed at %s", type(event).__name__)  # what is in it may name files
             if self.ended:
                 self.done.set()
 
@@ -272,6 +272,7 @@ class Engine:
         return worker, {"ticket": ticket.number, "job": ticket.job, "parameters": {**rest, **sent}, "kept": kept}
 
     def _start(self, exchange: Exchange) -> _Worker:
+        exchange.make_sure()
         folders = [str(folder) for folder in exchange.folders]
         options: dict[str, Any] = {}
         if os.name == "posix":

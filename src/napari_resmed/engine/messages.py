@@ -81,8 +81,13 @@ class Exchange:
     def __init__(self, folders: tuple[Path, ...] = ()) -> None:
         self.folders = folders or tuple(_new_folders())
 
+    def make_sure(self) -> None:
+        """Make folders anew that are gone: systems clear away what lay untouched among their temporary files."""
+        self.folders = tuple(folder if folder.is_dir() else _new_folder(folder.parent) for folder in self.folders)
+
     def put(self, array: NDArray[Any]) -> str:
         """Write an array ``(any shape, any layout)`` and return its path."""
+        self.make_sure()
         place = next(
             (folder for folder in self.folders if shutil.disk_usage(folder).free > 2 * array.nbytes + 2**20),
             self.folders[-1],
@@ -154,7 +159,11 @@ def _new_folders() -> list[Path]:
     places.append(Path(tempfile.gettempdir()))
     for place in places:
         _sweep_dead(place)
-    return [Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=place)) for place in places]
+    return [_new_folder(place) for place in places]
+
+
+def _new_folder(place: Path) -> Path:
+    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=place))
 
 
 def _sweep_dead(place: Path) -> None:

@@ -19,7 +19,7 @@ from napari_resmed.errors import InputError, ModelError, WorkError
 from napari_resmed.events import Event, Progress, Started, Warning
 from napari_resmed.labels import LabelMap, LabelSet, count_values
 from napari_resmed.models.model import Model
-from napari_resmed.nets.size import edge_multiples, fits_one_size
+from napari_resmed.nets.size import continues_borders, edge_multiples, fits_one_size
 from napari_resmed.predict.backends import choose_backend
 from napari_resmed.predict.belt import Rows
 from napari_resmed.predict.certainty import Certainty
@@ -186,6 +186,9 @@ def segment_image(
         if quick and not fits_one_size(chosen.network, chosen.arguments):
             multiples = edge_multiples(chosen.network, chosen.arguments)
             chosen = replace(chosen, patch=whole_window(grid.shape, chosen.patch, multiples))
+        if continues_borders(chosen.network):
+            z, y, x = map(min, chosen.patch, grid.shape)
+            chosen = replace(chosen, patch=(z, y, x))
         # Before anything large is made: what does not fit is refused at once, and what is free is not counted twice.
         free = free_bytes(machine)
         plan = plan_memory(chosen, grid.shape, grid.source_shape, machine, asked, free, uncertainty)

@@ -14,7 +14,8 @@ from napari_resmed.models.monai_bundle import import_bundle, is_bundle, open_bun
 from napari_resmed.models.nnunet import import_nnunet
 from napari_resmed.models.save import check_model_place, save_model
 from napari_resmed.models.tensors_only import read_tensors
-from napari_resmed.models.torchscript import SCRIPT, check_script
+from napari_resmed.models.torchscript import SCRIPT, check_script, load_script
+from napari_resmed.nets import build_network
 
 __all__ = ["import_model"]
 
@@ -54,14 +55,24 @@ def _copy(source: Path, folder: Path) -> Model:
     members = [read_tensors(source / weights_file(member)) for member in range(model.members)]
     if not all(isinstance(weights, Mapping) for weights in members):
         raise ModelError(f"{source.name} holds no weights; expected a state dict")
+    scripted = (source / SCRIPT).is_file()
+    script = check_script(source / SCRIPT) if scripted else None
+    network = load_script(source / SCRIPT) if scripted else build_network(model.network, model.arguments)
+    for member, weights in enumerate(members):
+        try:
+            network.load_state_dict(weights)
+        except (RuntimeError, AttributeError, TypeError) as problem:
+            raise ModelError(
+                f"{source.name}/{weights_file(member)} does not fit the network {model.network}; get the model anew"
+            ) from problem
     metadata = json.loads((source / "configs/metadata.json").read_text(encoding="utf-8"))
     return save_model(
         replace(model, name=folder.absolute().name),
         members,
         folder,
         card=read_card(model),
-        licence=(source / "LICENSE").read_text(encoding="utf-8"),
+        licence=(source / "LICENSE").read_text(encoding="utf-8", errors="replace"),
         changelog=metadata.get("changelog"),
         authors=str(metadata.get("authors", "unknown")),
-        files={SCRIPT: check_script(source / SCRIPT)} if (source / SCRIPT).is_file() else None,
+        files={SCRIPT: script} if script is not None else None,
     )

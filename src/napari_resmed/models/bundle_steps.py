@@ -118,6 +118,8 @@ def answer_steps(model: Model) -> list[dict[str, Any]]:
     if model.members > 1:
         names = [f"pred_{member}" for member in range(model.members)]
         steps.append(_step("MeanEnsembled", names, output_key="pred"))
+    if model.background_classes > 1:
+        steps.append(_step("Lambdad", "pred", func=_one_background(model.background_classes)))
     if model.regions:
         steps.append(_step("Activationsd", "pred", sigmoid=True))
     back = {"orig_keys": "image", "nearest_interp": False, "to_tensor": True}
@@ -126,9 +128,14 @@ def answer_steps(model: Model) -> list[dict[str, Any]]:
         return [*steps, _step("AsDiscreted", "pred", threshold=0.5), _step("Lambdad", "pred", func=_written(model))]
     steps.append(_step("AsDiscreted", "pred", argmax=True))
     # The network's classes are numbered without gaps, the labels need not be.
-    classes = list(range(len(model.class_values)))
-    steps.append(_step("MapLabelValued", "pred", orig_labels=classes, target_labels=list(model.class_values)))
+    values = list(model.values)
+    steps.append(_step("MapLabelValued", "pred", orig_labels=list(range(len(values))), target_labels=values))
     return [*steps, *_cleanup(model)]
+
+
+def _one_background(count: int) -> str:
+    """The first classes made one, whose probability is the sum of theirs."""
+    return f"$lambda x: torch.cat([x[:{count}].logsumexp(0, keepdim=True), x[{count}:]])"
 
 
 def _written(model: Model) -> str:

@@ -55,4 +55,4 @@ def read_card(model: Model) -> str:
     """The model card, Markdown."""
     if model.folder is None:
         return ""
-    return (model.folder / "docs/README.md").read_text(encoding="utf-8")
+    return (model.folder / "docs/README.md").read_text(encoding="utf-8", errors="replace")

@@ -38,7 +38,7 @@ def unpack_some(source: Path, place: Path, counts: Callable[[PurePosixPath], boo
         with zipfile.ZipFile(source) as packed:
             for entry in packed.infolist():
                 path = PurePosixPath(entry.filename)
-                if entry.is_dir() or not counts(path) or path.is_absolute() or ".." in path.parts:
+                if entry.is_dir() or not counts(path) or _leads_out(path):
                     continue
                 target = place.joinpath(*path.parts)
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -55,3 +55,8 @@ def unpack_some(source: Path, place: Path, counts: Callable[[PurePosixPath], boo
         NotImplementedError,
     ) as problem:
         raise InputError(f"{source.name} cannot be unpacked: {problem}; get the file anew") from problem
+
+
+def _leads_out(path: PurePosixPath) -> bool:
+    """Whether a path of an archive lies elsewhere than in its folder, on whatever system: ``D:`` is a drive on one."""
+    return path.is_absolute() or any(part == ".." or ":" in part or "\\" in part for part in path.parts)

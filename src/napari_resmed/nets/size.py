@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["edge_multiples", "first_features", "fits_one_size"]
+__all__ = ["continues_borders", "edge_multiples", "first_features", "fits_one_size"]
 
 Shape = tuple[int, int, int]
 
@@ -37,6 +37,11 @@ def edge_multiples(network: str, arguments: Mapping[str, Any]) -> Shape:
 def fits_one_size(network: str, arguments: Mapping[str, Any]) -> bool:
     """Whether it takes patches of one size alone."""
     return network in FIXED_SIZE or arguments.get("spatial_dims") == 2
+
+
+def continues_borders(network: str) -> bool:
+    """Whether it goes on beyond the border of what it sees as the image would: zeros around it would be an edge."""
+    return network == "VoxelNet"
 
 
 def first_features(arguments: Mapping[str, Any]) -> int:

@@ -86,7 +86,14 @@ class VoxelNet(nn.Module):
         self.head = VoxelHead(features, out_channels, members, hidden)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Scores ``(batch, class, z, y, x)`` of images ``(batch, channels, z, y, x)``."""
+        """Scores ``(batch, class, z, y, x)`` of images ``(batch, channels, z, y, x)``, in float32 whatever is usual.
+
+        Deviations are differences of what is nearly equal, of which half precision leaves little.
+        """
+        with torch.autocast(image.device.type, enabled=False):
+            return self._answer(image.float())
+
+    def _answer(self, image: Tensor) -> Tensor:
         return torch.stack([self._one(responses) for responses in self.bank(curved(image, self.curves))])
 
     def _one(self, responses: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from napari_resmed.models.model import Model
 from napari_resmed.nets.classifiers import BranchClassifier, SequenceClassifier
+from napari_resmed.predict.belt import NotFiniteError
 from napari_resmed.predict.machine import Machine
 
 __all__ = ["as_batch", "class_attention", "class_probabilities"]
@@ -34,6 +35,11 @@ def class_probabilities(
     -------
     NDArray
         ``(class,)``, summing to 1.
+
+    Raises
+    ------
+    NotFiniteError
+        If its scores are not finite.
     """
     axes = [axis - 3 for axis in model.mirror_axes] if mirrored else []
     ways = [image, *(image.flip(axis) for axis in axes)]
@@ -41,9 +47,15 @@ def class_probabilities(
         torch.inference_mode(),
         torch.autocast(machine.device.type, machine.dtype, enabled=machine.precision != "fp32"),
     ):
-        scores = [network(as_batch(way).to(machine.device)).double() for way in ways]
+        # On the CPU, for Apple's GPUs know no double precision.
+        scores = [network(as_batch(way).to(machine.device)).cpu().double() for way in ways]
     shares = torch.stack([torch.softmax(score / model.temperature, 1) for score in scores]).mean(0)
-    found: NDArray[np.float64] = shares[0].cpu().numpy()
+    if not shares.isfinite().all():
+        raise NotFiniteError(
+            "the network answered with scores that are not finite, which say nothing of a class; choose the precision "
+            "fp32, or get the model anew"
+        )
+    found: NDArray[np.float64] = shares[0].numpy()
     return found
 
 

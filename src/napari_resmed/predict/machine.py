@@ -17,6 +17,8 @@ _OUT_OF_MEMORY = ("out of memory", "allocate memory", "not enough memory", "stat
 
 # Channels last in memory, by the number of axes of an image or of weights: what convolutions are fastest on.
 LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
+# From then on Apple's GPUs know the transposed convolutions of volumes, in fp32 (pytorch/pytorch, pull request 154696).
+MPS_SINCE = "2.8"
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -56,6 +58,10 @@ def choose_machine(device: str = "auto", precision: str = "auto") -> Machine:
         precision = _best_precision(place)
     if precision == "fp16" and place.type == "cpu":
         raise InputError("fp16 needs a GPU; on the CPU choose fp32 or bf16")
+    if precision != "fp32" and place.type == "mps":
+        raise InputError(
+            f"{precision} is not for Apple GPUs, on which transposed convolutions know no half; choose fp32"
+        )
     return Machine(place, precision)
 
 
@@ -98,7 +104,7 @@ def _device(name: str) -> torch.device:
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
-        if torch.backends.mps.is_available():
+        if torch.backends.mps.is_available() and torch.__version__ >= MPS_SINCE:
             return torch.device("mps")
         return torch.device("cpu")
     try:

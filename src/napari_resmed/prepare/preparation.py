@@ -127,6 +127,17 @@ class Preparation:
         """Whether the network's last axis is the patient's left and right, whatever the image's order of axes."""
         return self.orientation != STORED and self.axes[2] == 2
 
+    @property
+    def ends_in_unit_range(self) -> bool:
+        """Whether an image's numbers lie in 0..1 in the end."""
+        if self.normalization:
+            return all(one.kind in ("unit", "byte") for one in self.normalization)
+        if self.intensity:
+            last = self.intensity[-1]
+            bounded = last.kind == "unit" or (last.kind in ("range", "percentiles") and last.clip)
+            return bounded and (last.to_low, last.to_high) == (0.0, 1.0)
+        return True
+
     def window(self, channel: int) -> tuple[float, float] | None:
         """The fixed range of a channel; None where percentiles decide."""
         return self.windows[channel] if channel < len(self.windows) else None

@@ -65,8 +65,7 @@ def picture(truth: NDArray[Any], prediction: NDArray[Any], affine: Affine, image
     true, found = order.apply(truth), order.apply(prediction)
     turned = order.apply_to_affine(affine, truth.shape)
     edges = spacing(turned)
-    thickest = int(np.argmax(edges))
-    axis = thickest if edges[thickest] > _THICKER * sorted(edges)[1] else 0
+    axis = _axis_across(true.shape, edges)
     index = _worst_slice(true, found, axis)
     rows, columns = (other for other in range(3) if other != axis)
     both = true.take(index, axis), found.take(index, axis)
@@ -76,7 +75,8 @@ def picture(truth: NDArray[Any], prediction: NDArray[Any], affine: Affine, image
     height, width = (size * mm for size, mm in zip(both[0].shape, (edges[rows], edges[columns]), strict=True))
     with mpl.rc_context({"font.family": "sans-serif", "font.size": 9}):
         scale = _INCHES / max(height, width)
-        figure = Figure(figsize=(width * scale, height * scale), dpi=_DOTS, facecolor="black")
+        size = [max(edge * scale, 1 / _DOTS) for edge in (width, height)]
+        figure = Figure(figsize=(size[0], size[1]), dpi=_DOTS, facecolor="black")
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set_axis_off()
         shown = grey if grey is not None else 0.18 * (both[0] > 0)
@@ -97,6 +97,14 @@ def picture(truth: NDArray[Any], prediction: NDArray[Any], affine: Affine, image
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=_DOTS, facecolor="black", metadata={"Software": None})
     return Picture(buffer.getvalue(), _PLANES[axis], index + 1, true.shape[axis])
+
+
+def _axis_across(shape: tuple[int, ...], edges: tuple[float, float, float]) -> int:
+    """The axis across which slices are shown: of a single slice its own, else the one of thick slices, else z."""
+    if shape.count(1) == 1:
+        return shape.index(1)
+    thickest = int(np.argmax(edges))
+    return thickest if edges[thickest] > _THICKER * sorted(edges)[1] else 0
 
 
 def _worst_slice(truth: NDArray[Any], prediction: NDArray[Any], axis: int) -> int:

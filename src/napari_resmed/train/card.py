@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from napari_resmed.train.plan import Plan
+from napari_resmed.train.plan import AS_ASKED, Plan
 
 __all__ = ["LICENCE", "training_card"]
 
@@ -82,11 +82,14 @@ def training_card(
 
 
 def _painted(plan: Plan) -> list[str]:
-    if not plan.synthetic:
+    if not plan.synthetic and "synthetic" not in plan.reasons:
         return []
+    reason = plan.reasons.get("synthetic", AS_ASKED)
+    some = plan.synthetic < 1 and reason != AS_ASKED  # of label maps without an image all are
+    share = "Training images" if some else f"{plan.synthetic:.0%} of the training images"
     return [
-        f"{plan.synthetic:.0%} of the training images were painted from label maps, in any contrast "
-        f"({plan.reasons.get('synthetic', 'as asked for')}). On cases without an image of their own the figures below "
+        f"{share} were painted from label maps, in any contrast "
+        f"({reason}). On cases without an image of their own the figures below "
         "are those of painted images: expect less on real ones.",
         "",
     ]

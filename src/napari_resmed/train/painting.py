@@ -8,6 +8,8 @@ Analysis 2023, arXiv 2107.09559; regions of chance: SynthMorph, Hoffmann et al.,
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -24,6 +26,8 @@ Three = tuple[float, float, float]
 
 # Parts that everything around the structures is divided into, and about how far they reach.
 REGIONS, REGION_MM = 6, 25.0
+# Voxels finer than this are of small animals or of a microscope: what lengths there are shrinks with them.
+FINE_MM = 0.5
 # Share of the images in which nothing is around the structures, as in skull-stripped brains.
 BARE = 0.2
 # Standard deviation of the texture of a structure, at most.
@@ -77,7 +81,8 @@ def paint_classes(
     generator:
         Source of every random choice.
     ranges:
-        What the scanner does; None: the usual.
+        What the scanner does; None: the usual, of which blur and thick slices are as much finer as voxels are finer
+        than half a millimetre.
 
     Returns
     -------
@@ -89,20 +94,31 @@ def paint_classes(
     bare = uniform(0, 1, generator) < BARE
     if not bare:
         rows = torch.where(rows > 0, rows, structures + _regions(tuple(classes.shape), spacing_mm, generator))
+    scanner = ranges or _usual(spacing_mm)
     images = []
     for _ in range(channels):
         mean = torch.rand(structures + REGIONS, generator=generator)
         std = torch.rand(structures + REGIONS, generator=generator) * TEXTURE
         mean[0], std[0] = 0, 0
-        images.append(
-            degrade(paint(rows, Intensities(mean, std), generator), spacing_mm, ranges or Degradation(), generator)
-        )
+        images.append(degrade(paint(rows, Intensities(mean, std), generator), spacing_mm, scanner, generator))
     return torch.stack(images)
+
+
+def _finer(spacing_mm: Three) -> float:
+    """By how much lengths are to be shorter than in people, at most 1."""
+    return min(1.0, min(spacing_mm) / FINE_MM)
+
+
+def _usual(spacing_mm: Three) -> Degradation:
+    finer, usual = _finer(spacing_mm), Degradation()
+    blur, thick = ((low * finer, high * finer) for low, high in (usual.blur_mm, usual.thick_slice_mm))
+    return replace(usual, blur_mm=blur, thick_slice_mm=thick)
 
 
 def _regions(shape: tuple[int, ...], spacing_mm: Three, generator: torch.Generator) -> Tensor:
     """Which of :data:`REGIONS` smooth parts of chance every voxel belongs to, int32 ``(z, y, x)``."""
-    nodes = [max(2, round(size * mm / REGION_MM) + 1) for size, mm in zip(shape, spacing_mm, strict=True)]
+    reach = REGION_MM * _finer(spacing_mm)
+    nodes = [max(2, round(size * mm / reach) + 1) for size, mm in zip(shape, spacing_mm, strict=True)]
     best, region = torch.full(shape, -torch.inf), torch.zeros(shape, dtype=torch.int32)
     for number in range(REGIONS):
         field = torch.randn((1, 1, *nodes), generator=generator)

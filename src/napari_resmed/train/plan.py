@@ -17,9 +17,12 @@ from napari_resmed.train.patches import Sampling
 from napari_resmed.train.rates import OPTIMISERS
 from napari_resmed.train.written_plan import WrittenPlan
 
-__all__ = ["Plan"]
+__all__ = ["AS_ASKED", "Plan"]
 
 Shape = tuple[int, int, int]
+
+# The reason for what a person decided.
+AS_ASKED = "as asked for"
 
 _MAY_BE_ZERO = ("seed", "weight_decay", "structure_share", "synthetic")
 

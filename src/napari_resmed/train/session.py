@@ -71,8 +71,18 @@ class Session:
         return first_network(self.plan, self.run, self.machine.device)
 
     def some_cases(self, count: int) -> Iterator[Prepared]:
-        """The first few that are learnt from."""
-        return (self._case(number) for number in self._learning[:count])
+        """The first few that are learnt from, of those that have an image where some do."""
+        cases = self.store.dataset.cases
+        pictured = [number for number in self._learning if cases[number].has_image]
+        return (self._case(number) for number in (pictured or self._learning)[:count])
+
+    def _is_whole(self, name: str) -> bool:
+        """Whether what was held out of a case is a whole image, but for structures that nobody looked for."""
+        dataset = self.store.dataset
+        case = dataset.cases[self.store.names.index(name)]
+        return (
+            bool(self.plan.held_out) and not case.only_painted and (dataset.ignored is None or case.annotated is None)
+        )
 
     def partly_known(self) -> Iterator[tuple[int, Prepared]]:
         """Number and case of those in which some voxels are known and others are not."""
@@ -164,7 +174,8 @@ class Session:
                 return rows
             if step is not None:
                 number, answer, case, certainty = step
-                answered = Answered.of(answer, case, certainty)
+                whole = self._is_whole(cases[number][0])
+                answered = Answered.of(answer, case, certainty) if whole else None
                 self.answered += [] if answered is None else [answered]
                 self.shown.append(shown_in(case))
                 if number == 0:

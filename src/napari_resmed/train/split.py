@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +41,7 @@ def split_cases(
     seed: int = 0,
     share: float | None = None,
     structures: Mapping[str, Sequence[int]] | None = None,
+    beside: Collection[str] = (),
 ) -> Split:
     """Hold out some patients.
 
@@ -63,6 +64,9 @@ def split_cases(
     structures:
         By case, the structures that were annotated and are there. Each that two or more patients have is brought into
         both parts where that is possible, by exchanging patients or holding out one more.
+    beside:
+        Cases unlike those that are drawn from, label maps without an image: the share is of the other patients, of whom
+        one at least is learnt from.
 
     Returns
     -------
@@ -77,14 +81,20 @@ def split_cases(
     patients = _patients(names, groups)
     decided = dict(zip(names, given or [""] * len(names), strict=True))
     of_patient = {patient: _decided(cases, decided) for patient, cases in patients.items()}
-    share = usual_share(sum(part != "test" for part in of_patient.values())) if share is None else share
+    counted = {patient for patient, cases in patients.items() if not all(name in beside for name in cases)}
+    usual = usual_share(sum(of_patient[patient] != "test" for patient in counted))
+    share = usual if share is None else share
     if not 0 < share < 1:
         raise InputError(f"found a held-out share of {share}, expected more than 0 and less than 1")
     learning = [patient for patient, part in of_patient.items() if part in ("", "train")]
     held = [patient for patient, part in of_patient.items() if part == "validation"]
     if not held and len(learning) > 1:
         undecided = [patient for patient in learning if not of_patient[patient]]
-        held = _draw(undecided or learning, learning, patients, seed, share, structures or {})
+        like = len(counted.intersection(learning))
+        of = like if like > 1 else len(learning)
+        held = _draw(
+            undecided or learning, learning, patients, seed, max(1, round(share * of)), of - 1, structures or {}
+        )
     kept = {name for patient in learning if patient not in held for name in patients[patient]}
     out = {name for patient in held for name in patients[patient]}
     return Split(tuple(name for name in names if name in kept), tuple(name for name in names if name in out))
@@ -172,12 +182,12 @@ def _draw(
     learning: Sequence[str],
     patients: Mapping[str, Sequence[str]],
     seed: int,
-    share: float,
+    wanted: int,
+    most: int,
     structures: Mapping[str, Sequence[int]],
 ) -> list[str]:
-    """Patients to hold out: by lot, then corrected for structures that fell on one side; one learning patient stays."""
-    most = len(learning) - 1
-    wanted = min(len(undecided), most, max(1, round(share * len(learning))))
+    """Patients to hold out: by lot, then corrected for structures that fell on one side, never more than ``most``."""
+    wanted = min(len(undecided), most, wanted)
     lot = _shuffled(undecided, seed)
     shown = {patient: {v for name in patients[patient] for v in structures.get(name, ())} for patient in learning}
     left = Counter(value for patient in learning for value in shown[patient])

@@ -59,7 +59,9 @@ def _ct_window(facts: Fingerprint, number: int) -> tuple[float, float] | None:
     names = [channel.name.upper() for channel in facts.channels]
     modalities = {case.modality for case in facts.cases if case.modality}
     pictured = [case for case in facts.cases if case.has_image]
-    looks = bool(pictured) and all(case.image[number].minimum <= CT_MINIMUM for case in pictured)
+    if not pictured:
+        return None  # what is known of intensities is labels'
+    looks = all(case.image[number].minimum <= CT_MINIMUM for case in pictured)
     # Where channels are told apart by name, as CT and PET are, a case's modality speaks of one of them.
     is_ct = names[number] == "CT" if "CT" in names else modalities == {"CT"} or (not modalities and looks)
     if not is_ct:

@@ -20,6 +20,7 @@ from napari_resmed.jobs.segment import segment
 from napari_resmed.models.bring_in import import_model
 from napari_resmed.models.cleanup import Cleanup
 from napari_resmed.models.folder import load_model, read_card
+from napari_resmed.models.unpack import unpack_some
 from napari_resmed.prepare.grid import prepare
 from napari_resmed.volume import Volume
 from tests.affines import make_affine
@@ -105,6 +106,31 @@ class TestImport:
         packed = shutil.make_archive(str(tmp_path / "packed"), "zip", models_folder / "bands")
         made = import_model(packed, tmp_path / "other")
         assert (made.name, made.labels) == ("other", load_model(models_folder / "bands").labels)
+
+    @pytest.mark.parametrize("what", ["network", "weights"])
+    def test_a_model_of_ours_that_cannot_run_replaces_nothing(
+        self, what: str, tmp_path: Path, models_folder: Path
+    ) -> None:
+        theirs, mine = tmp_path / "theirs", tmp_path / "mine"
+        for place in (theirs, mine):
+            shutil.copytree(models_folder / "bands", place)
+        before = (mine / "models/model.pt").read_bytes()
+        if what == "network":
+            path = theirs / "configs/metadata.json"
+            path.write_text(path.read_text().replace('"UNet"', '"NewNet"'))
+        else:
+            torch.save({"a": torch.zeros(2)}, theirs / "models/model.pt")
+        said = {"network": "the model's network is 'NewNet'", "weights": "does not fit the network UNet; get the model"}
+        with pytest.raises(ModelError, match=said[what]):
+            import_model(theirs, mine)
+        assert (mine / "models/model.pt").read_bytes() == before
+
+    def test_a_model_of_ours_with_texts_in_another_encoding(self, tmp_path: Path, models_folder: Path) -> None:
+        theirs = tmp_path / "theirs"
+        shutil.copytree(models_folder / "bands", theirs)
+        for name in ("LICENSE", "docs/README.md"):
+            (theirs / name).write_bytes("© Müller".encode("latin-1"))
+        assert "ller" in read_card(import_model(theirs, tmp_path / "mine"))
 
     def test_weights_inside_a_checkpoint(self, tmp_path: Path) -> None:
         from tests.small_models import band_weights
@@ -324,9 +350,19 @@ class TestFind:
             packed.writestr("configs/metadata.json", json.dumps(metadata()))
             packed.writestr("configs/inference.json", json.dumps(inference()))
             packed.writestr("../outside.json", "{}")
+            packed.writestr("C:/drive.json", "{}")
         with pytest.raises(InputError, match="missing"):
             import_model(tmp_path / "bad.zip", tmp_path / "bands")
         assert not (tmp_path.parent / "outside.json").exists()
+
+    def test_what_a_zip_file_holds_of_other_places_is_left_in_it(self, tmp_path: Path) -> None:
+        names = ["a/in.json", "../up.json", "/root.json", "D:/drive.json", "b/C:drive.json"]
+        with zipfile.ZipFile(tmp_path / "some.zip", "w") as packed:
+            for name in names:
+                packed.writestr(name, "{}")
+        (tmp_path / "place").mkdir()
+        unpack_some(tmp_path / "some.zip", tmp_path / "place", lambda path: True)
+        assert [path.name for path in (tmp_path / "place").rglob("*.json")] == ["in.json"]
 
 
 def _weights(network: dict[str, Any]) -> dict[str, torch.Tensor]:

@@ -60,7 +60,7 @@ def is_bundle(source: Path) -> bool:
         return _inside(source) is not None
     if zipfile.is_zipfile(source):
         with zipfile.ZipFile(source) as packed:
-            return any(PurePosixPath(name).match(str(METADATA)) for name in packed.namelist())
+            return any(PurePosixPath(name).match(METADATA.as_posix()) for name in packed.namelist())
     return False
 
 

@@ -81,4 +81,4 @@ def occlusion_map(
 
 def _shares(network: nn.Module, batch: Tensor, temperature: float) -> Tensor:
     with torch.inference_mode():
-        return torch.softmax(network(batch).double() / temperature, 1).cpu()
+        return torch.softmax(network(batch).cpu().double() / temperature, 1)
