@@ -165,6 +165,20 @@ class TestExchange:
         exchange.sweep()
         assert list(tmp_path.iterdir()) == []
 
+    def test_folders_that_are_gone_are_made_again_for_their_owner_until_it_is_over(self) -> None:
+        face = Exchange()
+        worker = Exchange(face.folders)
+        for folder in face.folders:
+            folder.rmdir()
+        path = Path(worker.put(np.arange(3)))
+        assert path.parent in face.folders
+        assert path.parent.stat().st_mode & 0o077 == 0
+        face.clear()
+        assert not any(folder.exists() for folder in worker.folders)
+        with pytest.raises(FileNotFoundError):
+            face.put(np.arange(3))
+        assert not any(folder.exists() for folder in face.folders)
+
     def test_clearing_twice(self, exchange: Exchange) -> None:
         exchange.clear()
         exchange.clear()

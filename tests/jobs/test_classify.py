@@ -12,7 +12,7 @@ import torch
 from monai.visualize.class_activation_maps import GradCAM
 
 from napari_resmed.case import Case
-from napari_resmed.errors import InputError, ModelError, WorkError
+from napari_resmed.errors import InputError, ModelError
 from napari_resmed.io import write
 from napari_resmed.io.images_in import images_in
 from napari_resmed.jobs import find_job
@@ -64,8 +64,10 @@ class TestAnswers:
         weights = read_tensors(bright / WEIGHTS)
         weights["head.weight"] = torch.full_like(weights["head.weight"], float("nan"))
         save_model(replace(model, name="lost"), weights, tmp_path / "lost", card="", licence="")
-        with pytest.raises(WorkError, match="not finite, which say nothing of a class"):
-            run([Volume(np.arange(256, dtype=np.float32).reshape(1, 16, 16), make_affine())], tmp_path / "lost")
+        image = Volume(np.arange(256, dtype=np.float32).reshape(1, 16, 16), make_affine())
+        (lost,) = run([image], tmp_path / "lost").images
+        assert (lost.predicted, lost.probabilities) == ("", {})
+        assert "not usable: the network answered with scores that are not finite" in lost.quality
 
     def test_probabilities_are_the_networks_softened_by_the_temperature(self, bright: Path, tmp_path: Path) -> None:
         data = write_folders(tmp_path / "data", 2)

@@ -745,6 +745,24 @@ class TestPainted:
         assert {"case0", "case1"} < set(done.plan["training"])
         assert done.plan["reasons"]["synthetic"] == "2 label maps have no image: theirs are painted"
 
+    def test_not_beside_images_on_another_scale(self, data: Path, models_folder: Path, tmp_path: Path) -> None:
+        """Whether it is asked for, decided in the plan, or all there is."""
+        shutil.copytree(models_folder / "bands", tmp_path / "scored")
+        path = tmp_path / "scored/configs/metadata.json"
+        told = json.loads(path.read_text())
+        told["resmed"]["preparation"]["normalization"] = [{"kind": "zscore"}]
+        path.write_text(json.dumps(told))
+        base = str(tmp_path / "scored")
+        quick = {name: value for name, value in QUICK.items() if name != "arguments"}
+        for place, more in (
+            (data, {"synthetic": 0.5}),
+            (data, {"plan": {**quick, "synthetic": 0.5}}),
+            (data / "labels", {}),
+        ):
+            with pytest.raises(InputError, match="scored sees images on a scale of its own"):
+                finish(train(place, tmp_path / "none", base=base, device="cpu", **more))
+        assert not (tmp_path / "none").exists()
+
     @pytest.mark.parametrize(
         ("more", "message"),
         [

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.torch_version import TorchVersion
 
 from napari_resmed.errors import InputError
 from napari_resmed.predict.machine import PRECISIONS, Machine, check_devices, choose_machine, is_out_of_memory
@@ -12,6 +13,15 @@ class TestDevice:
         machine = choose_machine()
         assert machine.device.type == ("cuda" if torch.cuda.is_available() else machine.device.type)
         assert torch.ones(3, device=machine.device, dtype=machine.dtype).sum() == 3
+
+    @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has an NVIDIA GPU, which comes first")
+    @pytest.mark.parametrize(("version", "device"), [("2.7.1", "cpu"), ("2.8.0", "mps"), ("2.13.0+cpu", "mps")])
+    def test_auto_takes_apples_gpu_where_it_segments(
+        self, version: str, device: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+        monkeypatch.setattr(torch, "__version__", TorchVersion(version))
+        assert choose_machine().device.type == device
 
     def test_cpu_is_always_there(self) -> None:
         assert choose_machine("cpu").device.type == "cpu"

@@ -476,21 +476,6 @@ class TestFromAModel:
         assert made.noise == pytest.approx(noise)
         assert (made.gamma > 0) == (kind == "unit")
 
-    @pytest.mark.parametrize("kind", ["zscore", "none", "unit"])
-    def test_images_are_painted_in_0_to_1_alone(self, kind: str) -> None:
-        preparation = Preparation((1.5, 1.5, 1.5), normalization=(Normalization(kind),))
-        base, wishes = replace(base_model(), preparation=preparation), Wishes(device="cpu", synthetic=0.5)
-        if kind == "unit":
-            assert plan_of(base, wishes).synthetic == 0.5
-            return
-        with pytest.raises(InputError, match="base sees images on a scale of its own"):
-            plan_of(base, wishes)
-        dataset, facts = situation()
-        few = replace(facts, cases=(*facts.cases[:5], *(replace(case, has_image=False) for case in facts.cases[5:])))
-        with pytest.raises(InputError, match="base sees images on a scale of its own"):
-            make_plan("new", dataset, few, base, Wishes(device="cpu"))
-        assert plan_of(base).synthetic == 0
-
     def test_more_channels_share_its_window(self) -> None:
         plan = plan_of(base_model(), channels=("a", "b"))
         assert plan.preparation.windows == ((-100.0, 200.0),) * 2

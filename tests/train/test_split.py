@@ -65,6 +65,15 @@ class TestSplit:
         assert set(split.validation) < set(NAMES[:images])
         assert set(maps) < set(split.train)
 
+    def test_label_maps_are_not_held_out_either_where_all_is_given_to_training(self) -> None:
+        maps = [f"map{number}" for number in range(40)]
+        for seed in range(5):
+            given = ["train"] * 18 + ["test"] * 2 + ["train"] * 40
+            split = split_cases([*NAMES, *maps], given=given, seed=seed, beside=maps)
+            assert len(split.validation) == 4
+            assert set(split.validation) < set(NAMES[:18])
+        assert len(split_cases(maps * 1, beside=maps).validation) == len(split_cases(maps).validation)
+
     def test_all_given_to_training_is_no_reason_to_hold_nothing_out(self) -> None:
         assert len(split_cases(NAMES, given=["train"] * 20).validation) == 4
 

@@ -80,10 +80,21 @@ class Exchange:
 
     def __init__(self, folders: tuple[Path, ...] = ()) -> None:
         self.folders = folders or tuple(_new_folders())
+        self._over = False
 
     def make_sure(self) -> None:
-        """Make folders anew that are gone: systems clear away what lay untouched among their temporary files."""
-        self.folders = tuple(folder if folder.is_dir() else _new_folder(folder.parent) for folder in self.folders)
+        """Make folders anew that are gone: systems clear away what lay untouched among their temporary files.
+
+        Under the same names, by which face and worker know them; not after :meth:`clear`.
+
+        Raises
+        ------
+        OSError
+            If that cannot be, or somebody else's lies there.
+        """
+        for folder in self.folders:
+            if not self._over and not folder.is_dir():
+                folder.mkdir(mode=0o700)
 
     def put(self, array: NDArray[Any]) -> str:
         """Write an array ``(any shape, any layout)`` and return its path."""
@@ -115,6 +126,7 @@ class Exchange:
 
     def clear(self) -> None:
         """Remove the folders and what is in them, also while another thread still puts arrays there."""
+        self._over = True
         for folder in self.folders:
             for _ in range(CLEARINGS):
                 shutil.rmtree(folder, ignore_errors=True)
@@ -159,11 +171,7 @@ def _new_folders() -> list[Path]:
     places.append(Path(tempfile.gettempdir()))
     for place in places:
         _sweep_dead(place)
-    return [_new_folder(place) for place in places]
-
-
-def _new_folder(place: Path) -> Path:
-    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=place))
+    return [Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=place)) for place in places]
 
 
 def _sweep_dead(place: Path) -> None:

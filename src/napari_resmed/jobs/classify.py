@@ -32,6 +32,7 @@ from napari_resmed.jobs.follow import follow
 from napari_resmed.models.catalogue import find_model
 from napari_resmed.models.model import Model
 from napari_resmed.nets.classifiers import SequenceClassifier
+from napari_resmed.predict.belt import NotFiniteError
 from napari_resmed.predict.classes import class_attention, class_probabilities
 from napari_resmed.predict.explain import LAYER_CAM, METHODS, OCCLUSION
 from napari_resmed.predict.explain.heat import class_heat
@@ -180,7 +181,10 @@ def _one(case: Case, work: _Work) -> Generator[float, None, Classified]:
         image = prepared_image(channels, model.preparation, model.patch, model.fit, model.frames)
     except InputError as problem:
         return Classified(name, "", {}, f"not usable: {problem}")
-    shares = class_probabilities(work.network, image, model, work.machine, work.tta)
+    try:
+        shares = class_probabilities(work.network, image, model, work.machine, work.tta)
+    except NotFiniteError as problem:  # of one image among many
+        return Classified(name, "", {}, f"not usable: {problem}")
     attention = class_attention(work.network, image, model, work.machine)
     said = Classified(
         name,

@@ -220,6 +220,7 @@ def _decide(
     if changes:
         plan = changed(plan, changes, wishes.care)
         _check_against(dataset, plan)
+    _check_painting(dataset, plan)
     machine = choose_machine(plan.device, plan.precision)
     fitting = fit_memory(plan, _largest(facts, plan), machine, free_bytes(machine))
     if fitting != plan:
@@ -279,6 +280,18 @@ def _check_against(dataset: Dataset, plan: Plan) -> None:
     if len(plan.channels) != len(dataset.channels):
         raise InputError(
             f"the plan has the channels {', '.join(plan.channels)}, the data have {', '.join(dataset.channels)}"
+        )
+
+
+def _check_painting(dataset: Dataset, plan: Plan) -> None:
+    """Refuse painted images, which lie in 0 to 1, beside others that do not."""
+    learnt = {*plan.training, *plan.held_out}
+    painted = plan.synthetic > 0 or any(case.name in learnt and not case.has_image for case in dataset.cases)
+    if painted and not plan.preparation.ends_in_unit_range:
+        raise InputError(
+            f"{plan.base or plan.name} sees images on a scale of its own, and those that training paints from labels "
+            "lie in 0 to 1; start from another model or from none, or let nothing be painted and leave out label maps "
+            "without an image"
         )
 
 

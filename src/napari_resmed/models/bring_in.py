@@ -14,7 +14,7 @@ from napari_resmed.models.monai_bundle import import_bundle, is_bundle, open_bun
 from napari_resmed.models.nnunet import import_nnunet
 from napari_resmed.models.save import check_model_place, save_model
 from napari_resmed.models.tensors_only import read_tensors
-from napari_resmed.models.torchscript import SCRIPT, check_script, load_script
+from napari_resmed.models.torchscript import SCRIPT, TORCHSCRIPT, check_script, load_script
 from napari_resmed.nets import build_network
 
 __all__ = ["import_model"]
@@ -55,8 +55,8 @@ def _copy(source: Path, folder: Path) -> Model:
     members = [read_tensors(source / weights_file(member)) for member in range(model.members)]
     if not all(isinstance(weights, Mapping) for weights in members):
         raise ModelError(f"{source.name} holds no weights; expected a state dict")
-    scripted = (source / SCRIPT).is_file()
-    script = check_script(source / SCRIPT) if scripted else None
+    script = check_script(source / SCRIPT) if (source / SCRIPT).is_file() else None
+    scripted = model.network == TORCHSCRIPT
     network = load_script(source / SCRIPT) if scripted else build_network(model.network, model.arguments)
     for member, weights in enumerate(members):
         try:

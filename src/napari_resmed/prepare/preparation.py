@@ -133,7 +133,11 @@ class Preparation:
         if self.normalization:
             return all(one.kind in ("unit", "byte") for one in self.normalization)
         if self.intensity:
-            last = self.intensity[-1]
+            # A threshold only puts one value of that range in the place of others.
+            inner = [one for one in self.intensity if one.kind != "threshold" or not 0 <= one.to_low <= 1]
+            if not inner:
+                return False
+            last = inner[-1]
             bounded = last.kind == "unit" or (last.kind in ("range", "percentiles") and last.clip)
             return bounded and (last.to_low, last.to_high) == (0.0, 1.0)
         return True

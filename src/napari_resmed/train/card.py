@@ -87,6 +87,8 @@ def _painted(plan: Plan) -> list[str]:
     reason = plan.reasons.get("synthetic", AS_ASKED)
     some = plan.synthetic < 1 and reason != AS_ASKED  # of label maps without an image all are
     share = "Training images" if some else f"{plan.synthetic:.0%} of the training images"
+    if some and plan.synthetic:
+        reason += f", and {plan.synthetic:.0%} of the others'"
     return [
         f"{share} were painted from label maps, in any contrast "
         f"({reason}). On cases without an image of their own the figures below "

@@ -112,8 +112,6 @@ def make_plan(name: str, dataset: Dataset, facts: Fingerprint, base: Model | Non
         else "left and right are labelled, so images are never mirrored"
     )
     synthetic = _synthetic(facts, wishes, reasons)
-    if base is not None and (synthetic or not all(case.has_image for case in facts.cases)):
-        _check_can_paint(base)
     reasons["optimiser"] = "it learns most in few steps" if base is None else "it keeps most of what the base knows"
     an_epoch = max(LEAST_STEPS_AN_EPOCH, math.ceil(len(split.train) / batch))
     steps = None if wishes.epochs is None else wishes.epochs * an_epoch
@@ -184,7 +182,9 @@ def changed(plan: Plan, changes: Mapping[str, Any], care: str) -> Plan:
         changes = {**changes, "learning_rate": learning_rate(optimiser, care, not plan.base)}
     elif optimiser is None and {"network", "learning_rate", "labels"} <= set(changes):
         changes = {**changes, "optimiser": "adamw"}
-    reasons = {**plan.reasons, **{name: AS_ASKED for name in changes if name in plan.reasons}}
+    # That label maps without an image are painted stays so, whatever share of the others is.
+    asked = {name: AS_ASKED for name in changes if name in plan.reasons and name != "synthetic"}
+    reasons = {**plan.reasons, **asked}
     return Plan.from_json({**plan.to_json(), "reasons": reasons, **changes})
 
 
@@ -197,20 +197,9 @@ def _synthetic(facts: Fingerprint, wishes: Wishes, reasons: dict[str, str]) -> f
         reasons["synthetic"] = "there are no images: all are painted from the label maps, the held-out ones too"
     elif pictured < len(facts.cases):
         reasons["synthetic"] = f"{len(facts.cases) - pictured} label maps have no image: theirs are painted"
-        if share:
-            reasons["synthetic"] += f", and {share:.0%} of the others', {AS_ASKED}"
     elif share:
         reasons["synthetic"] = AS_ASKED
     return share
-
-
-def _check_can_paint(base: Model) -> None:
-    """Painted images lie in 0 to 1, whatever a base is used to."""
-    if not base.preparation.ends_in_unit_range:
-        raise InputError(
-            f"{base.name} sees images on a scale of its own, and those that training paints from labels lie in 0 to 1; "
-            "start from another model or from none, or let nothing be painted and leave out label maps without an image"
-        )
 
 
 def _look_in_steps(sizes: Shape, patch: Shape, batch: int) -> float:

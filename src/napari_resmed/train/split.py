@@ -66,7 +66,7 @@ def split_cases(
         both parts where that is possible, by exchanging patients or holding out one more.
     beside:
         Cases unlike those that are drawn from, label maps without an image: the share is of the other patients, of whom
-        one at least is learnt from.
+        one at least is learnt from where they are several.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def split_cases(
     decided = dict(zip(names, given or [""] * len(names), strict=True))
     of_patient = {patient: _decided(cases, decided) for patient, cases in patients.items()}
     counted = {patient for patient, cases in patients.items() if not all(name in beside for name in cases)}
-    usual = usual_share(sum(of_patient[patient] != "test" for patient in counted))
+    usual = usual_share(sum(of_patient[patient] != "test" for patient in counted or of_patient))
     share = usual if share is None else share
     if not 0 < share < 1:
         raise InputError(f"found a held-out share of {share}, expected more than 0 and less than 1")
@@ -92,9 +92,8 @@ def split_cases(
         undecided = [patient for patient in learning if not of_patient[patient]]
         like = len(counted.intersection(learning))
         of = like if like > 1 else len(learning)
-        held = _draw(
-            undecided or learning, learning, patients, seed, max(1, round(share * of)), of - 1, structures or {}
-        )
+        drawn = undecided or [patient for patient in learning if patient in counted] or learning
+        held = _draw(drawn, learning, patients, seed, max(1, round(share * of)), of - 1, structures or {})
     kept = {name for patient in learning if patient not in held for name in patients[patient]}
     out = {name for patient in held for name in patients[patient]}
     return Split(tuple(name for name in names if name in kept), tuple(name for name in names if name in out))

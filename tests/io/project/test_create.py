@@ -267,6 +267,8 @@ class TestAdd:
         ((name, why),) = finish(add_images(project, more))
         assert name == "rgb"
         assert "3 channels, the other cases have 1" in why
+        finish(add_images(project, more))
+        assert read_index(project.folder).left_out == (("rgb", why),)
 
     def test_a_dicom_series_comes_in_once(self, tmp_path: Path) -> None:
         folder = tmp_path / "scans"

@@ -179,6 +179,10 @@ def add_images(project: Project, images: Path | str) -> Generator[Progress, None
             _bring_in(source, read_source(source), project.layout, name)
         except InputError as problem:
             left_out.append((source.name, str(problem)))
+            with locked(project.folder):
+                index = read_index(project.folder)
+                others = tuple(entry for entry in index.left_out if entry[0] != source.name)
+                write_index(project.folder, replace(index, left_out=(*others, left_out[-1])))
         else:
             with locked(project.folder):
                 index = read_index(project.folder).with_case(name, **_origin(source, project.folder))

@@ -146,7 +146,7 @@ class CasesWidget(QWidget):
     def _cancel(self) -> None:
         if self._maker.is_running:
             self._maker.cancel()
-            self._say("Stopping after this image…")
+            self._say("Stopping…")
         else:
             self._predict.cancel()
 
@@ -260,7 +260,9 @@ class CasesWidget(QWidget):
 
     def _show_cases(self) -> None:
         case = self.desk.now
-        self.work.show_cases(self._shown_cases(), case.name if case else "", bool(case and case.unsaved), self._is_busy)
+        name, unsaved = (case.name, case.unsaved) if case else ("", False)
+        self.work.show_cases(self._shown_cases(), name, unsaved, self._is_busy)
+        self.work.add_button.setEnabled(not self._maker.is_running)
         self.work.show_complete(len(complete_slices(case.labels)) if case else 0)
 
     def _state_of(self, name: str) -> State:

@@ -119,6 +119,8 @@ class ProjectMaker(QObject):
 
     def _on_ended(self, then: Callable[[Any], None], result: Any) -> None:
         self.is_running = False
+        if self._thread.ending.is_set():
+            return  # the dock was closed just now
         self.ended.emit()
         then(result)
 

@@ -235,7 +235,6 @@ class WorkPage(QWidget):
         )
         self._may_predict = counts[State.NOT_STARTED] > 0 and not busy
         self._show_predict()
-        self.add_button.setEnabled(not busy)
         self.next_button.setEnabled(bool(cases))
 
     def show_complete(self, slices: int) -> None:
