@@ -759,7 +759,7 @@ class TestPainted:
             (data, {"plan": {**quick, "synthetic": 0.5}}),
             (data / "labels", {}),
         ):
-            with pytest.raises(InputError, match="scored sees images on a scale of its own"):
+            with pytest.raises(InputError, match="bands sees images on a scale of its own"):
                 finish(train(place, tmp_path / "none", base=base, device="cpu", **more))
         assert not (tmp_path / "none").exists()
 
