@@ -20,8 +20,9 @@ from recipes.brain_mr.sweep_plot import sweep_plot
 from recipes.brain_mr.train import ARGUMENTS, NETWORK, QUICK_MM
 from recipes.stored_weights import stored_weights
 
-VERSION = "0.6.0"
+VERSION = "0.7.0"
 CHANGELOG = {
+    "0.7.0": "trained on; the same structures",
     "0.6.0": "trained on; the same structures",
     "0.5.0": "trained on, in longer steps; stray pieces are taken away",
     "0.4.0": "trained on; the same structures",

@@ -71,7 +71,7 @@ STAGES = (
     Stage(1.5, 80, 0.225, 1e-2, shift_mm=35.0, whole=0.25),
     Stage(1.5, 96, 0.32, 1e-2, shift_mm=30.0, mostly_t1=True, whole=0.25),
 )
-# For weights that answer these structures already: such rates brought 0.5.0 from 0.4.0 in an hour, 0.6.0 from 0.5.0.
+# For weights that answer these structures already: such rates brought 0.5.0, 0.6.0 and 0.7.0, an hour each.
 STAGES_ON = (
     Stage(2.0, 64, 0.11, 6e-3, shift_mm=30.0, batch=2),
     Stage(1.5, 80, 0.34, 5e-3, shift_mm=35.0, whole=0.25),
