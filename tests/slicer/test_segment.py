@@ -18,6 +18,7 @@ from napari_resmed.events import Failed, Finished, Progress
 from napari_resmed.volume import Volume
 from ResMedLib.engines import shared_engine
 from ResMedLib.segment import segment
+from ResMedLib.tables import add_volume_table
 from ResMedLib.undo import can_undo, undo
 from tests.slicer import nodes
 from tests.slicer.test_segmentations import exported
@@ -112,6 +113,15 @@ class TestResult:
         assert array.shape == (14, 15, 16)
         assert 0 <= array.min() < array.max() <= 1
         assert made.table.GetTable().GetColumnName(4) == "Unsure"
+
+    def test_of_what_was_not_found_it_is_not_known_how_unsure(self, scene: Any) -> None:
+        row = {"value": 1, "voxels": 0, "volume_ml": 0.0}
+        table = add_volume_table(
+            "t", [{**row, "name": "a", "uncertainty": None}, {**row, "name": "b", "uncertainty": 0.5}]
+        )
+        unsure = [table.GetTable().GetValue(line, 4).ToDouble() for line in (0, 1)]
+        assert np.isnan(unsure[0])
+        assert unsure[1] == 0.5
 
     def test_one_undo_takes_everything_back(self, worker: Path) -> None:
         node = nodes.volume(nodes.bands())

@@ -50,11 +50,20 @@ class TestPaint:
 
     @pytest.mark.parametrize("fine", [0.1, 0.02])
     def test_a_mouse_looks_as_a_person_does(self, fine: float) -> None:
+        cube = 0.5 / 2 ** (1 / 3)  # voxels twice as thick as wide, of the volume of such a cube
         for seed in range(6):
             person, mouse = (
-                paint_classes(CLASSES, 1, (2 * mm, mm, mm), torch.Generator().manual_seed(seed)) for mm in (0.5, fine)
+                paint_classes(CLASSES, 1, (2 * mm, mm, mm), torch.Generator().manual_seed(seed)) for mm in (cube, fine)
             )
             assert torch.allclose(mouse, person, atol=1e-4)
+
+    def test_thick_slices_of_fine_pixels_are_a_persons(self) -> None:
+        spacing = (5.0, 0.3, 0.3)
+        usual, said = (
+            paint_classes(CLASSES, 1, spacing, torch.Generator().manual_seed(2), ranges)
+            for ranges in (None, Degradation())
+        )
+        assert torch.equal(usual, said)
 
 
 class TestSynthesise:

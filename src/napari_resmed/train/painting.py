@@ -8,6 +8,7 @@ Analysis 2023, arXiv 2107.09559; regions of chance: SynthMorph, Hoffmann et al.,
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -26,7 +27,8 @@ Three = tuple[float, float, float]
 
 # Parts that everything around the structures is divided into, and about how far they reach.
 REGIONS, REGION_MM = 6, 25.0
-# Voxels finer than this are of small animals or of a microscope: what lengths there are shrinks with them.
+# Voxels finer than this, as cubes of their volume, are of small animals or of a microscope: what lengths there are
+# shrinks with them. Fine pixels of thick slices are people's.
 FINE_MM = 0.5
 # Share of the images in which nothing is around the structures, as in skull-stripped brains.
 BARE = 0.2
@@ -82,7 +84,7 @@ def paint_classes(
         Source of every random choice.
     ranges:
         What the scanner does; None: the usual, of which blur and thick slices are as much finer as voxels are finer
-        than half a millimetre.
+        than cubes of half a millimetre.
 
     Returns
     -------
@@ -106,7 +108,7 @@ def paint_classes(
 
 def _finer(spacing_mm: Three) -> float:
     """By how much lengths are to be shorter than in people, at most 1."""
-    return min(1.0, min(spacing_mm) / FINE_MM)
+    return min(1.0, math.prod(spacing_mm) ** (1 / 3) / FINE_MM)
 
 
 def _usual(spacing_mm: Three) -> Degradation:
