@@ -5,7 +5,7 @@ from __future__ import annotations
 import colorsys
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -94,6 +94,12 @@ class Label:
     modifier: Code | None = None
     region: Code | None = None
     region_modifier: Code | None = None
+
+    def called(self, name: str) -> Label:
+        """The label under another name; its codes go with the old one, unless it is but spelt otherwise."""
+        if plain_name(name) == plain_name(self.name):
+            return replace(self, name=name)
+        return Label(self.value, name, self.colour)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for a file."""

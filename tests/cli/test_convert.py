@@ -8,7 +8,7 @@ import pytest
 
 from napari_resmed.io import read, write
 from napari_resmed.io.provenance import write_provenance
-from napari_resmed.labels import Label, LabelMap, LabelSet
+from napari_resmed.labels import LEFT, Code, Label, LabelMap, LabelSet
 from napari_resmed.volume import Volume
 from tests.affines import make_affine
 from tests.cli.conftest import Run
@@ -42,6 +42,17 @@ class TestLabels:
         assert np.array_equal(back.data, labels.data)
         assert back.same_grid(labels)
         assert back.labels.labels == labels.labels.labels
+
+    @pytest.mark.parametrize("name", ["b.mha", "b.nii.gz", "b.mgz"])
+    def test_names_and_codes_come_along(self, name: str, run: Run, tmp_path: Path) -> None:
+        kidney = Label(5, "Left kidney", (9, 8, 7), Code("SCT", "64033007", "Kidney"), modifier=LEFT)
+        data = np.zeros((3, 4, 5), np.uint8)
+        data[1] = 5
+        write(LabelMap(data, make_affine(), labels=LabelSet((kidney,))), tmp_path / "a.seg.nrrd")
+        assert run("convert", "a.seg.nrrd", name).code == 0
+        found = read(tmp_path / name)
+        assert isinstance(found, LabelMap)
+        assert found.labels[5] == kidney
 
     def test_dicom_asks_for_the_series(self, run: Run, tmp_path: Path) -> None:
         write(LabelMap(np.ones((2, 3, 4), np.uint8), make_affine()), tmp_path / "drawn.nii.gz")

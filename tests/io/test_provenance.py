@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -85,3 +86,33 @@ class TestRenew:
     def test_no_note_is_made_where_there_was_none(self, labels: LabelMap, tmp_path: Path) -> None:
         write(labels, tmp_path / "out.mha")
         assert [file.name for file in tmp_path.iterdir()] == ["out.mha"]
+
+
+class TestKind:
+    @pytest.mark.parametrize("ending", [".nrrd", ".mha", ".mgz", ".nii.gz"])
+    @pytest.mark.parametrize("empty", [True, False])
+    def test_what_a_note_names_is_labels(self, ending: str, empty: bool, tmp_path: Path) -> None:
+        ragged = np.random.default_rng(0).integers(0, 4, (6, 30, 30)).astype(np.uint8)
+        data = np.zeros_like(ragged) if empty else ragged
+        names = LabelSet(tuple(Label(value, f"part {value}", (value, 2, 3)) for value in (1, 2, 3)))
+        path = tmp_path / f"drawn{ending}"
+        write(LabelMap(data, np.eye(4), labels=names), path)
+        write_provenance(path, LabelMap(data, np.eye(4), labels=names))
+        found = read(path)
+        assert isinstance(found, LabelMap)
+        assert found.labels == names
+
+    def test_a_note_left_over_names_no_image(self, labels: LabelMap, tmp_path: Path) -> None:
+        data = np.random.default_rng(0).integers(0, 900, (6, 30, 30)).astype(np.int16)
+        write(Volume(data, np.eye(4)), tmp_path / "a.nrrd")
+        write_provenance(tmp_path / "a.nrrd", labels)
+        assert not isinstance(read(tmp_path / "a.nrrd"), LabelMap)
+
+
+def test_folders_and_archives_may_be_called_like_the_patient(labels: LabelMap, tmp_path: Path) -> None:
+    (tmp_path / "Doe^John").mkdir()
+    with zipfile.ZipFile(tmp_path / "Doe^John.zip", "w") as file:
+        file.writestr("x", "y")
+    for name in ("Doe^John", "Doe^John.zip"):
+        write_provenance(tmp_path / "a.nii.gz", labels, tmp_path / name)
+        assert "Doe" not in (tmp_path / "a.nii.gz.resmed.json").read_text(encoding="utf-8")

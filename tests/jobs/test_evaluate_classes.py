@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,77 @@ def test_tables_that_do_not_belong_together(tmp_path: Path, change: tuple[str, s
         return
     with pytest.raises(InputError, match=said):
         run(answers, data)
+
+
+def test_answers_beside_the_images_and_paths_written_otherwise(tmp_path: Path) -> None:
+    data = write_folders(tmp_path / "data", 3)
+    (tmp_path / "truth").mkdir()
+    cases = of_folders(data)
+    lines = [f"../data/{kind}/{Path(path).name},{kind}" for path, kind in cases]
+    (tmp_path / "truth/truth.csv").write_text("\n".join(["path,class", *lines]))
+    answers = table(data, [(f"{path}", kind) for path, kind in cases], wrong=0)
+    assert len(run(answers, tmp_path / "truth/truth.csv")[1].answers.names) == 6
+    assert len(run(answers, data)[1].answers.names) == 6
+
+
+def test_umlauts_of_any_system(tmp_path: Path) -> None:
+    names = [unicodedata.normalize("NFD", "M\N{LATIN SMALL LETTER U WITH DIAERESIS}ller"), "Schmidt"]
+    answers = table(tmp_path, [(f"{name}.nii.gz", kind) for name, kind in zip(names, "ab", strict=True)], wrong=0)
+    lines = [f"{unicodedata.normalize('NFC', name)}.nii.gz,{kind}" for name, kind in zip(names, "ab", strict=True)]
+    (tmp_path / "truth.csv").write_text("\n".join(["path,class", *lines]), encoding="utf-8")
+    assert len(run(answers, tmp_path / "truth.csv")[1].answers.names) == 2
+
+
+def test_an_image_that_was_classified_twice(tmp_path: Path) -> None:
+    data = write_folders(tmp_path / "data", 3)
+    answers = table(tmp_path, of_folders(data), wrong=0)
+    lines = answers.read_text().splitlines()
+    answers.write_text("\n".join([*lines, lines[1]]))
+    assert len(run(answers, data)[1].answers.names) == 6
+    answers.write_text("\n".join([*lines, lines[1].replace("good", "dark")]))
+    with pytest.raises(InputError, match=r"0\.png in line 8 once more, with another answer"):
+        run(answers, data)
+
+
+def test_truth_of_one_class(tmp_path: Path) -> None:
+    data = write_folders(tmp_path / "data", 4)
+    found = run(table(tmp_path, of_folders(data), wrong=1), _of_class(data, "tall"))[1]
+    assert found.mean["accuracy"] == 0.75
+    assert found.mean["auc"] is None
+
+
+def _of_class(data: Path, kind: str) -> Path:
+    lines = [f"{path},{of}" for path, of in of_folders(data) if of == kind]
+    (data.parent / "truth.csv").write_text("\n".join(["path,class", *lines]))
+    return data.parent / "truth.csv"
+
+
+def test_answers_to_what_was_learnt_from_are_told(tmp_path: Path) -> None:
+    data = write_folders(tmp_path / "data", 2, ("train", "val"))
+    said, _ = run(table(tmp_path, of_folders(data), wrong=0), data)
+    assert any("4 of the 8 answers are to cases of the training split" in str(event) for event in said)
+
+
+def test_no_range_where_chance_cannot_be_told(tmp_path: Path) -> None:
+    data = write_folders(tmp_path / "data", 3)
+    assert run(table(tmp_path, of_folders(data), wrong=0), data)[1].intervals["accuracy"] is None
+    lines = [f"{path},{kind},one" for path, kind in of_folders(data)]
+    (tmp_path / "truth.csv").write_text("\n".join(["path,class,patient", *lines]))
+    found = run(table(tmp_path, of_folders(data), wrong=2), tmp_path / "truth.csv")[1]
+    assert found.mean["accuracy"] == pytest.approx(4 / 6)
+    assert found.intervals["accuracy"] is None
+
+
+def test_any_name_of_a_class_can_be_drawn(tmp_path: Path) -> None:
+    data = write_folders(tmp_path / "data", 3)
+    names = {"tall": "$x_$", "wide": "_hidden"}
+    lines = [f"{path},{names[kind]}" for path, kind in of_folders(data)]
+    (tmp_path / "truth.csv").write_text("\n".join(["path,class", *lines]))
+    answers = table(tmp_path, [(path, names[kind]) for path, kind in of_folders(data)])
+    run(answers, tmp_path / "truth.csv", report=tmp_path / "report")
+    page = (tmp_path / "report/report.html").read_text(encoding="utf-8")
+    assert "$x_$" in page
+    assert "_hidden: AUC" in page or "$x_$: AUC" in page
 
 
 def test_other_images(tmp_path: Path) -> None:

@@ -146,3 +146,12 @@ class TestFolds:
 
     def test_nearly_equal(self) -> None:
         assert sorted(len(part.validation) for part in folds(NAMES[:17], k=5)) == [3, 3, 3, 4, 4]
+
+    @pytest.mark.parametrize("seed", range(8))
+    def test_a_rare_class_is_dealt_out(self, seed: int) -> None:
+        names = [f"c{number:02d}" for number in range(50)]
+        shown = {name: [int(number < 6)] for number, name in enumerate(names)}
+        parts = folds(names, k=5, seed=seed, structures=shown)
+        rare = [sum(shown[name] == [1] for name in part.validation) for part in parts]
+        assert sorted(rare) == [1, 1, 1, 1, 2]
+        assert [len(part.validation) for part in parts] == [10] * 5

@@ -208,6 +208,24 @@ class TestForeignLayers:
             np.testing.assert_allclose(source, np.round(source), atol=1e-9)
             assert volume.data[index] == DATA[tuple(np.round(source[:3]).astype(int))]
 
+    @pytest.mark.parametrize("step", [1, 2])
+    @pytest.mark.parametrize("degrees", [0, 20])
+    def test_what_was_cut_from_an_oblique_layer_stays_where_it_is(self, degrees: int, step: int) -> None:
+        tilt = np.radians(degrees)
+        turn = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
+        affine = oriented((0, 1, 2), (1, 1, 1), turn)
+        layer = live(Volume(DATA, affine))
+        at = np.array((1, 1, 2))
+        scale = np.array(layer.scale)
+        layer.data = layer.data[1::step, 1::step, 2::step]
+        layer.translate = np.array(layer.translate) + at * scale
+        layer.scale = step * scale
+        volume = layer_to_volume(layer.data, attributes_of(layer))
+        for index in np.ndindex(volume.shape):
+            source = np.linalg.inv(affine) @ volume.affine @ [*index, 1]
+            np.testing.assert_allclose(source, np.round(source), atol=1e-9)
+            assert volume.data[index] == DATA[tuple(np.round(source[:3]).astype(int))]
+
     def test_scale_and_shift_that_leave_the_far_corner_are_noticed(self) -> None:
         layer = live(Volume(DATA, oriented((2, 1, 0), (1, 1, 1))))
         layer.translate = np.array(layer.translate) - np.array((4 * layer.scale[0], 0, 0))

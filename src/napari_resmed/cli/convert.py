@@ -13,7 +13,8 @@ from napari_resmed.errors import InputError
 from napari_resmed.io import read, read_all, write
 from napari_resmed.io.files import HOLDS_SEVERAL, check_not_input, check_output
 from napari_resmed.io.one_time import one_time
-from napari_resmed.labels import LabelMap
+from napari_resmed.io.provenance import write_provenance
+from napari_resmed.labels import LabelMap, LabelSet
 from napari_resmed.volume import Volume
 
 __all__ = ["convert"]
@@ -55,6 +56,8 @@ def convert(
     for warning in dict.fromkeys(told):
         messages.print(f"Warning: {warning}", markup=False)
     write(labels or volume, out, like)
+    if not labels and isinstance(volume, LabelMap) and volume.labels != LabelSet().completed(volume.labels.values):
+        write_provenance(out, volume, path)  # names, colours and codes, which few formats have a place for
     if as_json:
         print_json({"output": str(out), "shape": volume.shape, "axes": volume.axes, "dtype": str(volume.data.dtype)})
     else:

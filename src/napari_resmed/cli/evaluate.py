@@ -153,7 +153,7 @@ def _names_of_dataset(path: Path) -> dict[int, str]:
         labels = json.loads(path.read_text(encoding="utf-8"))["labels"]
         # nnU-Net writes name: value, the Decathlon value: name; regions, lists of values, are no single label.
         pairs = (
-            (int(key), str(entry)) if key.isdigit() else (entry, key)
+            (int(key), str(entry)) if key.isdecimal() else (entry, key)
             for key, entry in labels.items()
             if not isinstance(entry, list)
         )

@@ -118,7 +118,7 @@ def _fold(text: str) -> tuple[int, int] | None:
     if not text:
         return None
     part, _, parts = text.partition("/")
-    if not (part.isdigit() and parts.isdigit() and 1 <= int(part) <= int(parts)):
+    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
         raise InputError(f"--fold is {text!r}, expected e.g. 1/5")
     return int(part) - 1, int(parts)
 

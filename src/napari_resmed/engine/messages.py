@@ -178,7 +178,7 @@ def _sweep_dead(place: Path) -> None:
     """Remove what faces left behind that were killed together with their workers: it may hold images."""
     for folder in place.glob(f"{_PREFIX}*"):
         owner = folder.name.removeprefix(_PREFIX).split("-")[0]
-        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+        if owner.isdecimal() and not psutil.pid_exists(int(owner)):
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -42,7 +42,7 @@ def read_from_archive(path: Path) -> Volume:
     """
     archive, part = path.parent.parent, path.parent.name
     images = read_array(archive, f"{part}_images")
-    if not path.name.isdigit() or int(path.name) >= len(images):
+    if not path.name.isdecimal() or int(path.name) >= len(images):
         raise InputError(f"{archive.name} has {len(images)} images in {part}, found the number {path.name!r}")
     image = images[int(path.name)]
     if image.ndim == 3 and image.shape[-1] == _COLOURS:

@@ -10,6 +10,7 @@ from napari_resmed.io.archives import SUFFIX, array_names, read_array
 from napari_resmed.io.files import is_dicom
 from napari_resmed.io.image_file import SECOND_HALVES, is_image_name
 from napari_resmed.io.pictures import is_picture
+from napari_resmed.io.provenance import is_heat_map
 
 __all__ = ["images_in"]
 
@@ -20,7 +21,7 @@ def images_in(paths: Sequence[Path]) -> list[Path]:
     """Every image that is meant, in natural order of the folders; each once.
 
     A folder that holds DICOM files is one image; other image files beside them are images of their own. Of other
-    folders, every image file in it and below it.
+    folders, every image file in it and below it, but no heat maps of earlier answers.
 
     Raises
     ------
@@ -50,7 +51,11 @@ def _in_file(path: Path) -> Iterator[Path]:
 
 def _in_folder(folder: Path) -> Iterator[Path]:
     files = [entry for entry in sorted(folder.iterdir()) if not entry.name.startswith(".")]
-    named = [entry for entry in files if entry.is_file() and (is_picture(entry) or is_image_name(entry))]
+    named = [
+        entry
+        for entry in files
+        if entry.is_file() and (is_picture(entry) or is_image_name(entry)) and not is_heat_map(entry)
+    ]
     images = set(named)
     holds_dicom = any(is_dicom(entry) for entry in files if entry.is_file() and entry not in images)
     if holds_dicom:

@@ -52,19 +52,23 @@ def settle_kind(volume: Volume, path: Path, labels: LabelSet | None = None, says
     volume:
         As read.
     path:
-        Its file, whose name is a hint and beside which a note may name the labels.
+        Its file, whose name is a hint and beside which a note may say that it holds labels, and which.
     labels:
         Labels that the file itself names.
     says_labels:
         Whether the file declares that it holds labels.
     """
     # In time only what says that it is: of such volumes there is no telling by looks.
-    if "c" in volume.axes or not (says_labels or looks_like_labels(volume.data, volume.name or path.name)):
+    if "c" in volume.axes:
+        return volume
+    noted = read_labels(path)
+    looks = says_labels or looks_like_labels(volume.data, volume.name or path.name)
+    if not looks and (noted is None or not _holds_only(volume.data, noted)):
         return volume
     whole = _whole_numbers(volume.data)
     if whole is None:
         return volume
-    named = _named(labels or LabelSet(), read_labels(path))
+    named = _named(labels or LabelSet(), noted)
     return LabelMap(
         whole,
         volume.affine,
@@ -74,6 +78,11 @@ def settle_kind(volume: Volume, path: Path, labels: LabelSet | None = None, says
         volume.meta,
         named.completed(count_values(whole)[0].tolist()),
     )
+
+
+def _holds_only(data: NDArray[Any], noted: LabelSet) -> bool:
+    """Whether the note beside the file may be of this array: it may also be left over from what was there before."""
+    return set(count_values(data)[0].tolist()) <= {0, *noted.values}
 
 
 def _named(own: LabelSet, noted: LabelSet | None) -> LabelSet:

@@ -11,16 +11,26 @@ from pathlib import Path
 from typing import Any
 
 from napari_resmed.errors import InputError, WorkError
+from napari_resmed.io.archive import is_archive
 from napari_resmed.io.whole_file import reason, whole_file
 from napari_resmed.labels import LabelMap, LabelSet
 from napari_resmed.volume import Volume
 
-__all__ = ["provenance_path", "read_labels", "renew_provenance", "write_provenance"]
+__all__ = ["HEAT", "NOTE", "is_heat_map", "provenance_path", "read_labels", "renew_provenance", "write_provenance"]
+
+
+# How the names of a note, and of a heat map's file, end.
+NOTE, HEAT = ".resmed.json", "_heat.nii.gz"
+
+
+def is_heat_map(path: Path) -> bool:
+    """Whether a file is a heat map that this program wrote, and no image of a patient."""
+    return path.name.endswith(HEAT) and provenance_path(path).is_file()
 
 
 def provenance_path(path: Path) -> Path:
     """The note that belongs to an image file."""
-    return path.with_name(path.name + ".resmed.json")
+    return path.with_name(path.name + NOTE)
 
 
 def write_provenance(path: Path, result: Volume, image: Path | None = None) -> None:
@@ -33,13 +43,14 @@ def write_provenance(path: Path, result: Volume, image: Path | None = None) -> N
     result:
         Labels, a heat map; ``meta["made_by"]`` is written as it is.
     image:
-        What it was made of; its file name alone is noted.
+        What it was made of; its file name alone is noted. That of a folder or an archive is not: those of DICOM are
+        often called like the patient.
     """
     note: dict[str, Any] = {"made_by": result.meta.get("made_by", {})}
     if isinstance(result, LabelMap):
         note["labels"] = result.labels.to_json()
     note["not_for_diagnosis"] = True
-    if image is not None:
+    if image is not None and not image.is_dir() and not is_archive(image):
         note["image"] = image.name
     with whole_file(provenance_path(path)) as part:
         part.write_text(json.dumps(note, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

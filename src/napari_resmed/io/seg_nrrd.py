@@ -110,7 +110,7 @@ def _segments(fields: Mapping[str, str], layers: int) -> dict[int, dict[str, str
         if match := _FIELD.fullmatch(key):
             segments[int(match[1])][match[2]] = value
     for index, segment in segments.items():
-        if not segment.get("LabelValue", "1").isdigit() or not segment.get("Layer", "0").isdigit():
+        if not segment.get("LabelValue", "1").isdecimal() or not segment.get("Layer", "0").isdecimal():
             raise InputError(f"segment {index} has no whole numbers as label value and layer; save it again in Slicer")
         if int(segment.get("Layer", index if "LabelValue" not in segment else 0)) >= layers:
             raise InputError(f"segment {index} states a layer that the file does not have; save it again in Slicer")

@@ -9,7 +9,12 @@ from typing import Any
 
 from napari_resmed.io.whole_file import whole_file
 
-__all__ = ["write_table"]
+__all__ = ["significant", "write_table"]
+
+
+def significant(share: float) -> float:
+    """A probability for a table, with as many digits as tell two cases of a rare class apart."""
+    return float(f"{share:.12g}")
 
 
 def write_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:

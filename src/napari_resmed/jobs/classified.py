@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from napari_resmed.io.tables import significant
 from napari_resmed.volume import Volume
 
 __all__ = ["Classification", "Classified"]
@@ -84,12 +85,12 @@ class Classification:
             {
                 "path": image.path,
                 "predicted": image.predicted,
-                **{f"p_{name}": _rounded(image.probabilities.get(name)) for name in self.classes},
+                **{f"p_{name}": _share(image.probabilities.get(name)) for name in self.classes},
                 "quality": image.quality,
             }
             for image in self.images
         ]
 
 
-def _rounded(share: float | None) -> float | str:
-    return "" if share is None else round(share, 6)
+def _share(probability: float | None) -> float | str:
+    return "" if probability is None else significant(probability)

@@ -24,7 +24,7 @@ from napari_resmed.io import write
 from napari_resmed.io.archives import forget_archives
 from napari_resmed.io.datasets.classes import load_channels
 from napari_resmed.io.files import check_not_input
-from napari_resmed.io.provenance import write_provenance
+from napari_resmed.io.provenance import HEAT, write_provenance
 from napari_resmed.io.tables import write_table
 from napari_resmed.io.whole_file import check_place, reason
 from napari_resmed.jobs.classified import Classification, Classified
@@ -300,10 +300,10 @@ def _targets(cases: Sequence[Case], folder: Path) -> list[Path]:
     taken = {path.name.casefold() for path in _files(cases) if path.resolve().parent == here}
     targets = []
     for number, stem in enumerate(stems, 1):
-        name = f"{stem}_heat.nii.gz" if shared[stem.casefold()] == 1 else f"{stem}_{number}_heat.nii.gz"
+        name = f"{stem}{HEAT}" if shared[stem.casefold()] == 1 else f"{stem}_{number}{HEAT}"
         further = count(number)
         while name.casefold() in taken:
-            name = f"{stem}_{next(further)}_heat.nii.gz"
+            name = f"{stem}_{next(further)}{HEAT}"
         taken.add(name.casefold())
         targets.append(folder / name)
     return targets

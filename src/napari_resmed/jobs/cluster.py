@@ -53,7 +53,7 @@ def segment_on_cluster(
     with ExitStack() as stack:
         if cluster.startswith("local:"):
             number = cluster.removeprefix("local:")
-            if not number.isdigit() or int(number) < 1:
+            if not number.isdecimal() or int(number) < 1:
                 raise InputError(f"the cluster is {cluster!r}, expected local:N with N of 1 or more, or an address")
             # Each process gets its share of the cores; Dask's own default is one.
             threads = str(max(1, (os.cpu_count() or 1) // int(number)))

@@ -106,6 +106,11 @@ def _warnings(joined: Joined) -> Iterator[str]:
     if joined.without_truth:
         count = len(joined.without_truth)
         yield f"of {count} answers the truth is not known, left out: {a_few(list(joined.without_truth))}"
+    if joined.learnt:
+        yield (
+            f"{joined.learnt} of the {len(joined.answers.names)} answers are to cases of the training split; a model "
+            "that learnt from them is flattered by the figures"
+        )
     counts = np.bincount(joined.answers.truth, minlength=len(joined.answers.classes))
     for name, count in zip(joined.answers.classes, counts, strict=True):
         if count < FEW:

@@ -175,7 +175,7 @@ ROC curve.</dd>
 <dt>Calibration error</dt><dd>How far, on average, the probability of an answer lies from the share of such answers
 that are right, in $bins bins.</dd>
 <dt>Ranges</dt><dd>95 % of $resamples resamples of the patients, drawn with replacement, lie in them. A range is left
-out where too many resamples have no figure.</dd>
+out where too many resamples have no figure, and where all have the same.</dd>
 </dl>
 </section>
 </body>

@@ -114,7 +114,8 @@ def _line(place: int) -> dict[str, Any]:
 def _named(evaluation: ClassEvaluation, number: int, key: str, words: str) -> str:
     of = evaluation.classes[number]
     figure = of.figures[key]
-    return of.name if figure is None else f"{of.name}: {words} {figure:.3f}"
+    name = f"\N{ZERO WIDTH SPACE}{of.name}"  # what begins with "_" has no place in matplotlib's legends
+    return name if figure is None else f"{name}: {words} {figure:.3f}"
 
 
 def _finished(axes: Axes, x: str, y: str, legend: Any) -> None:

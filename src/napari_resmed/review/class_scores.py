@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_resmed.io.tables import significant
 from napari_resmed.review.ranking import area_under_roc, average_precision
 
 __all__ = ["BINS", "CLASS_FIGURES", "Answers", "ClassEvaluation", "ClassSummary", "measure_classes", "reliability"]
@@ -132,7 +133,7 @@ class ClassEvaluation:
                 "truth": found.classes[found.truth[row]],
                 "predicted": found.classes[found.predicted[row]],
                 "correct": bool(found.truth[row] == found.predicted[row]),
-                **{f"p_{label}": round(float(found.shares[row, k]), _DIGITS) for k, label in enumerate(found.classes)},
+                **{f"p_{label}": significant(float(found.shares[row, k])) for k, label in enumerate(found.classes)},
             }
             for row, name in enumerate(found.names)
         ]
@@ -255,8 +256,9 @@ def _share(part: int, whole: int) -> float | None:
 
 
 def _interval(values: Sequence[float], resamples: int) -> tuple[float, float] | None:
-    # Where many resamples have no figure, those that have one are no fair sample.
-    if not values or len(values) < CONFIDENCE * resamples:
+    # Where many resamples have no figure, those that have one are no fair sample; and where all are equal, as of a
+    # single patient or where every answer is right, they do not tell how far chance would move it.
+    if not values or len(values) < CONFIDENCE * resamples or min(values) == max(values):
         return None
     low, high = np.percentile(values, [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)])
     return float(low), float(high)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -31,6 +33,8 @@ class Joined:
         Cases that have both.
     failed:
         Cases without an answer, with the reason.
+    learnt:
+        How many of the answers are to cases that the truth gives to training.
     without_truth, without_answer:
         Paths in the table that no case has, and cases that are not in it.
     dataset:
@@ -39,6 +43,7 @@ class Joined:
 
     answers: Answers
     failed: dict[str, str]
+    learnt: int
     without_truth: tuple[str, ...]
     without_answer: tuple[str, ...]
     dataset: Dataset
@@ -55,7 +60,7 @@ def is_class_table(path: Path) -> bool:
 
 
 def join_with_truth(predictions: Path, truth: Path) -> Joined:
-    """Read both and join them by path; where paths differ, by folder and name, by name, or by what stands before ``.``.
+    """Read both and join them by path; where paths differ, by their last parts, or by what stands before ``.``.
 
     Parameters
     ----------
@@ -77,13 +82,14 @@ def join_with_truth(predictions: Path, truth: Path) -> Joined:
             f"{predictions.name} has the columns {', '.join(rows[0])}; expected path, predicted, and p_CLASS for every "
             "class"
         )
-    dataset, _ = read_classes(truth)
+    dataset, _ = read_classes(truth, least=1)
     strange = sorted({case.class_name for case in dataset.cases} - set(columns))
     if strange:
         raise InputError(
             f"{truth.name} has the class {strange[0]!r}, {predictions.name} has the classes {', '.join(columns)}; they "
             "must have one name in both"
         )
+    rows = _once(rows, path, predictions)
     pairs = _join([row[path] for row in rows], dataset.cases, predictions)
     classes = tuple(columns)
     kept, failed = [], {}
@@ -112,34 +118,47 @@ def join_with_truth(predictions: Path, truth: Path) -> Joined:
     return Joined(
         answers,
         failed,
+        sum(case.split == "train" for case, _ in kept),
         tuple(row[path] for number, row in enumerate(rows) if number not in pairs),
         tuple(case.name for case in dataset.cases if case.name not in matched),
         dataset,
     )
 
 
+def _once(rows: list[dict[str, str]], path: str, predictions: Path) -> list[dict[str, str]]:
+    """Rows that are not the same again: an image may have been classified twice, but not into two answers."""
+    found: dict[str, dict[str, str]] = {}
+    for number, row in enumerate(rows, 2):
+        if row != found.setdefault(row[path], row):
+            raise InputError(
+                f"{predictions.name} has {row[path]} in line {number} once more, with another answer; keep one of them"
+            )
+    return list(found.values())
+
+
 def _join(paths: Sequence[str], cases: Sequence[Case], predictions: Path) -> dict[int, Case]:
     """Case of each row, by the first way of naming in which both sides are unique and something fits."""
 
     def whole(path: PurePath) -> str:
-        return str(Path(path).absolute())
+        return os.path.normpath(Path(path).absolute())
 
-    def folder_and_name(path: PurePath) -> str:
-        return "/".join(path.parts[-2:])
-
-    def name(path: PurePath) -> str:
-        return path.name
+    def last(parts: int) -> Callable[[PurePath], str]:
+        return lambda path: "/".join(path.parts[-parts:])
 
     def stem(path: PurePath) -> str:
         return path.name.split(".")[0]
 
-    ways: tuple[Callable[[PurePath], str], ...] = (whole, folder_and_name, name, stem)
+    def key(way: Callable[[PurePath], str], path: PurePath) -> str:
+        # macOS writes an umlaut as two characters, others as one.
+        return unicodedata.normalize("NFC", way(path))
+
+    ways: tuple[Callable[[PurePath], str], ...] = (whole, *map(last, (4, 3, 2, 1)), stem)
     for way in ways:
-        of_case = {way(image): case for case in cases for image in case.images[:1] if isinstance(image, Path)}
-        of_row = {way(PurePath(path.replace("\\", "/"))): number for number, path in enumerate(paths)}
+        of_case = {key(way, image): case for case in cases for image in case.images[:1] if isinstance(image, Path)}
+        of_row = {key(way, PurePath(path.replace("\\", "/"))): number for number, path in enumerate(paths)}
         if len(of_case) < len(cases) or len(of_row) < len(paths):
             continue
-        found = {number: of_case[key] for key, number in of_row.items() if key in of_case}
+        found = {number: of_case[place] for place, number in of_row.items() if place in of_case}
         if found:
             return found
     raise InputError(

@@ -181,7 +181,7 @@ def _stem(path: Path) -> str:
 
 def _natural(name: str) -> list[tuple[int, int, str]]:
     """Sorting key in which case_9 stands before case_10."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name) if part]
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", name) if part]
 
 
 # How two names may be read as one case, the surest first. The channel is never taken from both: scan_0001 and

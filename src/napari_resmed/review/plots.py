@@ -23,6 +23,7 @@ STYLE: dict[Any, Any] = {
     "font.size": 9.5,
     "svg.fonttype": "none",  # text stays text: it can be found, read aloud, and is small
     "svg.hashsalt": "napari-resmed",  # the same figures give the same file
+    "text.parse_math": False,  # a class or structure may be called "$x_$"
     "axes.edgecolor": GRID,
     "text.color": INK,
     "axes.labelcolor": INK,

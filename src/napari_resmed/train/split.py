@@ -134,8 +134,23 @@ def one_side(
     return [now(patients[name]) for name in names]
 
 
-def folds(names: Sequence[str], groups: Sequence[str] = (), k: int = 5, seed: int = 0) -> tuple[Split, ...]:
+def folds(
+    names: Sequence[str],
+    groups: Sequence[str] = (),
+    k: int = 5,
+    seed: int = 0,
+    structures: Mapping[str, Sequence[int]] | None = None,
+) -> tuple[Split, ...]:
     """Hold out every patient once, in ``k`` parts of nearly equal numbers of cases.
+
+    Parameters
+    ----------
+    names, groups, seed:
+        As of :func:`split_cases`.
+    k:
+        How many parts.
+    structures:
+        By case, its classes: patients of the rarest are dealt out first, each to the part with the fewest of them.
 
     Raises
     ------
@@ -148,8 +163,20 @@ def folds(names: Sequence[str], groups: Sequence[str] = (), k: int = 5, seed: in
             f"found {len(patients)} patients for {k} folds; expected at least 2 folds and a patient for each"
         )
     parts: list[list[str]] = [[] for _ in range(k)]
-    for patient in sorted(_shuffled(list(patients), seed), key=lambda patient: -len(patients[patient])):
-        min(parts, key=len).extend(patients[patient])
+    there = structures or {}
+    shown = {patient: Counter(v for name in of for v in there.get(name, ())) for patient, of in patients.items()}
+    owners = Counter(value for values in shown.values() for value in values)
+    inside: list[Counter[int]] = [Counter() for _ in range(k)]
+
+    def rarest(patient: str) -> tuple[int, int]:
+        return min(((owners[value], value) for value in shown[patient]), default=(0, 0))
+
+    order = sorted(_shuffled(list(patients), seed), key=lambda patient: (rarest(patient), -len(patients[patient])))
+    for patient in order:
+        value = rarest(patient)[1]
+        place = min(range(k), key=lambda part: (inside[part][value], len(parts[part])))
+        parts[place].extend(patients[patient])
+        inside[place].update(shown[patient])
     return tuple(
         Split(tuple(name for name in names if name not in part), tuple(name for name in names if name in part))
         for part in map(set, parts)

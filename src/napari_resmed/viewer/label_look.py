@@ -59,8 +59,7 @@ def names_of(known: LabelSet, features: pd.DataFrame | None) -> LabelSet:
         if pd.isna(value) or pd.isna(name) or int(value) < 1 or not str(name).strip():
             continue
         old, said = found.get(int(value)), str(name).strip()
-        if old is None or old.name != said:
-            found[int(value)] = Label(int(value), said, old.colour if old else default_colour(int(value)))
+        found[int(value)] = old.called(said) if old else Label(int(value), said, default_colour(int(value)))
     return LabelSet(tuple(found.values()))
 
 

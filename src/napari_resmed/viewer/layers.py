@@ -246,8 +246,23 @@ def _ours(
     full = tuple(int(ours["shown"]["shape"][place]) for place in np.argsort(order.axes))
     laid = order.apply_to_affine(true, full)
     now = spatial(world_matrix(len(_without_colour(shape, attributes)), attributes))
+    cut = np.linalg.inv(_shown(ours)) @ now
+    if _lies_inside(cut, _without_colour(shape, attributes)[-3:], tuple(ours["shown"]["shape"])):
+        return {"data": array, "affine": laid @ cut, "axes": axes}
     moved = now @ np.linalg.inv(_shown(ours))
     return {"data": array, "affine": _SWAP @ moved @ _SWAP @ laid, "axes": axes}
+
+
+def _lies_inside(cut: NDArray[np.float64], shape: tuple[int, ...], full: tuple[int, ...]) -> bool:
+    """Whether indices are a part of the former grid's, perhaps thinned out: those of a layer that was cut.
+
+    In the window an oblique image stands upright, so what was cut from it moves along other axes than the patient's.
+    """
+    along = np.diag(cut)[:3]
+    if tuple(shape) == tuple(full) or np.abs(cut[:3, :3] - np.diag(along)).max() > 1e-6 or along.min() <= 0:
+        return False
+    first, last = cut[:3, 3], cut[:3, 3] + along * (np.array(shape) - 1)
+    return bool((first > -0.5).all() and (last < np.array(full) - 0.5).all())
 
 
 def _without_colour(shape: tuple[int, ...], attributes: Mapping[str, Any]) -> tuple[int, ...]:

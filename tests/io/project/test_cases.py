@@ -29,7 +29,7 @@ from napari_resmed.io.project import (
     write_labels,
     write_prediction,
 )
-from napari_resmed.labels import Label, LabelMap, LabelSet
+from napari_resmed.labels import LEFT, Code, Label, LabelMap, LabelSet
 from napari_resmed.train.case_facts import known_voxels
 from tests.io.project.conftest import description, what_nnunet_sees
 
@@ -67,6 +67,29 @@ class TestLabels:
         write_labels(project, "a", paint("a", 3), NO_LABELS)
         assert description(project.folder)["labels"] == {"background": 0, "liver": 1, "unused 2": 2, "label 3": 3}
         assert read_label_set(project)[1] == Label(1, "liver", (1, 2, 3))
+
+    def test_what_another_window_added_stays(self, project: Project, paint: Paint) -> None:
+        before = LabelSet((Label(1, "liver", (1, 2, 3)), Label(3, "spleen", (3, 2, 1))))
+        write_label_set(project, before)
+        write_labels(project, "a", paint("a", 2), NO_LABELS)  # the other window's
+        write_label_set(project, LabelSet((before[1].called("Liver lobe"), before[3])), before)
+        assert [(label.value, label.name) for label in read_label_set(project)] == [
+            (1, "Liver lobe"), (2, "label 2"), (3, "spleen"),
+        ]  # fmt: skip
+
+    def test_another_name_is_another_structure(self, project: Project, paint: Paint) -> None:
+        code = Code("SCT", "64033007", "Kidney")
+        kidney = Label(1, "Left kidney", (1, 2, 3), code, modifier=LEFT)
+        write_label_set(project, LabelSet((kidney,)))
+        told = description(project.folder)
+        (project.folder / "dataset.json").write_text(json.dumps(told | {"labels": {"background": 0, "left_kidney": 1}}))
+        assert read_label_set(project)[1].modifier == LEFT
+        (project.folder / "dataset.json").write_text(json.dumps(told | {"labels": {"background": 0, "Spleen": 1}}))
+        assert read_label_set(project)[1] == Label(1, "Spleen", (1, 2, 3))
+
+    def test_a_value_too_high_to_fill_the_gaps_below(self, project: Project, paint: Paint) -> None:
+        with pytest.raises(InputError, match="the label 300000 would leave 299999 values below it unused"):
+            write_label_set(project, LabelSet((Label(300_000, "x", (1, 2, 3)),)))
 
     def test_a_case_that_is_not_there(self, project: Project, paint: Paint) -> None:
         with pytest.raises(InputError, match="no case zzz"):

@@ -23,9 +23,12 @@ from napari_resmed.io.project import (
     read_label_set,
     suggest_folder,
 )
-from napari_resmed.labels import LabelMap
+from napari_resmed.io.provenance import write_provenance
+from napari_resmed.labels import LEFT, Code, Label, LabelMap, LabelSet
 from napari_resmed.volume import Volume
 from tests.io.project.conftest import PLACE, description, finish, make_image, what_nnunet_sees
+
+KIDNEY = Code("SCT", "64033007", "Kidney")
 
 
 def contents(folder: Path) -> dict[str, tuple[str, int]]:
@@ -220,6 +223,32 @@ class TestWithLabels:
         assert what_nnunet_sees(project.folder) == ["x1"]
         assert read_index(project.folder).left_out == ()
 
+    def test_names_come_along(self, pair: Path, tmp_path: Path) -> None:
+        data = np.zeros((6, 7, 8), np.uint8)
+        data[2, 2:4], data[3], data[4] = 2, 3, 5
+        own = LabelSet((Label(2, "Left kidney", (9, 8, 7), KIDNEY, modifier=LEFT),))
+        write(LabelMap(data, PLACE, labels=own), pair / "labels" / "x1.nrrd")
+        write_provenance(pair / "labels" / "x1.nrrd", LabelMap(data, PLACE, labels=own))
+        (pair / "labels.json").write_text(json.dumps({"background": 0, "Milz": 3, "Left Kidney": 5}))
+        project = finish(create_project(pair, tmp_path / "p"))
+        assert description(project.folder)["labels"] == {
+            "background": 0, "unused 1": 1, "label 2": 2, "Milz": 3, "unused 4": 4, "Left Kidney": 5,
+        }  # fmt: skip
+        (pair / "labels.json").unlink()
+        named = read_label_set(finish(create_project(pair, tmp_path / "q")))
+        assert [label.name for label in named] == ["Left kidney", "label 3", "label 5"]
+        assert named[2] == own[2]
+
+    def test_labels_in_another_order_of_axes_are_turned(self, pair: Path, tmp_path: Path) -> None:
+        data = np.zeros((6, 7, 8), np.uint8)
+        data[2, 2:4, 1:3] = 1
+        turned = PLACE @ np.array([[0, 0, -1, 5], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1.0]])
+        other = LabelMap(np.flip(data, 0).transpose(2, 1, 0).copy(), turned)
+        write(other, pair / "labels" / "x1.nii.gz")
+        project = finish(create_project(pair, tmp_path / "p"))
+        assert read_index(project.folder).left_out == ()
+        assert np.array_equal(read(project.folder / "labelsTr" / "x1.nii.gz").data, data)
+
     def test_labels_of_no_image_are_told(self, pair: Path, tmp_path: Path) -> None:
         for value, name in enumerate(("x1.nii.gz", "x1_seg.nii.gz", "y_mask.nii.gz"), start=1):
             write(LabelMap(np.full((6, 7, 8), value, np.uint8), PLACE), pair / "labels" / name)
@@ -252,6 +281,35 @@ class TestAdd:
         assert finish(add_images(project, images)) == ()
         assert [case.name for case in list_cases(project)] == ["a", "b_b", "c", "d", "e"]
         assert np.array_equal(read_images(project, "e")[0].data, make_image(9).data)
+
+    def test_known_images_stay_known_where_the_project_was_moved(self, images: Path, project: Project) -> None:
+        moved = project.folder.parent / "elsewhere"
+        moved.mkdir()
+        project.folder.rename(moved / "p")
+        again = open_project(moved / "p")
+        assert finish(add_images(again, images)) == ()
+        assert [case.name for case in list_cases(again)] == ["a", "b_b", "c", "d"]
+
+    def test_labels_come_along(self, project: Project, tmp_path: Path) -> None:
+        more = tmp_path / "more"
+        for name in ("images", "labels"):
+            (more / name).mkdir(parents=True)
+        for seed in (7, 8, 9):
+            write(make_image(seed), more / "images" / f"x{seed}.nii.gz")
+        data = np.zeros((6, 7, 8), np.uint8)
+        data[2, 2:4] = 2
+        write(LabelMap(data, PLACE, labels=LabelSet((Label(2, "liver", (1, 2, 3)),))), more / "labels" / "x7.nii.gz")
+        write(LabelMap(np.ones((6, 7, 9), np.uint8), PLACE), more / "labels" / "x8.nii.gz")
+        write(LabelMap(data, PLACE), more / "labels" / "y.nii.gz")
+        left_out = dict(finish(add_images(project, more)))
+        assert set(left_out) == {"x8", "y.nii.gz"}
+        assert "another grid" in left_out["x8"]
+        assert dict(read_index(project.folder).left_out) == left_out
+        states = {case.name: case.state for case in list_cases(project) if case.name.startswith("x")}
+        assert states == {"x7": State.ACCEPTED, "x8": State.NOT_STARTED, "x9": State.NOT_STARTED}
+        assert what_nnunet_sees(project.folder) == ["x7"]
+        assert read_label_set(project)[2].name == "liver"
+        assert np.array_equal(read(project.folder / "labelsTr" / "x7.nii.gz").data, data)
 
     def test_a_name_that_is_taken_gets_a_number(self, project: Project, tmp_path: Path) -> None:
         more = tmp_path / "more"

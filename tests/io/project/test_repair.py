@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -186,3 +187,20 @@ class TestNoProject:
         subprocess.run(["mount", "-o", "remount,ro", str(locked_disk)], check=True)
         with pytest.raises(InputError, match="cannot write to the project p: writing is not allowed there"):
             open_project(locked_disk / "p")
+
+
+def test_an_image_that_comes_back_finds_what_was_said_of_it(project: Project, paint: Paint) -> None:
+    labels = paint("a")
+    write_labels(project, "a", replace(labels, meta={"complete_slices": [[0, 2]]}), NO_LABELS)
+    write_prediction(project, "c", paint("c"), 0.25, "model 1")
+    before = [case for case in list_cases(project) if case.name in ("a", "c")]
+    images = [project.layout.find_images(name, State.NOT_STARTED)[0] for name in ("a", "c")]
+    for image in images:
+        image.rename(project.folder.parent / image.name)
+    assert set(states(open_project(project.folder))) == {"b_b", "d"}
+    assert set(states(open_project(project.folder))) == {"b_b", "d"}
+    for image in images:
+        (project.folder.parent / image.name).rename(image)
+    again = open_project(project.folder)
+    assert [case for case in list_cases(again) if case.name in ("a", "c")] == before
+    assert (before[0].complete_slices, before[1].uncertainty) == (1, 0.25)

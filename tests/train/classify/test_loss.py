@@ -39,6 +39,12 @@ class TestTemperature:
         assert fit_temperature(3 * honest, truth) == pytest.approx(3, rel=0.1)
         assert fit_temperature(honest, truth) == pytest.approx(1, rel=0.1)
 
+    def test_a_few_right_answers_are_no_reason_to_be_sure(self) -> None:
+        scores = np.array([[1.0, 0.0], [0.8, 0.0], [0.0, 1.0], [0.0, 0.7]])
+        temperature = fit_temperature(scores, np.array([0, 0, 1, 1]))
+        sure = 1 / (1 + np.exp(-np.abs(scores[:, 0] - scores[:, 1]) / temperature))
+        assert sure.mean() == pytest.approx(5 / 6, abs=0.02)
+
     def test_it_stays_within_reason(self) -> None:
         right = np.array([[9.0, 0.0], [0.0, 9.0]])
         assert fit_temperature(right, np.array([0, 1])) >= 0.1

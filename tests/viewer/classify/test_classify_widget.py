@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ import torch
 from napari.layers import Image
 from pytestqt.qtbot import QtBot
 
+from napari_resmed.models.catalogue import find_model
 from napari_resmed.models.save import save_model
 from napari_resmed.nets import build_network
 from napari_resmed.prepare.preparation import STORED, Preparation
 from napari_resmed.train.classify.plan import ClassPlan
+from napari_resmed.viewer.classify.channel_choices import ChannelChoices
 from napari_resmed.viewer.classify.classify_widget import ClassifyWidget
 from napari_resmed.viewer.classify.judgement import truth_within
 from napari_resmed.volume import Volume
@@ -195,6 +198,41 @@ class TestClick:
         assert not classify.answer.isVisible()
         assert len(classify.channels.layers) == 1
         assert classify.channels.layers[0] is not None
+
+    @pytest.mark.parametrize(
+        "names", [("P1_T1c", "P1_T1", "P1_T2-FLAIR", "P1_T2"), ("P1_T2", "P1_T2-FLAIR", "P1_T1", "P1_T1c")]
+    )
+    def test_layers_called_alike(
+        self, names: tuple[str, ...], show: Callable[[Volume], Image], viewer: napari.Viewer, qtbot: QtBot
+    ) -> None:
+        choices = ChannelChoices(viewer)
+        qtbot.addWidget(choices)
+        choices.show_channels(("T1", "T1c", "T2", "T2-FLAIR"))
+        for name in names:
+            show(scan(name))
+        found = {name: layer.name for name, layer in zip(choices.names, choices.layers, strict=True)}
+        assert found == {"T1": "P1_T1", "T1c": "P1_T1c", "T2": "P1_T2", "T2-FLAIR": "P1_T2-FLAIR"}
+        choices.let_go()
+
+    def test_answers_to_layers_of_one_name_are_all_saved(
+        self, classify: ClassifyWidget, show: Callable[[Volume], Image], qtbot: QtBot, tmp_path: Path
+    ) -> None:
+        model = find_model("c-both")
+        said: dict[str, Any] = {"path": "T1", "predicted": "ill", "quality": "good", "counted": {}, "explained": "ill"}
+        first, second = show(scan("T1")), show(scan("T1"))
+        view = classify.answer
+        for layer, share in ((first, 0.6), (second, 1 - 1e-9), (first, 0.7)):
+            view.show_answer({**said, "probabilities": {"well": 1 - share, "ill": share}}, None, model, [layer, None])
+        view.save(tmp_path / "answers.csv")
+        with (tmp_path / "answers.csv").open() as file:
+            assert [float(row["p_ill"]) for row in csv.DictReader(file)] == [0.7, 1 - 1e-9]
+        # Trained anew under its name, it is another model.
+        anew = replace(model, classes=("well", "ill", "unsure"), arguments={**model.arguments, "out_channels": 3})
+        shares = {"well": 0.1, "ill": 0.6, "unsure": 0.3}
+        view.show_answer({**said, "probabilities": shares}, None, anew, [second, None])
+        view.save(tmp_path / "answers.csv")
+        with (tmp_path / "answers.csv").open() as file:
+            assert [row["p_unsure"] for row in csv.DictReader(file)] == ["0.3"]
 
     def test_why_is_asked_of_the_image_that_was_answered(
         self,

@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 from napari.layers import Labels
 
+from napari_resmed.labels import LEFT, Code, Label, LabelSet
+from napari_resmed.viewer.layers import KEY
 from napari_resmed.viewer.parts.label_meanings import label_of, rename
 
 
@@ -46,3 +48,15 @@ def test_a_value_without_a_row_gets_one() -> None:
     assert list(labels.features["index"]) == [1, 2, 3]
     assert list(labels.features["structure"]) == ["spleen", "kidney", "liver"]
     assert list(labels.features["area"]) == pytest.approx([7, np.nan, 5], nan_ok=True)
+
+
+def test_codes_are_of_a_name() -> None:
+    labels = layer()
+    kidney = Label(1, "Left kidney", (1, 2, 3), Code("SCT", "64033007", "Kidney"), modifier=LEFT)
+    labels.metadata[KEY] = {"labels": [kidney.to_json()]}
+    rename(labels, 1, "Left kidney")
+    (same,) = LabelSet.from_json(labels.metadata[KEY]["labels"])
+    assert (same.code, same.modifier) == (kidney.code, LEFT)
+    rename(labels, 1, "Spleen")
+    (other,) = LabelSet.from_json(labels.metadata[KEY]["labels"])
+    assert (other.name, other.code, other.modifier) == ("Spleen", None, None)

@@ -14,7 +14,7 @@ from pathlib import Path
 from napari_resmed.errors import InputError
 from napari_resmed.io.datasets.found import Found, a_few
 from napari_resmed.io.datasets.meaning import Meaning, meaning_of
-from napari_resmed.io.datasets.rows import YES_OR_NO, first_column, is_yes, read_rows, split_in
+from napari_resmed.io.datasets.rows import GROUP, YES_OR_NO, first_column, is_yes, plain, read_rows, split_in
 from napari_resmed.labels import Label, default_colour, plain_name
 
 __all__ = ["FILE", "add_case_list"]
@@ -24,8 +24,20 @@ FILE = "cases.csv"
 # Columns that speak of the case as a whole, however much their entries look like counts.
 _NOT_STRUCTURES = frozenset(
     [
-        *("case", "name", "id", "split", "status", "group", "patient", "subject", "image", "images", "label", "labels"),
-        *("annotated", "only_painted", "fold", "site", "centre", "center", "scanner", "age", "sex", "year", "date"),
+        *("case", "name", "id", "split", "status", *map(plain, GROUP), "image", "images", "label", "labels"),
+        *(
+            "annotated",
+            plain("only_painted"),
+            "fold",
+            "site",
+            "centre",
+            "center",
+            "scanner",
+            "age",
+            "sex",
+            "year",
+            "date",
+        ),
         *("time", "vx", "vy", "vz", "nx", "ny", "nz", "x", "y", "z", "slices", "spacing"),
     ]
 )
@@ -60,7 +72,7 @@ def add_case_list(found: Found, path: Path, seen: Mapping[str, frozenset[int]]) 
         raise InputError(f"{path.name} has two rows for the case {twice}; keep one")
     meaning, columns = _columns(found.meaning, rows, key)
     _check(path, by_name, columns, seen, guessed=found.meaning is None)
-    split, group = first_column(rows, "split"), first_column(rows, "group", "patient", "subject")
+    split, group = first_column(rows, "split"), first_column(rows, *GROUP)
     lines = {row[key]: f"{path.name}, line {number}" for number, row in enumerate(rows, 2)}
     splits = {name: split_in(row[split], lines[name]) for name, row in by_name.items()} if split else {}
     notes = list(found.notes)
@@ -100,9 +112,9 @@ def _columns(meaning: Meaning | None, rows: list[dict[str, str]], key: str) -> t
         return meaning, {value: column for value, column in found.items() if column}
     last: list[str] = []
     for column in reversed(list(rows[0])):
-        if column == key or not column or column.casefold() in _NOT_STRUCTURES:
+        if column == key or not column or plain(column) in _NOT_STRUCTURES:
             break
-        if not all(row[column].isdigit() or row[column].casefold() in YES_OR_NO for row in rows):
+        if not all(row[column].isdecimal() or row[column].casefold() in YES_OR_NO for row in rows):
             break
         last.insert(0, column)
     if not last:

@@ -57,7 +57,7 @@ def _channels(entry: Any) -> tuple[str, ...]:
         return (entry,)
     if isinstance(entry, list):
         return tuple(map(str, entry))
-    if isinstance(entry, Mapping) and all(str(key).isdigit() for key in entry):
+    if isinstance(entry, Mapping) and all(str(key).isdecimal() for key in entry):
         return tuple(str(entry[key]) for key in sorted(entry, key=lambda key: int(key)))
     raise InputError(f'{FILE} has channel names {entry!r}, expected e.g. {{"0": "CT"}}')
 

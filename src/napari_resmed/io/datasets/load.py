@@ -18,7 +18,17 @@ from napari_resmed.io.kind import settle_kind
 from napari_resmed.labels import LabelMap, smallest_integer_type
 from napari_resmed.volume import Volume
 
-__all__ = ["ChannelsError", "GridError", "load_case", "load_image", "load_labels", "open_labels", "open_volume"]
+__all__ = [
+    "ChannelsError",
+    "GridError",
+    "grids_in_words",
+    "load_case",
+    "load_image",
+    "load_labels",
+    "on_grid",
+    "open_labels",
+    "open_volume",
+]
 
 # Programs that pass a grid on round its numbers: a corner that moved by less than this share of a voxel is the same
 # place. Half a voxel would already be a visible shift.
@@ -83,11 +93,11 @@ def load_image(case: Case, dataset: Dataset) -> Volume:
         return first
     placed = [first]
     for number, volume in enumerate(volumes[1:], 1):
-        moved = _on_grid(volume, first)
+        moved = on_grid(volume, first)
         if moved is None:
             raise GridError(
                 f"its channels {dataset.channels[0]} and {dataset.channels[number]} lie on different grids "
-                f"({_grids(first, volume)}); resample one onto the other"
+                f"({grids_in_words(first, volume)}); resample one onto the other"
             )
         placed.append(moved[0])
     return first.with_data(np.stack([volume.data for volume in placed]), "czyx")
@@ -96,11 +106,11 @@ def load_image(case: Case, dataset: Dataset) -> Volume:
 def load_labels(case: Case, image: Volume) -> LabelMap:
     """The labels of a case on the grid of its image; see :func:`load_case`."""
     labels = open_labels(case)
-    moved = _on_grid(labels, image)
+    moved = on_grid(labels, image)
     if moved is None:
         raise GridError(
-            f"its labels lie on another grid than its image ({_grids(image, labels)}); resample the labels onto the "
-            "image, or take the labels that belong to it"
+            f"its labels lie on another grid than its image ({grids_in_words(image, labels)}); resample the labels "
+            "onto the image, or take the labels that belong to it"
         )
     placed, order = moved
     if not case.complete_slices:
@@ -198,7 +208,7 @@ def _as_channels(volume: Volume, wanted: int) -> Volume:
     return volume
 
 
-def _on_grid(volume: AnyVolume, target: Volume) -> tuple[AnyVolume, AxisOrder] | None:
+def on_grid(volume: AnyVolume, target: Volume) -> tuple[AnyVolume, AxisOrder] | None:
     """The volume in the target's order of axes, and what was turned; None where it is another grid."""
     between = np.linalg.inv(target.affine) @ volume.affine  # an index of one grid in the other's
     turn = np.rint(between[:3, :3])
@@ -218,7 +228,7 @@ def _on_grid(volume: AnyVolume, target: Volume) -> tuple[AnyVolume, AxisOrder] |
     return replace(volume, data=data, affine=target.affine), order
 
 
-def _grids(first: Volume, second: Volume) -> str:
+def grids_in_words(first: Volume, second: Volume) -> str:
     """Both grids in words: what differs of size, voxels and place."""
     if first.grid_shape != second.grid_shape:
         return f"{_by(first.grid_shape)} voxels and {_by(second.grid_shape)}"

@@ -119,7 +119,7 @@ def _label(key: Any, value: Any, source: str) -> Label:
             f"{source} defines overlapping regions ({key!r} is the values {', '.join(map(str, value))}), which cannot "
             "be trained yet; give every structure one value of its own"
         )
-    number, name = (key, value) if isinstance(value, str) and str(key).strip().isdigit() else (value, key)
+    number, name = (key, value) if isinstance(value, str) and str(key).strip().isdecimal() else (value, key)
     try:
         exact = float(number)
         if exact != int(exact) or exact < 0:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 from napari_resmed.errors import InputError
 
-__all__ = ["YES_OR_NO", "first_column", "is_yes", "read_rows", "several", "split_in", "split_of"]
+__all__ = ["GROUP", "YES_OR_NO", "first_column", "is_yes", "plain", "read_rows", "several", "split_in", "split_of"]
 
 _YES = ("yes", "y", "true", "x")
 _NO = ("no", "n", "false", "")
 YES_OR_NO = (*_YES, *_NO)
+# Columns that say whose a case is.
+GROUP = ("group", "patient", "subject", "participant", "patient_id", "subject_id", "participant_id")
 _SPLITS = (("train", "train"), ("val", "validation"), ("test", "test"))
 
 
@@ -49,9 +52,17 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 
 def first_column(rows: list[dict[str, str]], *names: str) -> str:
-    """The column that has one of these names, in any case of letters; empty where there is none."""
-    known = {column.casefold(): column for column in rows[0]}
-    return next((known[name] for name in names if name in known), "")
+    """The column that has one of these names, in any case of letters and however its words are parted; or empty.
+
+    ``patient_id`` is also ``Patient ID`` and ``PatientID``.
+    """
+    known = {plain(column): column for column in rows[0]}
+    return next((known[plain(name)] for name in names if plain(name) in known), "")
+
+
+def plain(column: str) -> str:
+    """A column's name in small letters, without what parts its words."""
+    return re.sub(r"[\s_-]+", "", column.casefold())
 
 
 def several(cell: str) -> list[str]:

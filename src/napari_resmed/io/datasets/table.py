@@ -12,21 +12,25 @@ from napari_resmed.io.datasets.folders import NAMES_FILE
 from napari_resmed.io.datasets.found import Found
 from napari_resmed.io.datasets.meaning import Meaning, read_json, read_meaning
 from napari_resmed.io.datasets.naming import case_names
-from napari_resmed.io.datasets.rows import first_column, is_yes, read_rows, several, split_in
+from napari_resmed.io.datasets.rows import GROUP, first_column, is_yes, plain, read_rows, several, split_in
 from napari_resmed.io.files import ENDINGS
 from napari_resmed.io.pictures import ENDINGS as PICTURES
 
-__all__ = ["GROUP", "NAME", "as_path", "find", "image_columns"]
+__all__ = ["NAME", "as_path", "find", "image_columns", "images_in_cell", "meaning_in"]
 
 _NUMBERED = re.compile(r"^images?[ _-]?(\d+)$", re.IGNORECASE)
 _LABEL = ("label", "labels", "mask", "seg", "segmentation")
 NAME = ("case", "name", "id")
-GROUP = ("group", "patient", "subject")
 _WORDS = frozenset(
-    [
+    plain(word)
+    for word in (
         *(*_LABEL, *NAME, *GROUP, "split", "annotated", "only_painted"),
         *("class", "class_name", "diagnosis", "category", "target"),
-    ]
+    )
+)
+# What people write where there is no image.
+_NO_IMAGE = frozenset(
+    ["n/a", "na", "nan", "none", "null", "-", "--", "\N{EN DASH}", "\N{EM DASH}", "missing", "absent"]
 )
 
 
@@ -46,14 +50,14 @@ def find(path: Path) -> Found:
     rows = read_rows(path)
     label = first_column(rows, *_LABEL)
     _refuse_classes(path, rows, label)
-    images, channels = image_columns(rows)
+    images, channels = image_columns(rows, path)
     if not images or not label:
         raise InputError(
             f"{path.name} has the columns {', '.join(rows[0])}; expected image (or one column of files per channel) "
             "and label"
         )
-    meaning = _meaning(path.parent)
-    files = [[path.parent / as_path(part) for column in images for part in several(row[column])] for row in rows]
+    meaning = meaning_in(path.parent)
+    files = [[path.parent / as_path(part) for column in images for part in images_in_cell(row[column])] for row in rows]
     for number, found in enumerate(files, 2):
         if not found:
             raise InputError(f"{path.name} has no image in line {number}; expected a path in {images[0]!r}")
@@ -78,8 +82,16 @@ def find(path: Path) -> Found:
     return Found(tuple(cases), meaning, channels)
 
 
-def image_columns(rows: list[dict[str, str]]) -> tuple[list[str], tuple[str, ...]]:
-    """Columns with image files, in the order of the channels, and the channels' names where they have any."""
+def image_columns(rows: list[dict[str, str]], path: Path) -> tuple[list[str], tuple[str, ...]]:
+    """Columns with image files, in the order of the channels, and the channels' names where they have any.
+
+    A column is of images if most of its entries are: files by their names, or folders that are there.
+
+    Raises
+    ------
+    InputError
+        If another entry of such a column is neither, nor a word for none.
+    """
     if column := first_column(rows, "image", "images"):
         return [column], ()
     numbered = sorted((int(match[1]), column) for column in rows[0] if (match := _NUMBERED.match(column)))
@@ -88,10 +100,33 @@ def image_columns(rows: list[dict[str, str]]) -> tuple[list[str], tuple[str, ...
     named = [
         column
         for column in rows[0]
-        if column.casefold() not in _WORDS and all(_is_file(row[column]) for row in rows if row[column])
-        if any(row[column] for row in rows)
+        if plain(column) not in _WORDS and _is_of_images([row[column] for row in rows], path.parent)
     ]
+    for column in named:
+        for number, row in enumerate(rows, 2):
+            entry = row[column]
+            if images_in_cell(entry) and not _is_image(entry, path.parent):
+                raise InputError(
+                    f"{path.name} has {entry[:40]!r} under {column} in line {number}, where other lines have images; "
+                    "expected the path of one, or nothing where there is none"
+                )
     return named, tuple(named)
+
+
+def images_in_cell(cell: str) -> list[str]:
+    """The paths in a cell, none where it is empty or says so in a word."""
+    return [] if cell.casefold() in _NO_IMAGE else several(cell)
+
+
+def _is_of_images(entries: list[str], folder: Path) -> bool:
+    said = [entry for entry in entries if images_in_cell(entry)]
+    return 2 * sum(_is_image(entry, folder) for entry in said) > len(said)
+
+
+def _is_image(cell: str, folder: Path) -> bool:
+    """Whether it is a file's name, or where a folder is, as DICOM series are; a mere word may chance to be one."""
+    place = as_path(cell)
+    return _is_file(cell) or ("/" in place and (folder / place).is_dir())
 
 
 def _refuse_classes(path: Path, rows: list[dict[str, str]], label: str) -> None:
@@ -113,7 +148,14 @@ def as_path(cell: str) -> str:
     return cell.replace("\\", "/")  # written on Windows
 
 
-def _meaning(folder: Path) -> Meaning | None:
+def meaning_in(folder: Path) -> Meaning | None:
+    """What the files of names in a folder say, ``labels.json`` before ``dataset.json``; None where there is neither.
+
+    Raises
+    ------
+    InputError
+        If one is damaged or says nothing usable.
+    """
     names = folder / NAMES_FILE
     return read_meaning(read_json(names), NAMES_FILE) if names.is_file() else read_description(folder).meaning
 
@@ -125,7 +167,7 @@ def _annotated(cell: str, meaning: Meaning | None, path: Path) -> tuple[int, ...
     if [part.casefold() for part in parts] == ["none"]:
         return ()
     known = {label.name.casefold(): label.value for label in meaning.labels} if meaning else {}
-    values = [known.get(part.casefold(), int(part) if part.isdigit() else 0) for part in parts]
+    values = [known.get(part.casefold(), int(part) if part.isdecimal() else 0) for part in parts]
     if 0 in values:
         names = ", ".join(known) or f"values, as no {NAMES_FILE} beside it gives names"
         raise InputError(f"{path.name} has {parts[values.index(0)]!r} under annotated; expected {names}")

@@ -104,7 +104,7 @@ def positive(spacing: tuple[float, ...]) -> tuple[float, ...]:
 def _clock(header: Header, tag: str) -> float | None:
     """A time of day as a number that grows."""
     clock = text(header, tag).replace(":", "")
-    return float(clock) if clock.isascii() and clock.replace(".", "", 1).isdigit() else None
+    return float(clock) if clock.isascii() and clock.replace(".", "", 1).isdecimal() else None
 
 
 def _ultrasound(header: Header) -> tuple[float, ...]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Generator, Iterable
+from collections.abc import Collection, Generator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,14 +15,17 @@ import nibabel as nib
 
 from napari_resmed.errors import InputError, ResMedError, WorkError
 from napari_resmed.events import Progress
+from napari_resmed.io.datasets.load import grids_in_words, on_grid
+from napari_resmed.io.datasets.meaning import default_name
+from napari_resmed.io.datasets.table import meaning_in
 from napari_resmed.io.files import read, write
 from napari_resmed.io.project.cases import as_label_map
-from napari_resmed.io.project.description import ENDING, Description, write_description
+from napari_resmed.io.project.description import ENDING, Description, read_description, write_description
 from napari_resmed.io.project.index import Index, read_index, write_index
 from napari_resmed.io.project.layout import INDEX, Layout
 from napari_resmed.io.project.lock import locked
-from napari_resmed.io.project.project import Project, is_project, open_project
-from napari_resmed.io.project.repair import repair
+from napari_resmed.io.project.project import Project, is_project, open_project, read_label_set, set_labels
+from napari_resmed.io.project.repair import put_in_place, repair
 from napari_resmed.io.project.sources import (
     Source,
     find_sources,
@@ -38,6 +42,8 @@ __all__ = ["add_images", "create_project", "find_project_of", "suggest_folder"]
 
 # nnU-Net's own data sets have numbers up to 500 by custom.
 FIRST_NUMBER = 501
+# What no structure can be called in nnU-Net's layout.
+_NAMES_OF_NONE = {"", "background", "ignore"}
 # Names of folders that say nothing of what is in them.
 _PLAIN_NAMES = ("images", "imagestr", "imagests", "data", "nifti", "dicom", "raw")
 
@@ -111,7 +117,7 @@ def create_project(
         raise InputError(f"cannot make the project {folder}: {reason(problem)}; choose another place") from problem
     try:
         index = Index(source=_relative(images, folder), left_out=lonely)
-        yield from _fill(part, sources, labels or LabelSet(), index, folder)
+        yield from _fill(part, sources, labels or LabelSet(), index, folder, _names_beside(images))
         with suppress(FileNotFoundError):
             folder.rmdir()
         part.rename(folder)
@@ -123,11 +129,12 @@ def create_project(
 
 
 def _fill(
-    part: Path, sources: list[Source], labels: LabelSet, index: Index, folder: Path
+    part: Path, sources: list[Source], labels: LabelSet, index: Index, folder: Path, beside: LabelSet
 ) -> Generator[Progress, None, None]:
     """Bring everything into a folder that nobody sees yet, and that becomes ``folder``."""
     layout = Layout(part, ENDING, 1)
     values: set[int] = set()
+    labels = _with_names(labels, beside)
     for number, source in enumerate(sources):
         try:
             volumes = read_source(source)
@@ -135,11 +142,12 @@ def _fill(
                 layout = replace(layout, channels=len(volumes))
                 layout.make()
             _bring_in(source, volumes, layout, source.name)
-            index = index.with_case(source.name, **_origin(source, folder))
+            index = index.with_case(source.name, **_origin(source, folder), fingerprint=_fingerprint(source))
             known = _read_labels(source, volumes[0])
             if known is not None:
                 write(known, layout.labels(source.name, State.ACCEPTED))
                 values |= set(known.counts())
+                labels = _with_names(labels, known.labels)
                 index = index.with_case(source.name, state=State.ACCEPTED)
         except InputError as problem:  # of the image, or of its labels alone
             index = replace(index, left_out=(*index.left_out, (source.name, str(problem))))
@@ -157,6 +165,8 @@ def _fill(
 def add_images(project: Project, images: Path | str) -> Generator[Progress, None, tuple[tuple[str, str], ...]]:
     """Bring more images into a project, as cases not started; those it has already are passed over.
 
+    Where the folder holds ``images`` and ``labels``, cases with labels are accepted.
+
     Returns
     -------
     tuple of (name, reason)
@@ -169,39 +179,77 @@ def add_images(project: Project, images: Path | str) -> Generator[Progress, None
     """
     images = Path(images)
     sources = find_sources(images)
-    before = read_index(project.folder)
-    known = {word for record in before.cases.values() for word in (record.source, record.fingerprint) if word}
-    sources = [source for source in sources if known.isdisjoint(_origin(source, project.folder).values())]
-    names = _apart([source.name for source in sources], before.cases)
-    left_out: list[tuple[str, str]] = []
-    for number, (source, name) in enumerate(zip(sources, names, strict=True)):
-        try:
-            _bring_in(source, read_source(source), project.layout, name)
-        except InputError as problem:
-            left_out.append((source.name, str(problem)))
-            with locked(project.folder):
-                index = read_index(project.folder)
-                others = tuple(entry for entry in index.left_out if entry[0] != source.name)
-                write_index(project.folder, replace(index, left_out=(*others, left_out[-1])))
-        else:
-            with locked(project.folder):
-                index = read_index(project.folder).with_case(name, **_origin(source, project.folder))
-                write_index(project.folder, index)
+    lonely = labels_without_image(images, sources)
+    beside = _names_beside(images)
+    before = read_index(project.folder).cases
+    known = {word for record in before.values() for word in (record.source, record.fingerprint) if word}
+    used = {name.lower() for name in before}
+    sources = [source for source in sources if _origin(source, project.folder)["source"] not in known]
+    left_out = [*lonely]
+    for number, source in enumerate(sources):
+        fingerprint = _fingerprint(source)
+        if fingerprint not in known:
+            name = _unlike(source.name, used)
+            used.add(name.lower())
+            try:
+                volumes = read_source(source)
+                _bring_in(source, volumes, project.layout, name)
+                with locked(project.folder):
+                    origin = _origin(source, project.folder)
+                    index = read_index(project.folder).with_case(name, **origin, fingerprint=fingerprint)
+                    write_index(project.folder, index)
+                labels = _read_labels(source, volumes[0])
+                if labels is not None:
+                    _accept_with(project, name, labels, beside)
+            except InputError as problem:  # of the image, or of its labels alone
+                left_out.append((source.name, str(problem)))
         yield Progress(f"Reading {source.name}", (number + 1) / len(sources))
+    if left_out:
+        with locked(project.folder):
+            index = read_index(project.folder)
+            names = {name for name, _ in left_out}
+            others = tuple(entry for entry in index.left_out if entry[0] not in names)
+            write_index(project.folder, replace(index, left_out=(*others, *left_out)))
     return tuple(left_out)
 
 
-def _apart(names: list[str], taken: Iterable[str]) -> list[str]:
-    """New names, each unlike those that are taken; upper and lower case are one."""
-    used = {name.lower() for name in taken}
-    result = []
-    for name in names:
-        free, number = name, 2
-        while free.lower() in used:
-            free, number = f"{name}_{number}", number + 1
-        used.add(free.lower())
-        result.append(free)
-    return result
+def _accept_with(project: Project, name: str, labels: LabelMap, beside: LabelSet) -> None:
+    """Give a new case the labels that it came with."""
+    named = _with_names(beside, labels.labels)
+    with locked(project.folder):
+        if project.layout.find_labels(name, State.NOT_STARTED) is not None:
+            return  # somebody painted it meanwhile
+        set_labels(project.folder, _with_names(read_label_set(project), named).completed(labels.counts()))
+        write(labels, project.layout.labels(name, State.ACCEPTED))
+        index = read_index(project.folder).with_case(name, state=State.ACCEPTED)
+        write_index(project.folder, index)
+        put_in_place(project.layout, name, State.ACCEPTED)
+        write_description(project.folder, read_description(project.folder), index.accepted)
+
+
+def _names_beside(images: Path) -> LabelSet:
+    """What a file of names in a folder of images calls the labels."""
+    meaning = meaning_in(images)
+    return LabelSet() if meaning is None else meaning.labels
+
+
+def _with_names(labels: LabelSet, others: LabelSet) -> LabelSet:
+    """Labels, and what others call the values that have no name of their own; nnU-Net wants every name but once."""
+    found = {label.value: label for label in labels}
+    for label in others:
+        names = {one.name.casefold() for one in found.values()} | _NAMES_OF_NONE
+        known = found.get(label.value)
+        if (known is None or known.name == default_name(label.value)) and label.name.strip().casefold() not in names:
+            found[label.value] = label
+    return LabelSet(tuple(found.values()))
+
+
+def _unlike(name: str, used: Collection[str]) -> str:
+    """A name unlike those that are used; upper and lower case are one."""
+    free, number = name, 2
+    while free.lower() in used:
+        free, number = f"{name}_{number}", number + 1
+    return free
 
 
 def _read_labels(source: Source, image: Volume) -> LabelMap | None:
@@ -212,13 +260,19 @@ def _read_labels(source: Source, image: Volume) -> LabelMap | None:
         found = as_label_map(read(source.labels), source.labels.name)
     except ResMedError as problem:
         raise InputError(f"its labels cannot be used: {problem}") from problem
-    if not found.same_grid(image):
+    turned = on_grid(found, image)
+    if turned is None:
+        sizes = f"{_by(found.shape)} voxels, the image has {_by(image.shape)}"
         raise InputError(
-            f"its labels lie on another grid ({'×'.join(map(str, found.shape))} voxels, the image has "
-            f"{'×'.join(map(str, image.shape))})"
+            f"its labels lie on another grid ({sizes if found.shape != image.shape else grids_in_words(image, found)})"
         )
+    found, _ = turned
     largest = int(count_values(found.data)[0].max())
     return replace(found, data=found.data.astype(smallest_integer_type(largest)), affine=image.affine)
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape))
 
 
 def _bring_in(source: Source, volumes: tuple[Volume, ...], layout: Layout, name: str) -> None:
@@ -264,11 +318,22 @@ def _link(file: Path, target: Path) -> bool:
 
 
 def _origin(source: Source, project: Path) -> dict[str, str]:
-    """Where a case came from, for the index: its file; of DICOM the series, as folders may be named after people."""
-    return {
-        "source": _relative(source.files[0], project) if source.files else "",
-        "fingerprint": source.fingerprint,
-    }
+    """Where a case came from, for the index: its file; nothing of DICOM, as folders may be named after people."""
+    return {"source": _relative(source.files[0], project) if source.files else ""}
+
+
+def _fingerprint(source: Source) -> str:
+    """What tells a case-to-be from any other, wherever it lies: its series, or what is in its files."""
+    if not source.files:
+        return source.fingerprint
+    digest = hashlib.sha256()
+    for path in source.files:
+        try:
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError as problem:
+            raise InputError(f"{path.name} cannot be read: {reason(problem)}") from problem
+    return digest.hexdigest()
 
 
 def _relative(path: Path, project: Path) -> str:

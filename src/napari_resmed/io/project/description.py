@@ -24,6 +24,8 @@ ENDING = ".nii.gz"
 ENDINGS = (ENDING, ".nii", ".nrrd", ".mha")
 # nnU-Net wants label values without gaps; a value that nobody uses gets this for a name.
 _UNUSED = "unused {}"
+# Parcellations have values up to 2 035 and 12 175; beyond, a file of names is too large to be read every few seconds.
+MOST_UNUSED = 15_000
 _IGNORE = "ignore"
 
 
@@ -133,7 +135,7 @@ def write_description(folder: Path, description: Description, cases: int) -> Non
     Raises
     ------
     InputError, WorkError
-        If it cannot be written.
+        If it cannot be written, or a value lies so high that the gaps could not be filled.
     """
     found: dict[str, Any] = {
         **description.rest,
@@ -145,6 +147,11 @@ def write_description(folder: Path, description: Description, cases: int) -> Non
         names = {label.value: label.name for label in description.labels}
         # nnU-Net refuses a data set without structures.
         values = range(1, max(names, default=1) + 1)
+        if len(values) - len(names) > MOST_UNUSED:
+            raise InputError(
+                f"the label {values[-1]} would leave {len(values) - len(names)} values below it unused, and nnU-Net "
+                "wants them without gaps; number the labels from 1 on"
+            )
         found["labels"] = {"background": 0, **{names.get(value, _UNUSED.format(value)): value for value in values}}
     if found == description.rest:
         return

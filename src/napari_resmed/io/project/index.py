@@ -44,8 +44,8 @@ class Record:
     source:
         Where its image came from, relative to the project; empty for DICOM, whose folders may be named after people.
     fingerprint:
-        Of the DICOM series that its image came from, so that it is known again; names nobody. Empty for files, and in
-        projects of older programs.
+        Of the DICOM series or the files that its image came from, so that it is known again wherever project and images
+        lie; names nobody. Empty in projects of older programs.
     written, session:
         When (UTC, ISO 8601) and by which session its labels were last written; empty where never.
     complete_slices:
@@ -92,6 +92,8 @@ class Index:
     ----------
     cases:
         By name.
+    away:
+        What was said of cases whose images are not there now, as on a disk that is not: it holds again when they are.
     labels:
         Colours and codes; names and values are nnU-Net's to say.
     source:
@@ -104,6 +106,7 @@ class Index:
     labels: LabelSet = field(default_factory=LabelSet)
     source: str = ""
     left_out: tuple[tuple[str, str], ...] = ()
+    away: Mapping[str, Record] = field(default_factory=dict)
 
     def with_case(self, name: str, **changes: Any) -> Self:
         """The index with something else said of one case."""
@@ -112,7 +115,7 @@ class Index:
     def colour(self, named: LabelSet) -> LabelSet:
         """Labels as ``dataset.json`` names them, with the colours and codes that are remembered here."""
         known = self.labels
-        return LabelSet(tuple(replace(known[one.value], name=one.name) if one.value in known else one for one in named))
+        return LabelSet(tuple(known[one.value].called(one.name) if one.value in known else one for one in named))
 
     @property
     def accepted(self) -> int:
@@ -137,6 +140,7 @@ def read_index(folder: Path) -> Index:
             LabelSet.from_json(found.get("labels", ())),
             str(found.get("source", "")),
             tuple((str(name), str(reason)) for name, reason in found.get("left_out", ())),
+            {str(name): Record.from_json(entry) for name, entry in found.get("away", {}).items()},
         )
     except FileNotFoundError:
         return Index()
@@ -163,5 +167,7 @@ def write_index(folder: Path, index: Index) -> None:
         "cases": {name: index.cases[name].to_json() for name in sorted(index.cases)},
         "left_out": [list(entry) for entry in index.left_out],
     }
+    if index.away:
+        found["away"] = {name: index.away[name].to_json() for name in sorted(index.away)}
     with whole_file(folder / INDEX) as part:
         part.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

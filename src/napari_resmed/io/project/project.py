@@ -127,8 +127,17 @@ def read_label_set(project: Project) -> LabelSet:
     return read_index(project.folder).colour(read_description(project.folder).labels)
 
 
-def write_label_set(project: Project, labels: LabelSet) -> None:
+def write_label_set(project: Project, labels: LabelSet, before: LabelSet | None = None) -> None:
     """Name the project's labels anew; maps that are written already keep their values.
+
+    Parameters
+    ----------
+    project:
+        Whose.
+    labels:
+        All of them; or, beside ``before``, those that are others now.
+    before:
+        What these were changed from: what another window changed or added since stays.
 
     Raises
     ------
@@ -138,6 +147,9 @@ def write_label_set(project: Project, labels: LabelSet) -> None:
         If another program does not let go of the project's lock.
     """
     with locked(project.folder):
+        if before is not None:
+            changed = {label.value: label for label in labels if label not in before.labels}
+            labels = LabelSet(tuple(({one.value: one for one in read_label_set(project)} | changed).values()))
         set_labels(project.folder, labels)
 
 

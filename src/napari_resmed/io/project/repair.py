@@ -58,7 +58,7 @@ def repair(folder: Path) -> Index:
 
     Cases that the index does not know are added: with labels in ``labelsTr`` as accepted, with labels in ``labelsUn``
     as corrected, else as not started. Without labels no case is more than not started, with labels none is less than
-    corrected.
+    corrected. What is known of a case whose image is not there is kept until it is.
 
     Raises
     ------
@@ -76,16 +76,17 @@ def repair(folder: Path) -> Index:
     before = index
     trained, other = layout.image_names(State.ACCEPTED), layout.image_names(State.NOT_STARTED)
     for name in dict.fromkeys((*trained, *other)):
-        record = index.cases.get(name) or Record(_guess(layout, name))
+        record = index.cases.get(name) or index.away.get(name) or Record(_guess(layout, name))
         labelled = layout.find_labels(name, record.state) is not None
         if labelled and record.state is State.NOT_STARTED:
             record = replace(record, state=State.CORRECTED)
         elif not labelled and record.state is not State.NOT_STARTED:
             record = replace(record, state=State.NOT_STARTED, uncertainty=None, complete_slices=())
         index = replace(index, cases={**index.cases, name: record})
-    # A case whose image is gone can neither be trained on nor counted.
+    # A case whose image is gone can neither be trained on nor counted; but it may come back.
     present = {name: index.cases[name] for name in (*trained, *other)}
-    index = replace(index, cases=present, labels=index.colour(description.labels))
+    away = {name: record for name, record in {**index.away, **index.cases}.items() if name not in present}
+    index = replace(index, cases=present, away=away, labels=index.colour(description.labels))
     if index != before or not (folder / INDEX).exists():
         write_index(folder, index)
     for name, record in present.items():

@@ -16,6 +16,9 @@ LEAST, MOST = 0.1, 10.0
 def fit_temperature(scores: NDArray[np.float64], classes: NDArray[np.int64]) -> float:
     """The temperature at which what was held out is least surprising (Guo et al., ICML 2017, arXiv 1706.04599).
 
+    Of each of ``n`` cases an ``n + 2``-th counts for the other classes (Platt, "Probabilistic outputs for support
+    vector machines", 1999): a few cases, all of them right, are no reason to be sure.
+
     Parameters
     ----------
     scores:
@@ -31,9 +34,13 @@ def fit_temperature(scores: NDArray[np.float64], classes: NDArray[np.int64]) -> 
     if not len(classes):
         return 1.0
 
+    count, others = len(classes), max(1, scores.shape[1] - 1)
+    targets = np.full(scores.shape, 1 / (count + 2) / others)
+    targets[np.arange(count), classes] = 1 - 1 / (count + 2)
+
     def surprise(log_temperature: float) -> float:
         shares = log_softmax(scores / np.exp(log_temperature), axis=1)
-        return float(-shares[np.arange(len(classes)), classes].mean())
+        return float(-(targets * shares).sum(1).mean())
 
     found = minimize_scalar(surprise, bounds=(np.log(LEAST), np.log(MOST)), method="bounded")
     return float(np.exp(found.x))

@@ -110,12 +110,12 @@ def make_class_plan(
     kept = [cases[name] for name in usable.names]
     _check_classes(dataset, kept)
     number = {label: place for place, label in enumerate(dataset.classes)}
+    of = {case.name: [number[case.class_name]] for case in kept}
     if fold is not None:
         learning = [case for case in kept if case.split != "test"]
         patients = [case.patient for case in learning]
-        split = folds([case.name for case in learning], patients, fold[1], wishes.seed)[fold[0]]
+        split = folds([case.name for case in learning], patients, fold[1], wishes.seed, of)[fold[0]]
     else:
-        of = {case.name: [number[case.class_name]] for case in kept}
         names, patients = [case.name for case in kept], [case.patient for case in kept]
         split = split_cases(names, patients, [case.split for case in kept], wishes.seed, structures=of)
     for part, held in ((split.train, "learnt from"), (split.validation, "held out")):

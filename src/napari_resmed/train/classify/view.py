@@ -178,10 +178,13 @@ def _filled_mm(volumes: Sequence[Volume]) -> NDArray[np.float64]:
 def _window(volumes: Sequence[Volume]) -> tuple[float, float] | None:
     """A fixed range for a channel that is CT; None for any other."""
     modalities = {volume.modality for volume in volumes if volume.modality}
-    looks = not modalities and all(volume.data.min() <= CT_MINIMUM for volume in volumes)
+    looks = not modalities and all(np.fmin.reduce(volume.data, axis=None) <= CT_MINIMUM for volume in volumes)
     if not volumes or not (modalities == {"CT"} or looks):
         return None
     # Sampled, for a percentile of all voxels would take longer than the rest.
     values = np.concatenate([volume.data.reshape(-1)[:: max(1, volume.data.size // 10_000)] for volume in volumes])
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return None
     low, high = np.percentile(values, CT_PERCENTILES)
     return float(round(low)), float(round(high))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +48,7 @@ class ProjectLabels(QObject):
     ) -> None:
         super().__init__(table)
         self._viewer, self._watch, self._desk, self._table, self._files = viewer, watch, desk, table, files
+        self._shown = LabelSet()  # what was changed into what the table has: others may change the files meanwhile
         watch.read.connect(self._on_read)
         desk.shown.connect(self._follow)
         table.chosen.connect(self._choose)
@@ -56,6 +56,7 @@ class ProjectLabels(QObject):
 
     def _on_read(self, labels: LabelSet) -> None:
         if labels != self._table.labels and not self._table.is_editing:
+            self._shown = labels
             self._table.show_labels(labels)
             self._show_look(labels)
 
@@ -71,7 +72,7 @@ class ProjectLabels(QObject):
         # "background" is for labels that no project has: nnU-Net's own is 0.
         named = LabelSet(
             tuple(
-                label if names[label.value].casefold() == "background" else replace(label, name=names[label.value])
+                label if names[label.value].casefold() == "background" else label.called(names[label.value])
                 for label in known
             )
         )
@@ -89,9 +90,9 @@ class ProjectLabels(QObject):
     def _write(self, labels: LabelSet) -> None:
         project = self._watch.project
         if project is not None:
-            self._files.run(
-                partial(write_label_set, project, labels), lambda _: self._on_written(labels), self._on_failed
-            )
+            before, self._shown = self._shown, labels
+            work = partial(write_label_set, project, labels, before)
+            self._files.run(work, lambda _: self._on_written(labels), self._on_failed)
 
     def _on_written(self, labels: LabelSet) -> None:
         # Others were typed meanwhile and are on their way: on the case these would look like names given there.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from napari_resmed.io.tables import write_table
+from napari_resmed.io.tables import significant, write_table
 from napari_resmed.models.model import Model
 from napari_resmed.viewer.classify.class_table import ClassTable, percent
 from napari_resmed.viewer.classify.heat_layer import go_to, strongest_in_layer
@@ -21,7 +21,7 @@ from napari_resmed.viewer.parts.words import words
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Image
+    from napari.layers import Image, Layer
 
 __all__ = ["AnswerView"]
 
@@ -46,8 +46,8 @@ class AnswerView(QWidget):
         self._viewer = viewer
         self._layer: Image | None = None
         self._slices: dict[int, tuple[int, float]] = {}
-        self._rows: dict[str, dict[str, Any]] = {}
-        self._model = ""
+        self._rows: dict[tuple[str, ...], dict[str, Any]] = {}  # by the layers that were answered
+        self._model: Model | None = None
         self._chosen = ""
         self.headline = words(selectable=True)
         self.badge = QualityBadge()
@@ -85,15 +85,20 @@ class AnswerView(QWidget):
             emitter.disconnect(self._show_slice)
         self._listening = ()
 
-    def show_answer(self, said: Mapping[str, Any], heat: Image | None, model: Model) -> None:
-        """An answer of the job ``classify``, and the layer of its heat map where there is one."""
-        if model.name != self._model:
-            self._model, self._rows = model.name, {}
+    def show_answer(
+        self, said: Mapping[str, Any], heat: Image | None, model: Model, layers: Sequence[Layer | None]
+    ) -> None:
+        """An answer of the job ``classify``, the layer of its heat map where there is one, and what was answered.
+
+        An answer to the same layers takes the place of the former one; a model that was trained anew is another one.
+        """
+        if model != self._model:
+            self._model, self._rows = model, {}
         shares = said["probabilities"]
-        self._rows[said["path"]] = {
+        self._rows[tuple("" if layer is None else str(layer.unique_id) for layer in layers)] = {
             "path": said["path"],
             "predicted": said["predicted"],
-            **{f"p_{name}": round(share, 6) for name, share in shares.items()},
+            **{f"p_{name}": significant(share) for name, share in shares.items()},
             "quality": said["quality"],
         }
         self.headline.setText(

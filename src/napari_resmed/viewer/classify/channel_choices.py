@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
@@ -77,9 +78,10 @@ class ChannelChoices(QWidget):
     def _on_filled(self) -> None:
         """Propose the layer that is called like the modality, where none is chosen and none was not asked for."""
         if len(self.choices) > 1:
+            called = _by_channel(images_of(self._viewer), self._channels)
             for name, choice in zip(self._channels, self.choices, strict=True):
                 if choice.currentData() is None and not choice.none_wanted:
-                    choice.choose(next((layer for layer in images_of(self._viewer) if _is_called(layer, name)), None))
+                    choice.choose(called.get(name))
         self.changed.emit()
 
 
@@ -88,6 +90,20 @@ def _is_one_layer(channels: Sequence[str]) -> bool:
     return len(channels) == 1 or tuple(channels) == _OF_ONE_LAYER or list(channels) == plain
 
 
-def _is_called(layer: Any, name: str) -> bool:
-    modality = str(layer.metadata.get(KEY, {}).get("modality", ""))
-    return name.casefold() in layer.name.casefold() or name.casefold() == modality.casefold()
+def _by_channel(layers: Iterable[Any], channels: Sequence[str]) -> dict[str, Any]:
+    """The layer that is called like each channel; a layer is but one channel's, so ``T1c`` is not also ``T1``."""
+    found: dict[str, tuple[tuple[int, int], Any]] = {}
+    for layer in layers:
+        fit, name = max((_fit(layer, name), name) for name in channels)
+        if fit[0] and (name not in found or fit > found[name][0]):
+            found[name] = fit, layer
+    return {name: layer for name, (_, layer) in found.items()}
+
+
+def _fit(layer: Any, name: str) -> tuple[int, int]:
+    """How well a layer fits a channel: by its modality, as a word of its name, within a word; then the longer name."""
+    name, called = name.casefold(), layer.name.casefold()
+    modality = str(layer.metadata.get(KEY, {}).get("modality", "")).casefold()
+    word = re.search(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", called)
+    kind = 3 if name == modality else 2 if word else 1 if name in called else 0
+    return kind, len(name)

@@ -208,7 +208,7 @@ class ClassifyWidget(JobDock):
             yield
         self.heat, self.result, self._answered = layer, said, chosen
         self.end_job()
-        self.answer.show_answer(said, layer, model)
+        self.answer.show_answer(said, layer, model, chosen)
         self.answer.show()
         self.say_done(f"Classified <b>{escape(self._sources[0][1]['name'])}</b> in {seconds:.1f} s.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,8 @@ def rename(layer: Any, value: int, name: str) -> None:
     ours = layer.metadata.get(KEY)
     if ours is not None:
         known = LabelSet.from_json(ours.get("labels", ()))
-        code = known[value].code if value in known and known[value].name == name else None
-        new = Label(value, name, label_of(layer, value).colour, code)
+        now = label_of(layer, value)
+        new = replace(known[value].called(name), colour=now.colour) if value in known else now
         ours["labels"] = LabelSet((*(label for label in known if label.value != value), new)).to_json()
 
 

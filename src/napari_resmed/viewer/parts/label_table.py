@@ -164,7 +164,7 @@ class LabelTable(QWidget):
             item.setText(old.name)
             self.table.blockSignals(False)
             return
-        self._change(LabelSet(tuple(replace(one, name=name) if one is old else one for one in self.labels)))
+        self._change(LabelSet(tuple(one.called(name) if one is old else one for one in self.labels)))
         self.renamed.emit(old.value, name)
 
     def _change(self, labels: LabelSet) -> None:

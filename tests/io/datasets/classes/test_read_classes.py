@@ -101,6 +101,52 @@ class TestTable:
         there = [[volume is not None for volume in load_channels(case, dataset)] for case in dataset.cases]
         assert there == [[True, True], [False, True], [True, False]]
 
+    def test_words_for_no_image(self, tmp_path: Path) -> None:
+        (tmp_path / "cases.csv").write_text("T1,FLAIR,class\n0.nii,1.nii,a\n2.nii,N/A,b\n3.nii,-,b\n4.nii,5.nii,a")
+        dataset, _ = read_classes(tmp_path / "cases.csv")
+        assert dataset.channels == ("T1", "FLAIR")
+        assert [len(case.images) for case in dataset.cases] == [2, 1, 1, 2]
+        (case, *_) = read_unlabelled(tmp_path / "cases.csv", ("FLAIR", "T1"))
+        assert case.channels == (1, 0)
+
+    def test_a_slip_makes_no_modality_vanish(self, tmp_path: Path) -> None:
+        (tmp_path / "cases.csv").write_text("T1,FLAIR,class\n0.nii,1.nii,a\n2.nii,3.nii,b\n4.nii,5nii,b")
+        with pytest.raises(InputError, match="'5nii' under FLAIR in line 4, where other lines have images"):
+            read_classes(tmp_path / "cases.csv")
+
+    def test_folders_of_dicom_are_images(self, tmp_path: Path) -> None:
+        for place in ("p1/t1", "p2/t1", "p1/flair"):
+            (tmp_path / place).mkdir(parents=True)
+        (tmp_path / "1").mkdir()
+        (tmp_path / "cases.csv").write_text("site,T1,FLAIR,class\n1,p1/t1,p1/flair,a\n1,p2/t1,,b")
+        dataset, _ = read_classes(tmp_path / "cases.csv")
+        assert dataset.channels == ("T1", "FLAIR")
+
+    @pytest.mark.parametrize("column", ["patient", "Patient ID", "patient_id", "SubjectID", "participant_id"])
+    def test_whose_an_image_is(self, column: str, tmp_path: Path) -> None:
+        (tmp_path / "cases.csv").write_text(f"path,class,{column}\n0.nii,a,x\n1.nii,b,x\n2.nii,b,y")
+        dataset, notes = read_classes(tmp_path / "cases.csv")
+        assert [case.patient for case in dataset.cases] == ["x", "x", "y"]
+        assert not notes
+        (tmp_path / "cases.csv").write_text("path,class\n0.nii,a\n1.nii,b")
+        (note,) = read_classes(tmp_path / "cases.csv")[1]
+        assert note.startswith("every case counts as a patient of its own: cases.csv has no column patient")
+
+    def test_answers_beside_the_images_are_no_data_set(self, tmp_path: Path) -> None:
+        folder = write_folders(tmp_path / "data", 3)
+        (folder / "answers.csv").write_text("path,predicted,p_tall,p_wide,quality\ntall/0.png,tall,0.9,0.1,good")
+        (folder / "heat").mkdir()
+        for name in ("0_heat.nii.gz", "0_heat.nii.gz.resmed.json"):
+            (folder / "heat" / name).write_bytes(b"{}")
+        dataset, notes = read_classes(folder)
+        assert dataset.classes == ("tall", "wide")
+        assert len(dataset.cases) == 6
+        assert not any("heat" in note for note in notes)
+
+    def test_names_that_are_digits_but_no_numbers(self, tmp_path: Path) -> None:
+        (tmp_path / "cases.csv").write_text("path,class\n0.nii,10\n1.nii,\N{SUPERSCRIPT TWO}\n2.nii,9", "utf-8")
+        assert read_classes(tmp_path / "cases.csv")[0].classes == ("9", "10", "\N{SUPERSCRIPT TWO}")
+
     def test_rows_without_a_class_are_left_out_and_told(self, tmp_path: Path) -> None:
         folder = write_volumes(tmp_path / "data", 2)
         (folder / "cases.csv").write_text(
@@ -162,6 +208,15 @@ class TestLoading:
         assert np.allclose(grey.data, 0.587 * 200)
         three = load_channels(case, Dataset((case,), channels=("red", "green", "blue"), classes=("x", "y")))
         assert [int(volume.data.max()) for volume in three if volume is not None] == [0, 200, 0]
+
+    def test_one_modality_is_not_all_and_all_are_not_grey(self) -> None:
+        grey = Case("a", (Volume(np.ones((2, 3, 4), np.float32), np.eye(4)),), class_name="x")
+        with pytest.raises(InputError, match=r"it has 1 channel, expected 3 \(T1, T2, FLAIR\)"):
+            load_channels(grey, Dataset((grey,), channels=("T1", "T2", "FLAIR"), classes=("x", "y")))
+        assert len(load_channels(grey, Dataset((grey,), channels=("red", "green", "blue"), classes=("x", "y")))) == 3
+        three = Case("a", (Volume(np.ones((3, 2, 3, 4), np.float32), np.eye(4), "czyx"),), class_name="x")
+        with pytest.raises(InputError, match=r"it has 3 channels, expected 1 \(MR\)"):
+            load_channels(three, Dataset((three,), channels=("MR",), classes=("x", "y")))
 
     def test_frames_in_time_stay_so(self) -> None:
         data = np.arange(5 * 2 * 3 * 4).reshape(5, 2, 1, 3, 4)

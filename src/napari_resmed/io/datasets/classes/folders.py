@@ -10,6 +10,7 @@ from napari_resmed.io.datasets.rows import split_of
 from napari_resmed.io.files import is_dicom
 from napari_resmed.io.image_file import SECOND_HALVES, is_image_name
 from napari_resmed.io.pictures import is_picture
+from napari_resmed.io.provenance import NOTE, is_heat_map
 
 __all__ = ["find"]
 
@@ -28,7 +29,7 @@ def find(folder: Path) -> Found | None:
     strangers: list[str] = []
     for split, place in found:
         for entry in sorted(place.iterdir()):
-            if entry.name.startswith("."):
+            if entry.name.startswith(".") or is_heat_map(entry) or is_heat_map(_noted(entry)):
                 continue
             if _is_case(entry):
                 name = f"{place.name}/{entry.name}"
@@ -40,6 +41,11 @@ def find(folder: Path) -> Found | None:
     notes = [f"left out, as they are no images: {a_few(strangers)}"] if strangers else []
     notes.append("every file counts as a patient of its own; a CSV with a column patient says which belong together")
     return Found(tuple(cases), notes=tuple(notes))
+
+
+def _noted(entry: Path) -> Path:
+    """The file that a note of this program lies beside."""
+    return entry.with_name(entry.name.removesuffix(NOTE))
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from napari_resmed.volume import Volume
 __all__ = ["COLOURS", "load_channels", "open_image"]
 
 COLOURS = ("red", "green", "blue")
+# As models of other programs call them, too.
+_COLOURS = (COLOURS, ("r", "g", "b"))
 # Of red, green and blue in grey (ITU-R BT.601, section 2.5.1).
 _LUMA = (0.299, 0.587, 0.114)
 
@@ -33,12 +36,12 @@ def load_channels(case: Case, dataset: Dataset) -> list[Volume | None]:
     """
     wanted = len(dataset.channels)
     if len(case.images) == 1 and not case.channels:
-        return list(_split(open_image(case.images[0]), wanted))
+        return list(_split(open_image(case.images[0]), dataset.channels, case.images[0]))
     found: list[Volume | None] = [None] * wanted
     for place, image in zip(case.channels or range(len(case.images)), case.images, strict=True):
         if place >= wanted:
             raise ChannelsError(f"it has {len(case.images)} images, expected {wanted} ({', '.join(dataset.channels)})")
-        found[place] = _split(open_image(image), 1)[0]
+        found[place] = _split(open_image(image), dataset.channels[place : place + 1], image)[0]
     return found
 
 
@@ -58,15 +61,27 @@ def open_image(source: Path | Volume) -> Volume:
     return volume
 
 
-def _split(volume: Volume, wanted: int) -> tuple[Volume, ...]:
+def _split(volume: Volume, channels: Sequence[str], source: Path | Volume) -> tuple[Volume, ...]:
+    """A volume for each of the channels; a colour picture is also grey, and a grey one is also in colour.
+
+    Nothing else is taken for what it is not: three modalities in a file are no colours, and one is not all three.
+    """
     alone = volume.axes.replace("c", "")
+    wanted = len(channels)
     if volume.channels == wanted:
         if volume.axes == alone:
             return (volume,)
         return tuple(volume.with_data(channel, alone) for channel in np.moveaxis(volume.data, -4, 0))
-    if volume.channels == len(COLOURS) and wanted == 1:
+    if volume.channels == len(COLOURS) and wanted == 1 and _is_colour(volume, source):
         grey = np.tensordot(np.asarray(_LUMA, np.float32), volume.data.astype(np.float32), (0, volume.data.ndim - 4))
         return (volume.with_data(grey, alone),)
-    if volume.channels == 1 and wanted == len(COLOURS):
-        return _split(volume, 1) * wanted
-    raise ChannelsError(f"it has {volume.channels} channels, expected {wanted}")
+    if volume.channels == 1 and tuple(name.casefold() for name in channels) in _COLOURS:
+        return _split(volume, COLOURS[:1], source) * wanted
+    has = "1 channel" if volume.channels == 1 else f"{volume.channels} channels"
+    raise ChannelsError(f"it has {has}, expected {wanted} ({', '.join(channels)})")
+
+
+def _is_colour(volume: Volume, source: Path | Volume) -> bool:
+    """Whether its three channels are red, green and blue: bytes, as in photographs, or a picture's file."""
+    said = volume.data.dtype == np.uint8 or bool(volume.meta.get("colour"))
+    return said or (isinstance(source, Path) and is_picture(source))

@@ -12,6 +12,7 @@ from napari_resmed.io.archives import SUFFIX
 from napari_resmed.io.datasets.classes import folders, medmnist, table
 from napari_resmed.io.datasets.classes.load import COLOURS, open_image
 from napari_resmed.io.datasets.found import Found
+from napari_resmed.io.datasets.rows import first_column, read_rows
 
 __all__ = ["EXPECTED", "dataset_of_classes", "read_classes"]
 
@@ -20,13 +21,16 @@ EXPECTED = "expected a CSV file with the columns path and class, a folder per cl
 _OPENED = 8
 
 
-def read_classes(path: Path | str) -> tuple[Dataset, tuple[str, ...]]:
+def read_classes(path: Path | str, *, least: int = 2) -> tuple[Dataset, tuple[str, ...]]:
     """The cases of a data set for classification; but for a few images, none is opened.
 
     Parameters
     ----------
     path:
         A CSV file, or a folder that holds a single one; a folder with a folder for each class; a MedMNIST ``.npz``.
+        A table of answers in the folder, as ``classify`` writes it, is none.
+    least:
+        So many classes there must be: two to tell them apart, one for the truth about answers.
 
     Returns
     -------
@@ -38,17 +42,17 @@ def read_classes(path: Path | str) -> tuple[Dataset, tuple[str, ...]]:
     Raises
     ------
     InputError
-        If there is nothing there, it is none of these, what it says cannot be understood, or there is one class only.
+        If there is nothing there, it is none of these, what it says cannot be understood, or there are too few classes.
     """
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path} does not exist")
     found = _find(path)
     name = path.stem if path.is_file() else path.resolve().name
-    return dataset_of_classes(found.cases, name, found.channels), found.notes
+    return dataset_of_classes(found.cases, name, found.channels, least), found.notes
 
 
-def dataset_of_classes(cases: tuple[Case, ...], name: str, channels: tuple[str, ...] = ()) -> Dataset:
+def dataset_of_classes(cases: tuple[Case, ...], name: str, channels: tuple[str, ...] = (), least: int = 2) -> Dataset:
     """Cases of classes as a data set.
 
     Parameters
@@ -59,14 +63,16 @@ def dataset_of_classes(cases: tuple[Case, ...], name: str, channels: tuple[str, 
         What holds them, for messages.
     channels:
         What the images of a case are; seen from a few of them where empty.
+    least:
+        As of :func:`read_classes`.
 
     Raises
     ------
     InputError
-        If there is one class only, or two cases have one name.
+        If there are too few classes, or two cases have one name.
     """
     counts = Counter(case.class_name for case in cases)
-    if len(counts) < 2:
+    if len(counts) < least:
         only = next(iter(counts), None)
         said = f"one class only, {only!r}" if only else "no case"
         raise InputError(f"{name} holds {said}; at least two classes are needed to tell them apart")
@@ -81,13 +87,22 @@ def _find(path: Path) -> Found:
         if path.suffix.lower() == ".csv":
             return table.find(path)
         raise InputError(f"{path.name} is no data set for classification; {EXPECTED}")
-    tables = sorted(file for file in path.glob("*.csv") if not file.name.startswith("."))
+    tables = sorted(file for file in path.glob("*.csv") if not file.name.startswith(".") and not _is_of_answers(file))
     if len(tables) == 1:
         return table.find(tables[0])
     found = folders.find(path)
     if found is None:
         raise InputError(f"{path.name} holds no folders of images for two classes or more; {EXPECTED}")
     return found
+
+
+def _is_of_answers(path: Path) -> bool:
+    """Whether a table lies here because images were classified, and says nothing of what they truly are."""
+    try:
+        rows = read_rows(path)
+    except InputError:
+        return False  # whoever reads it says what is wrong
+    return bool(first_column(rows, "predicted")) and not first_column(rows, *table.CLASS)
 
 
 def _settled(cases: tuple[Case, ...]) -> tuple[Case, ...]:
@@ -117,4 +132,4 @@ def _channels(cases: tuple[Case, ...]) -> tuple[str, ...]:
 
 def _natural(name: str) -> tuple[int, int, str]:
     """Numbers by size, before words."""
-    return (0, int(name), "") if name.isdigit() else (1, 0, name.casefold())
+    return (0, int(name), "") if name.isdecimal() else (1, 0, name.casefold())

@@ -11,13 +11,15 @@ from napari_resmed.case import Case
 from napari_resmed.errors import InputError
 from napari_resmed.io.datasets.found import Found, a_few
 from napari_resmed.io.datasets.naming import case_names
-from napari_resmed.io.datasets.rows import first_column, read_rows, several, split_in
-from napari_resmed.io.datasets.table import GROUP, NAME, as_path, image_columns
+from napari_resmed.io.datasets.rows import GROUP, first_column, read_rows, split_in
+from napari_resmed.io.datasets.table import NAME, as_path, image_columns, images_in_cell
 
 __all__ = ["CLASS", "IMAGE", "find", "read_unlabelled"]
 
 CLASS = ("class", "class_name", "diagnosis", "category", "label", "target")
 IMAGE = ("path", "image", "images", "file", "filename")
+# The columns that a table without them is told of.
+_WHOSE = ("patient", "patient_id")
 
 
 def find(path: Path) -> Found:
@@ -35,7 +37,7 @@ def find(path: Path) -> Found:
     """
     rows = read_rows(path)
     column = first_column(rows, *CLASS)
-    if not column or not _images(rows)[0]:
+    if not column or not _images(rows, path)[0]:
         raise InputError(
             f"{path.name} has the columns {', '.join(rows[0])}; expected path (or one column of files per modality) "
             "and class"
@@ -44,6 +46,11 @@ def find(path: Path) -> Found:
     unknown = [str(number) for number, row in lines if not row[column]]
     notes = [f"left out, as they have no class: the lines {a_few(unknown)}"] if unknown else []
     cases, channels = _cases(path, [(number, row) for number, row in lines if row[column]], column)
+    if not first_column(rows, *GROUP):
+        notes.append(
+            f"every case counts as a patient of its own: {path.name} has no column {' or '.join(_WHOSE)}, which would "
+            "say which belong together"
+        )
     return Found(tuple(cases), None, channels, tuple(notes))
 
 
@@ -64,7 +71,7 @@ def read_unlabelled(path: Path, channels: Sequence[str]) -> list[Case]:
         If a column is missing or none of the channels, or a row has no image or no name.
     """
     rows = read_rows(path)
-    images, columns = _images(rows)
+    images, columns = _images(rows, path)
     if not images:
         raise InputError(
             f"{path.name} has the columns {', '.join(rows[0])}; expected path, or one column of files per modality"
@@ -92,7 +99,7 @@ def _cases(path: Path, lines: list[tuple[int, dict[str, str]]], column: str) -> 
     ``column`` has the class; where there is none, nothing is learnt, and a split says nothing.
     """
     rows = [row for _, row in lines]
-    images, channels = _images(rows)
+    images, channels = _images(rows, path)
     found = [_files(path, number, row, images) for number, row in lines]
     named = first_column(rows, *NAME)
     names = [row[named] for row in rows] if named else case_names([files[0][1] for files in found], path.parent)
@@ -120,17 +127,19 @@ def _cases(path: Path, lines: list[tuple[int, dict[str, str]]], column: str) -> 
     return cases, channels or (tuple(f"image {number + 1}" for number in range(most)) if most > 1 else ())
 
 
-def _images(rows: list[dict[str, str]]) -> tuple[list[str], tuple[str, ...]]:
+def _images(rows: list[dict[str, str]], path: Path) -> tuple[list[str], tuple[str, ...]]:
     column = first_column(rows, *IMAGE)
-    return ([column], ()) if column else image_columns(rows)
+    return ([column], ()) if column else image_columns(rows, path)
 
 
 def _files(path: Path, number: int, row: dict[str, str], images: list[str]) -> list[tuple[int, Path]]:
     """Channel and file of what a row has."""
     if len(images) == 1:
-        files = [(place, path.parent / as_path(part)) for place, part in enumerate(several(row[images[0]]))]
+        files = [(place, path.parent / as_path(part)) for place, part in enumerate(images_in_cell(row[images[0]]))]
     else:
-        files = [(place, path.parent / as_path(row[name])) for place, name in enumerate(images) if row[name]]
+        files = [
+            (place, path.parent / as_path(row[name])) for place, name in enumerate(images) if images_in_cell(row[name])
+        ]
     if not files:
         raise InputError(f"{path.name} has no image in line {number}; expected a path in {images[0]!r}")
     return files
