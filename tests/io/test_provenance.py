@@ -116,3 +116,9 @@ def test_folders_and_archives_may_be_called_like_the_patient(labels: LabelMap, t
     for name in ("Doe^John", "Doe^John.zip"):
         write_provenance(tmp_path / "a.nii.gz", labels, tmp_path / name)
         assert "Doe" not in (tmp_path / "a.nii.gz.resmed.json").read_text(encoding="utf-8")
+
+
+def test_a_name_too_long_for_a_note(labels: LabelMap, tmp_path: Path) -> None:
+    path = tmp_path / f"{'x' * 242}.nii.gz"
+    write(labels, path)
+    assert np.array_equal(read(path).data, labels.data)

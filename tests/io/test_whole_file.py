@@ -27,6 +27,14 @@ class TestWholeFile:
             suffix = part.name.removeprefix(".part-").partition(".")[2].lower()
         assert suffix == {"a.nii.gz": "nii.gz", "A.NII.GZ": "nii.gz", "a.b.csv": "csv", "noext": ""}[name]
 
+    def test_who_may_read_it_stays(self, tmp_path: Path) -> None:
+        target = tmp_path / "a.csv"
+        target.write_text("old")
+        target.chmod(0o600)
+        with whole_file(target) as part:
+            part.write_text("new")
+        assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
     def test_an_old_file_stays_until_then(self, tmp_path: Path) -> None:
         target = tmp_path / "a.csv"
         target.write_text("old")

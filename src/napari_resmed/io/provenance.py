@@ -6,6 +6,7 @@ standard codes, which most image formats have no place for.
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -77,12 +78,14 @@ def renew_provenance(path: Path, result: Volume | None = None, image: Path | Non
         If the old note cannot be removed or replaced.
     """
     note = provenance_path(path)
-    if isinstance(result, LabelMap) and len(result.labels) and note.is_file():
-        write_provenance(path, result, image)
-        return
     try:
+        if isinstance(result, LabelMap) and len(result.labels) and note.is_file():
+            write_provenance(path, result, image)
+            return
         note.unlink(missing_ok=True)
     except OSError as problem:
+        if problem.errno == errno.ENAMETOOLONG:
+            return  # so there is none
         raise WorkError(
             f"could not remove {note.name}, the note of the file that was there before: {reason(problem)}; remove it"
         ) from problem

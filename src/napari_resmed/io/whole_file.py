@@ -62,8 +62,9 @@ def whole_file(path: Path) -> Iterator[Path]:
     part = Path(name)
     try:
         yield part
-        # mkstemp makes files that only their owner can read; a result gets what any new file gets.
-        part.chmod(0o666 & ~_UMASK)
+        # mkstemp makes files that only their owner can read; a result gets what any new file gets, or what the file
+        # had that was there.
+        part.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_UMASK)
         part.replace(path)
     except OSError as problem:
         raise WorkError(f"could not write {path}: {reason(problem)}; nothing was left there") from problem
