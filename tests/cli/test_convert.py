@@ -54,6 +54,16 @@ class TestLabels:
         assert isinstance(found, LabelMap)
         assert found.labels[5] == kidney
 
+    def test_what_it_was_called_before_is_not_written_down(self, run: Run, tmp_path: Path) -> None:
+        labels = LabelMap(np.ones((2, 3, 4), np.uint8), make_affine(), labels=LabelSet((Label(1, "liver", (1, 2, 3)),)))
+        write(labels, tmp_path / "Doe_John.seg.nrrd")
+        assert run("convert", "Doe_John.seg.nrrd", "anon.nii.gz").code == 0
+        assert "liver" in (tmp_path / "anon.nii.gz.resmed.json").read_text()
+        assert "Doe" not in (tmp_path / "anon.nii.gz.resmed.json").read_text()
+        long = "x" * 245 + ".nii"
+        run("convert", "Doe_John.seg.nrrd", long).refused(2)
+        assert not (tmp_path / long).exists()
+
     def test_dicom_asks_for_the_series(self, run: Run, tmp_path: Path) -> None:
         write(LabelMap(np.ones((2, 3, 4), np.uint8), make_affine()), tmp_path / "drawn.nii.gz")
         assert "give its folder with --like" in run("convert", "drawn.nii.gz", "labels.dcm").refused(2)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from napari_resmed.io import read, write
-from napari_resmed.io.provenance import provenance_path, read_labels, write_provenance
+from napari_resmed.io.provenance import is_heat_map, provenance_path, read_labels, write_provenance
 from napari_resmed.labels import Code, Label, LabelMap, LabelSet
 from napari_resmed.volume import Volume
 
@@ -119,6 +119,7 @@ def test_folders_and_archives_may_be_called_like_the_patient(labels: LabelMap, t
 
 
 def test_a_name_too_long_for_a_note(labels: LabelMap, tmp_path: Path) -> None:
+    assert not is_heat_map(tmp_path / f"{'x' * 240}_heat.nii.gz")
     path = tmp_path / f"{'x' * 242}.nii.gz"
     write(labels, path)
     assert np.array_equal(read(path).data, labels.data)

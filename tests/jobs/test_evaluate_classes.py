@@ -93,6 +93,15 @@ def test_names_are_enough_where_paths_differ(tmp_path: Path) -> None:
     assert len(run(table(tmp_path, moved, wrong=0), data)[1].answers.names) == 6
 
 
+def test_folders_of_any_depth_elsewhere(tmp_path: Path) -> None:
+    places = ("p1/t1", "p2/study/t1b", "p3/t1c", "p4/t1d")
+    kinds = ("a", "b", "a", "b")
+    answers = table(tmp_path, [(f"data/{place}", kind) for place, kind in zip(places, kinds, strict=True)], wrong=0)
+    rows = [f"new/{place},{kind}" for place, kind in zip(places, kinds, strict=True)]
+    (tmp_path / "truth.csv").write_text("path,class\n" + "\n".join(rows))
+    assert len(run(answers, tmp_path / "truth.csv")[1].answers.names) == 4
+
+
 def test_what_has_no_answer_is_told_and_in_no_figure(tmp_path: Path) -> None:
     data = write_folders(tmp_path / "data", 3)
     answers = table(tmp_path, of_folders(data), wrong=0)
@@ -170,6 +179,14 @@ def test_answers_to_what_was_learnt_from_are_told(tmp_path: Path) -> None:
     data = write_folders(tmp_path / "data", 2, ("train", "val"))
     said, _ = run(table(tmp_path, of_folders(data), wrong=0), data)
     assert any("4 of the 8 answers are to cases of the training split" in str(event) for event in said)
+
+
+def test_answers_to_nothing_but_what_was_learnt_from_are_told(tmp_path: Path) -> None:
+    data = write_folders(tmp_path / "data", 3)
+    rows = [f"{path},{kind},train" for path, kind in of_folders(data)]
+    (tmp_path / "truth.csv").write_text("\n".join(["path,class,split", *rows]))
+    said, _ = run(table(tmp_path, of_folders(data), wrong=0), tmp_path / "truth.csv")
+    assert any(isinstance(event, Warning) and "6 of the 6" in event.message for event in said)
 
 
 def test_no_range_where_chance_cannot_be_told(tmp_path: Path) -> None:

@@ -188,6 +188,7 @@ class TestForeignLayers:
         layer = napari.layers.Image(np.zeros((4, 5, 6, 3), np.uint8), rgb=True)
         volume = layer_to_volume(layer.data, attributes_of(layer))
         assert (volume.axes, volume.shape) == ("czyx", (3, 4, 5, 6))
+        assert volume.meta["colour"] == "RGB"
 
     def test_six_dimensions_are_refused(self) -> None:
         layer = napari.layers.Image(np.zeros((2,) * 6))

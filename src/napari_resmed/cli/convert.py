@@ -13,7 +13,8 @@ from napari_resmed.errors import InputError
 from napari_resmed.io import read, read_all, write
 from napari_resmed.io.files import HOLDS_SEVERAL, check_not_input, check_output
 from napari_resmed.io.one_time import one_time
-from napari_resmed.io.provenance import write_provenance
+from napari_resmed.io.provenance import provenance_path, write_provenance
+from napari_resmed.io.whole_file import check_place
 from napari_resmed.labels import LabelMap, LabelSet
 from napari_resmed.volume import Volume
 
@@ -55,9 +56,13 @@ def convert(
     told = [warning for one in (*labels[1:], volume) for warning in one.meta.get("warnings", ())]
     for warning in dict.fromkeys(told):
         messages.print(f"Warning: {warning}", markup=False)
+    named = isinstance(volume, LabelMap) and volume.labels != LabelSet().completed(volume.labels.values)
+    if noted := named and not labels:
+        check_place(provenance_path(out))
     write(labels or volume, out, like)
-    if not labels and isinstance(volume, LabelMap) and volume.labels != LabelSet().completed(volume.labels.values):
-        write_provenance(out, volume, path)  # names, colours and codes, which few formats have a place for
+    if noted:
+        # Names, colours and codes, which few formats have a place for; not what it was called before, perhaps a person.
+        write_provenance(out, volume)
     if as_json:
         print_json({"output": str(out), "shape": volume.shape, "axes": volume.axes, "dtype": str(volume.data.dtype)})
     else:

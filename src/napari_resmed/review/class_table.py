@@ -137,7 +137,7 @@ def _once(rows: list[dict[str, str]], path: str, predictions: Path) -> list[dict
 
 
 def _join(paths: Sequence[str], cases: Sequence[Case], predictions: Path) -> dict[int, Case]:
-    """Case of each row, by the first way of naming in which both sides are unique and something fits."""
+    """Case of each row: by whole paths where any fits, else by the way, unique on both sides, that fits most."""
 
     def whole(path: PurePath) -> str:
         return os.path.normpath(Path(path).absolute())
@@ -153,14 +153,18 @@ def _join(paths: Sequence[str], cases: Sequence[Case], predictions: Path) -> dic
         return unicodedata.normalize("NFC", way(path))
 
     ways: tuple[Callable[[PurePath], str], ...] = (whole, *map(last, (4, 3, 2, 1)), stem)
+    most: dict[int, Case] = {}
     for way in ways:
         of_case = {key(way, image): case for case in cases for image in case.images[:1] if isinstance(image, Path)}
         of_row = {key(way, PurePath(path.replace("\\", "/"))): number for number, path in enumerate(paths)}
         if len(of_case) < len(cases) or len(of_row) < len(paths):
             continue
         found = {number: of_case[place] for place, number in of_row.items() if place in of_case}
-        if found:
+        if found and way is whole:
             return found
+        most = max(most, found, key=len)
+    if most:
+        return most
     raise InputError(
         f"no path in {predictions.name}, e.g. {paths[0]}, is that of a case in the truth; are they of the same images?"
     )

@@ -176,10 +176,13 @@ def layer_to_volume(data: Any, attributes: Mapping[str, Any], *, labels: bool = 
         common = _ours(array, shape, attributes, ours)
     else:
         common = _foreign(array, attributes)
+    meta = dict(ours.get("meta", {}))
+    if attributes.get("rgb"):
+        meta.setdefault("colour", "RGBA" if shape[-1] == 4 else "RGB")  # as files say it
     common |= {
         "modality": ours.get("modality", ""),
         "name": str(attributes.get("name") or ours.get("name", "")),
-        "meta": dict(ours.get("meta", {})),
+        "meta": meta,
     }
     if labels:
         return LabelMap(

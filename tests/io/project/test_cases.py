@@ -77,6 +77,14 @@ class TestLabels:
             (1, "Liver lobe"), (2, "label 2"), (3, "spleen"),
         ]  # fmt: skip
 
+    def test_two_windows_give_a_new_label_one_value(self, project: Project) -> None:
+        before = LabelSet((Label(1, "liver", (1, 2, 3)),))
+        write_label_set(project, before)
+        write_label_set(project, LabelSet((*before, Label(2, "spleen", (3, 2, 1)))), before)
+        with pytest.raises(InputError, match="another window has just added 'spleen' as label 2; add yours again"):
+            write_label_set(project, LabelSet((*before, Label(2, "kidney", (4, 2, 1)))), before)
+        assert [label.name for label in read_label_set(project)] == ["liver", "spleen"]
+
     def test_another_name_is_another_structure(self, project: Project, paint: Paint) -> None:
         code = Code("SCT", "64033007", "Kidney")
         kidney = Label(1, "Left kidney", (1, 2, 3), code, modifier=LEFT)

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from napari_resmed.errors import InputError
 from napari_resmed.io import read, write
 from napari_resmed.io.dicom.write import write_series
 from napari_resmed.io.project import (
+    NO_LABELS,
     Project,
     State,
     add_images,
@@ -22,6 +25,8 @@ from napari_resmed.io.project import (
     read_index,
     read_label_set,
     suggest_folder,
+    write_label_set,
+    write_labels,
 )
 from napari_resmed.io.provenance import write_provenance
 from napari_resmed.labels import LEFT, Code, Label, LabelMap, LabelSet
@@ -29,6 +34,7 @@ from napari_resmed.volume import Volume
 from tests.io.project.conftest import PLACE, description, finish, make_image, what_nnunet_sees
 
 KIDNEY = Code("SCT", "64033007", "Kidney")
+CASES = ("x0", "x1", "x2")
 
 
 def contents(folder: Path) -> dict[str, tuple[str, int]]:
@@ -46,6 +52,13 @@ def write_dicom(folder: Path, seed: int, description: str = "T1") -> np.ndarray:
     meta = {"format": "DICOM", "description": description}
     write_series(Volume(data, np.diag([3.0, 3, 3, 1])[[2, 1, 0, 3]], "zyx", "MR", meta=meta), folder)
     return data
+
+
+def save_named(data: np.ndarray, names: tuple[str, ...], path: Path) -> None:
+    """A label file, with a note that names its values from 1 on."""
+    labels = LabelSet(tuple(Label(value, name, (value, 2, 3)) for value, name in enumerate(names, 1)))
+    write(LabelMap(data, PLACE, labels=labels), path)
+    write_provenance(path, LabelMap(data, PLACE, labels=labels))
 
 
 class TestCreate:
@@ -239,6 +252,80 @@ class TestWithLabels:
         assert [label.name for label in named] == ["Left kidney", "label 3", "label 5"]
         assert named[2] == own[2]
 
+    def test_one_name_is_one_structure_whatever_its_number(self, pair: Path, tmp_path: Path) -> None:
+        """Slicer numbers segments by the order in which they were drawn."""
+        data = np.zeros((6, 7, 8), np.uint8)
+        data[1], data[2] = 1, 2
+        for case, names in (("x0", ("Liver", "Spleen")), ("x1", ("spleen", "LIVER")), ("x2", ("Tumour", "Liver"))):
+            save_named(data, names, pair / "labels" / f"{case}.nrrd")
+        project = finish(create_project(pair, tmp_path / "p"))
+        assert [(label.value, label.name) for label in read_label_set(project)] == [
+            (1, "Liver"), (2, "Spleen"), (3, "Tumour"),
+        ]  # fmt: skip
+        assert read_index(project.folder).left_out == ()
+        first = {case: read(project.folder / "labelsTr" / f"{case}.nii.gz").data[1:3, 0, 0].tolist() for case in CASES}
+        assert first == {"x0": [1, 2], "x1": [2, 1], "x2": [3, 1]}
+
+    def test_a_name_like_that_of_a_nameless_value_is_none(self, pair: Path, tmp_path: Path) -> None:
+        data = np.zeros((6, 7, 8), np.uint8)
+        data[1], data[2] = 1, 2
+        save_named(data, ("label 2",), pair / "labels" / "x1.nrrd")
+        project = finish(create_project(pair, tmp_path / "p"))
+        assert description(project.folder)["labels"] == {"background": 0, "label 1": 1, "label 2": 2}
+
+    def test_two_values_of_one_name_stay_two(self, pair: Path, tmp_path: Path) -> None:
+        data = np.zeros((6, 7, 8), np.uint8)
+        data[1], data[2] = 1, 2
+        save_named(data, ("Lesion", "Lesion"), pair / "labels" / "x1.nrrd")
+        project = finish(create_project(pair, tmp_path / "p"))
+        assert [label.name for label in read_label_set(project)] == ["Lesion", "Lesion 2"]
+
+    def test_a_nameless_value_that_is_another_structures(self, pair: Path, tmp_path: Path) -> None:
+        data = np.zeros((6, 7, 8), np.uint8)
+        data[1], data[2] = 1, 2
+        save_named(data, ("Liver", "Spleen"), pair / "labels" / "x0.nrrd")
+        save_named(data, ("Spleen",), pair / "labels" / "x1.nrrd")
+        project = finish(create_project(pair, tmp_path / "p"))
+        assert what_nnunet_sees(project.folder) == ["x0"]
+        why = dict(read_index(project.folder).left_out)["x1"]
+        assert "its labels call 1 Spleen, which is 2 here, and give 2 no name" in why
+
+    @pytest.mark.parametrize(
+        ("names", "why"),
+        [
+            ([{"id": 1}], "found the label entry"),
+            ({"labels": {"background": 0, "whole": [1, 2]}}, "overlapping regions"),
+        ],
+    )
+    def test_a_file_of_names_that_says_nothing_usable(
+        self, names: object, why: str, pair: Path, tmp_path: Path
+    ) -> None:
+        write(LabelMap(np.ones((6, 7, 8), np.uint8), PLACE), pair / "labels" / "x1.nii.gz")
+        (pair / "labels.json").write_text(json.dumps(names))
+        project = finish(create_project(pair, tmp_path / "p"))
+        assert what_nnunet_sees(project.folder) == ["x1"]
+        assert why in dict(read_index(project.folder).left_out)["labels.json"]
+
+    def test_places_left_open_are_no_structure(self, pair: Path, tmp_path: Path) -> None:
+        data = np.zeros((6, 7, 8), np.uint8)
+        data[1], data[2] = 1, 2
+        write(LabelMap(data, PLACE), pair / "labels" / "x1.nii.gz")
+        write(LabelMap(np.minimum(data, 1), PLACE), pair / "labels" / "x2.nii.gz")
+        (pair / "labels.json").write_text(json.dumps({"liver": 1, "ignore": 2}))
+        project = finish(create_project(pair, tmp_path / "p"))
+        assert what_nnunet_sees(project.folder) == ["x2"]
+        assert "leave places open" in dict(read_index(project.folder).left_out)["x1"]
+        (pair / "labels.json").write_text(json.dumps({"liver": 1, "background": 2}))
+        project = finish(create_project(pair, tmp_path / "q"))
+        assert np.array_equal(read(project.folder / "labelsTr" / "x1.nii.gz").data, data * (data == 1))
+
+    def test_a_value_too_high_is_left_out_with_its_labels_alone(self, pair: Path, tmp_path: Path) -> None:
+        write(LabelMap(np.full((6, 7, 8), 300_000, np.uint32), PLACE), pair / "labels" / "x1.nii.gz")
+        write(LabelMap(np.ones((6, 7, 8), np.uint8), PLACE), pair / "labels" / "x2.nii.gz")
+        project = finish(create_project(pair, tmp_path / "p"))
+        assert what_nnunet_sees(project.folder) == ["x2"]
+        assert "the label 300000 would leave" in dict(read_index(project.folder).left_out)["x1"]
+
     def test_labels_in_another_order_of_axes_are_turned(self, pair: Path, tmp_path: Path) -> None:
         data = np.zeros((6, 7, 8), np.uint8)
         data[2, 2:4, 1:3] = 1
@@ -310,6 +397,71 @@ class TestAdd:
         assert what_nnunet_sees(project.folder) == ["x7"]
         assert read_label_set(project)[2].name == "liver"
         assert np.array_equal(read(project.folder / "labelsTr" / "x7.nii.gz").data, data)
+
+    def test_labels_that_come_or_are_corrected_later(self, project: Project, tmp_path: Path) -> None:
+        more = tmp_path / "more"
+        for name in ("images", "labels"):
+            (more / name).mkdir(parents=True)
+        for seed in (7, 8):
+            write(make_image(seed), more / "images" / f"x{seed}.nii.gz")
+        write(LabelMap(np.ones((6, 7, 9), np.uint8), PLACE), more / "labels" / "x8.nii.gz")
+        assert list(dict(finish(add_images(project, more)))) == ["x8"]
+        for seed in (7, 8):
+            save_named(np.ones((6, 7, 8), np.uint8), ("Liver",), more / "labels" / f"x{seed}.nrrd")
+        (more / "labels" / "x8.nii.gz").unlink()
+        assert finish(add_images(project, more)) == ()
+        assert read_index(project.folder).left_out == ()
+        assert what_nnunet_sees(project.folder) == ["x7", "x8"]
+        assert finish(add_images(project, more)) == ()
+
+    def test_labels_under_other_numbers(self, project: Project, tmp_path: Path) -> None:
+        write_label_set(project, LabelSet((Label(1, "Liver", (1, 2, 3)),)))
+        more = tmp_path / "more"
+        for name in ("images", "labels"):
+            (more / name).mkdir(parents=True)
+        write(make_image(7), more / "images" / "x7.nii.gz")
+        save_named(np.ones((6, 7, 8), np.uint8), ("Tumour",), more / "labels" / "x7.nrrd")
+        assert finish(add_images(project, more)) == ()
+        assert [(label.value, label.name) for label in read_label_set(project)] == [(1, "Liver"), (2, "Tumour")]
+        assert read(project.folder / "labelsTr" / "x7.nii.gz").data.min() == 2
+
+    def test_the_same_image_under_another_name_is_told(self, images: Path, project: Project) -> None:
+        shutil.copy(images / "a.nii.gz", images / "other.nii.gz")
+        assert finish(add_images(project, images)) == (("other", "its image is there already, as a"),)
+
+    def test_one_that_cannot_be_read_holds_nobody_up(
+        self, images: Path, project: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for seed, name in ((8, "e"), (9, "f")):
+            write(make_image(seed), images / f"{name}.nii.gz")
+        opened = Path.open
+
+        def refuse(path: Path, *args: Any, **options: Any) -> Any:
+            if path.name == "e.nii.gz":
+                raise PermissionError(13, "Permission denied")
+            return opened(path, *args, **options)
+
+        monkeypatch.setattr(Path, "open", refuse)
+        assert finish(add_images(project, images)) == (("e", "e.nii.gz cannot be read: permission denied"),)
+        assert "f" in [case.name for case in list_cases(project)]
+
+    def test_an_image_that_was_away_is_the_case_it_was(self, images: Path, project: Project, tmp_path: Path) -> None:
+        painted = LabelMap(np.ones((6, 7, 8), np.uint8), PLACE, meta={"complete_slices": [[0, 2]]})
+        write_labels(project, "a", painted, NO_LABELS)
+        was = read_index(project.folder).cases["a"]
+        for path in (project.folder / "imagesUn").glob("a_*"):
+            path.unlink()
+        open_project(project.folder)
+        assert "a" in read_index(project.folder).away
+        more = tmp_path / "more"
+        more.mkdir()
+        write(make_image(9), more / "A.nii.gz")
+        for folder in (more, images):
+            assert finish(add_images(project, folder)) == ()
+        now = read_index(project.folder)
+        assert now.cases["a"] == was
+        assert now.away == {}
+        assert now.cases["A_2"].state is State.NOT_STARTED
 
     def test_a_name_that_is_taken_gets_a_number(self, project: Project, tmp_path: Path) -> None:
         more = tmp_path / "more"

@@ -13,8 +13,8 @@ __all__ = ["GROUP", "YES_OR_NO", "first_column", "is_yes", "plain", "read_rows",
 _YES = ("yes", "y", "true", "x")
 _NO = ("no", "n", "false", "")
 YES_OR_NO = (*_YES, *_NO)
-# Columns that say whose a case is.
-GROUP = ("group", "patient", "subject", "participant", "patient_id", "subject_id", "participant_id")
+# Columns that say whose a case is; a group may be an arm of a study, so a column that names people goes first.
+GROUP = ("patient", "subject", "participant", "patient_id", "subject_id", "participant_id", "group")
 _SPLITS = (("train", "train"), ("val", "validation"), ("test", "test"))
 
 
@@ -54,10 +54,11 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 def first_column(rows: list[dict[str, str]], *names: str) -> str:
     """The column that has one of these names, in any case of letters and however its words are parted; or empty.
 
-    ``patient_id`` is also ``Patient ID`` and ``PatientID``.
+    ``patient_id`` is also ``Patient ID`` and ``PatientID``. Of several the first that has anything in it.
     """
-    known = {plain(column): column for column in rows[0]}
-    return next((known[plain(name)] for name in names if plain(name) in known), "")
+    order = {plain(name): place for place, name in reversed(list(enumerate(names)))}
+    known = sorted((column for column in rows[0] if plain(column) in order), key=lambda column: order[plain(column)])
+    return next((column for column in known if any(row[column] for row in rows)), known[0] if known else "")
 
 
 def plain(column: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections import Counter
 from pathlib import Path
 
 from napari_resmed.case import Case
@@ -16,7 +18,7 @@ from napari_resmed.io.datasets.rows import GROUP, first_column, is_yes, plain, r
 from napari_resmed.io.files import ENDINGS
 from napari_resmed.io.pictures import ENDINGS as PICTURES
 
-__all__ = ["NAME", "as_path", "find", "image_columns", "images_in_cell", "meaning_in"]
+__all__ = ["NAME", "as_path", "find", "image_columns", "images_in_cell", "meaning_in", "not_taken"]
 
 _NUMBERED = re.compile(r"^images?[ _-]?(\d+)$", re.IGNORECASE)
 _LABEL = ("label", "labels", "mask", "seg", "segmentation")
@@ -30,7 +32,10 @@ _WORDS = frozenset(
 )
 # What people write where there is no image.
 _NO_IMAGE = frozenset(
-    ["n/a", "na", "nan", "none", "null", "-", "--", "\N{EN DASH}", "\N{EM DASH}", "missing", "absent"]
+    [
+        *("n/a", "n.a.", "n.a", "na", "nan", "none", "null", "-", "--", "\N{EN DASH}", "\N{EM DASH}"),
+        *("missing", "absent", "not available", "not acquired", "not done"),
+    ]
 )
 
 
@@ -79,7 +84,7 @@ def find(path: Path) -> Found:
     ]
     if any(not case.name for case in cases):
         raise InputError(f"{path.name} has a row without a name in {column!r}; give every case one")
-    return Found(tuple(cases), meaning, channels)
+    return Found(tuple(cases), meaning, channels, not_taken(rows, path))
 
 
 def image_columns(rows: list[dict[str, str]], path: Path) -> tuple[list[str], tuple[str, ...]]:
@@ -97,20 +102,36 @@ def image_columns(rows: list[dict[str, str]], path: Path) -> tuple[list[str], tu
     numbered = sorted((int(match[1]), column) for column in rows[0] if (match := _NUMBERED.match(column)))
     if numbered:
         return [column for _, column in numbered], ()
-    named = [
-        column
-        for column in rows[0]
-        if plain(column) not in _WORDS and _is_of_images([row[column] for row in rows], path.parent)
-    ]
+    shares = _shares(rows, path)
+    named = [column for column, (images, said) in shares.items() if 2 * images > said]
     for column in named:
-        for number, row in enumerate(rows, 2):
-            entry = row[column]
-            if images_in_cell(entry) and not _is_image(entry, path.parent):
+        are = _are_images([row[column] for row in rows], path.parent)
+        for number, (row, is_image) in enumerate(zip(rows, are, strict=True), 2):
+            if images_in_cell(row[column]) and not is_image:
                 raise InputError(
-                    f"{path.name} has {entry[:40]!r} under {column} in line {number}, where other lines have images; "
-                    "expected the path of one, or nothing where there is none"
+                    f"{path.name} has {row[column][:40]!r} under {column} in line {number}, where other lines have "
+                    "images; expected the path of one, or nothing where there is none"
                 )
     return named, tuple(named)
+
+
+def not_taken(rows: list[dict[str, str]], path: Path) -> tuple[str, ...]:
+    """A sentence for each column that :func:`image_columns` does not take though some of its entries are images."""
+    names, channels = image_columns(rows, path)
+    return tuple(
+        f"{path.name}: the column {column} is not used, as only {images} of its {said} entries look like images"
+        for column, (images, said) in _shares(rows, path).items()
+        if images and channels and column not in names
+    )
+
+
+def _shares(rows: list[dict[str, str]], path: Path) -> dict[str, tuple[int, int]]:
+    """How many images, of how many entries, the columns have that may be of images."""
+    entries = {column: [row[column] for row in rows] for column in rows[0] if plain(column) not in _WORDS}
+    return {
+        column: (sum(_are_images(cells, path.parent)), sum(bool(images_in_cell(cell)) for cell in cells))
+        for column, cells in entries.items()
+    }
 
 
 def images_in_cell(cell: str) -> list[str]:
@@ -118,15 +139,20 @@ def images_in_cell(cell: str) -> list[str]:
     return [] if cell.casefold() in _NO_IMAGE else several(cell)
 
 
-def _is_of_images(entries: list[str], folder: Path) -> bool:
-    said = [entry for entry in entries if images_in_cell(entry)]
-    return 2 * sum(_is_image(entry, folder) for entry in said) > len(said)
+def _are_images(cells: list[str], folder: Path) -> list[bool]:
+    """Whether each is a file's name, or where a folder is, as DICOM series are.
 
+    A mere word that stands in several rows is none, as that of a class may be a folder's by chance.
+    """
+    counts = Counter(cells)
+    with os.scandir(folder) as entries:
+        beside = {entry.name for entry in entries if entry.is_dir()}
 
-def _is_image(cell: str, folder: Path) -> bool:
-    """Whether it is a file's name, or where a folder is, as DICOM series are; a mere word may chance to be one."""
-    place = as_path(cell)
-    return _is_file(cell) or ("/" in place and (folder / place).is_dir())
+    def is_folder(cell: str) -> bool:
+        place = as_path(cell)
+        return os.path.isdir(folder / place) if "/" in place else counts[cell] == 1 and cell in beside  # noqa: PTH112
+
+    return [bool(images_in_cell(cell)) and (_is_file(cell) or is_folder(cell)) for cell in cells]
 
 
 def _refuse_classes(path: Path, rows: list[dict[str, str]], label: str) -> None:

@@ -15,14 +15,16 @@ import nibabel as nib
 
 from napari_resmed.errors import InputError, ResMedError, WorkError
 from napari_resmed.events import Progress
+from napari_resmed.io.datasets.folders import NAMES_FILE
 from napari_resmed.io.datasets.load import grids_in_words, on_grid
-from napari_resmed.io.datasets.meaning import default_name
+from napari_resmed.io.datasets.meaning import Meaning
 from napari_resmed.io.datasets.table import meaning_in
 from napari_resmed.io.files import read, write
 from napari_resmed.io.project.cases import as_label_map
 from napari_resmed.io.project.description import ENDING, Description, read_description, write_description
+from napari_resmed.io.project.incoming import in_labels_and_more, join
 from napari_resmed.io.project.index import Index, read_index, write_index
-from napari_resmed.io.project.layout import INDEX, Layout
+from napari_resmed.io.project.layout import DATASET, INDEX, Layout
 from napari_resmed.io.project.lock import locked
 from napari_resmed.io.project.project import Project, is_project, open_project, read_label_set, set_labels
 from napari_resmed.io.project.repair import put_in_place, repair
@@ -42,8 +44,6 @@ __all__ = ["add_images", "create_project", "find_project_of", "suggest_folder"]
 
 # nnU-Net's own data sets have numbers up to 500 by custom.
 FIRST_NUMBER = 501
-# What no structure can be called in nnU-Net's layout.
-_NAMES_OF_NONE = {"", "background", "ignore"}
 # Names of folders that say nothing of what is in them.
 _PLAIN_NAMES = ("images", "imagestr", "imagests", "data", "nifti", "dicom", "raw")
 
@@ -115,9 +115,10 @@ def create_project(
         part.mkdir()
     except OSError as problem:
         raise InputError(f"cannot make the project {folder}: {reason(problem)}; choose another place") from problem
+    beside, unread = _names_beside(images)
     try:
-        index = Index(source=_relative(images, folder), left_out=lonely)
-        yield from _fill(part, sources, labels or LabelSet(), index, folder, _names_beside(images))
+        index = Index(source=_relative(images, folder), left_out=(*lonely, *unread))
+        yield from _fill(part, sources, labels or LabelSet(), index, folder, beside)
         with suppress(FileNotFoundError):
             folder.rmdir()
         part.rename(folder)
@@ -129,12 +130,11 @@ def create_project(
 
 
 def _fill(
-    part: Path, sources: list[Source], labels: LabelSet, index: Index, folder: Path, beside: LabelSet
+    part: Path, sources: list[Source], labels: LabelSet, index: Index, folder: Path, beside: Meaning
 ) -> Generator[Progress, None, None]:
     """Bring everything into a folder that nobody sees yet, and that becomes ``folder``."""
     layout = Layout(part, ENDING, 1)
-    values: set[int] = set()
-    labels = _with_names(labels, beside)
+    labels, _ = join(labels, beside.labels, ())
     for number, source in enumerate(sources):
         try:
             volumes = read_source(source)
@@ -145,16 +145,15 @@ def _fill(
             index = index.with_case(source.name, **_origin(source, folder), fingerprint=_fingerprint(source))
             known = _read_labels(source, volumes[0])
             if known is not None:
+                more, known = in_labels_and_more(labels, known, beside)
+                labels = Description(labels).with_labels(more).labels
                 write(known, layout.labels(source.name, State.ACCEPTED))
-                values |= set(known.counts())
-                labels = _with_names(labels, known.labels)
                 index = index.with_case(source.name, state=State.ACCEPTED)
         except InputError as problem:  # of the image, or of its labels alone
             index = replace(index, left_out=(*index.left_out, (source.name, str(problem))))
         yield Progress(f"Reading {source.name}", (number + 1) / len(sources))
     if not index.cases:
         raise InputError(f"none of the {len(sources)} images can be used: {index.left_out[-1][1]}")
-    labels = labels.completed(values)
     index = replace(index, labels=labels)
     channels = tuple(f"channel {k}" for k in range(layout.channels)) if layout.channels > 1 else ("image",)
     write_description(part, Description(labels, channels), index.accepted)
@@ -165,7 +164,8 @@ def _fill(
 def add_images(project: Project, images: Path | str) -> Generator[Progress, None, tuple[tuple[str, str], ...]]:
     """Bring more images into a project, as cases not started; those it has already are passed over.
 
-    Where the folder holds ``images`` and ``labels``, cases with labels are accepted.
+    Where the folder holds ``images`` and ``labels``, cases with labels are accepted, and so are those that the project
+    has and nobody has begun. An image that was away and is here again is the case it was.
 
     Returns
     -------
@@ -179,69 +179,100 @@ def add_images(project: Project, images: Path | str) -> Generator[Progress, None
     """
     images = Path(images)
     sources = find_sources(images)
-    lonely = labels_without_image(images, sources)
-    beside = _names_beside(images)
-    before = read_index(project.folder).cases
-    known = {word for record in before.values() for word in (record.source, record.fingerprint) if word}
-    used = {name.lower() for name in before}
-    sources = [source for source in sources if _origin(source, project.folder)["source"] not in known]
-    left_out = [*lonely]
+    beside, unread = _names_beside(images)
+    left_out = [*labels_without_image(images, sources), *unread]
+    _leave_out(project, left_out)
+    there = _There(read_index(project.folder))
     for number, source in enumerate(sources):
-        fingerprint = _fingerprint(source)
-        if fingerprint not in known:
-            name = _unlike(source.name, used)
-            used.add(name.lower())
-            try:
-                volumes = read_source(source)
-                _bring_in(source, volumes, project.layout, name)
-                with locked(project.folder):
-                    origin = _origin(source, project.folder)
-                    index = read_index(project.folder).with_case(name, **origin, fingerprint=fingerprint)
-                    write_index(project.folder, index)
-                labels = _read_labels(source, volumes[0])
-                if labels is not None:
-                    _accept_with(project, name, labels, beside)
-            except InputError as problem:  # of the image, or of its labels alone
-                left_out.append((source.name, str(problem)))
+        try:
+            _add(project, source, beside, there)
+        except InputError as problem:  # of the image, or of its labels alone
+            left_out.append((source.name, str(problem)))
+            _leave_out(project, left_out[-1:])
         yield Progress(f"Reading {source.name}", (number + 1) / len(sources))
-    if left_out:
-        with locked(project.folder):
-            index = read_index(project.folder)
-            names = {name for name, _ in left_out}
-            others = tuple(entry for entry in index.left_out if entry[0] not in names)
-            write_index(project.folder, replace(index, left_out=(*others, *left_out)))
     return tuple(left_out)
 
 
-def _accept_with(project: Project, name: str, labels: LabelMap, beside: LabelSet) -> None:
-    """Give a new case the labels that it came with."""
-    named = _with_names(beside, labels.labels)
+class _There:
+    """What a project has: cases by what their images came from, and names."""
+
+    def __init__(self, index: Index) -> None:
+        self.cases = {word: name for name, one in index.cases.items() for word in (one.source, one.fingerprint) if word}
+        self.away = {one.fingerprint: name for name, one in index.away.items() if one.fingerprint}
+        self.bare = {name for name, one in index.cases.items() if one.state is State.NOT_STARTED}
+        self.names = {name.lower() for name in (*index.cases, *index.away)}
+
+    def name_for(self, source: Source, fingerprint: str) -> str:
+        """That of the case whose image was away; else one unlike any other."""
+        if fingerprint in self.away:
+            return self.away[fingerprint]
+        name = _unlike(source.name, self.names)
+        self.names.add(name.lower())
+        return name
+
+
+def _add(project: Project, source: Source, beside: Meaning, there: _There) -> None:
+    """One image more, or its labels, if that is what the project lacks."""
+    name = there.cases.get(_origin(source, project.folder)["source"])
+    if name is None:
+        fingerprint = _fingerprint(source)
+        name = there.cases.get(fingerprint)
+        if name is None:
+            name = there.name_for(source, fingerprint)
+            volumes = read_source(source)
+            _bring_in(source, volumes, project.layout, name)
+            _write_down(project, source, name, fingerprint, there)
+            _take_labels(project, name, source, volumes[0], beside)
+        elif not name.lower().startswith(source.name.lower()):
+            raise InputError(f"its image is there already, as {name}")
+    if source.labels is not None and name in there.bare:
+        _take_labels(project, name, source, read_source(source)[0], beside)
+
+
+def _write_down(project: Project, source: Source, name: str, fingerprint: str, there: _There) -> None:
+    """Say in the index what a new image is."""
+    origin = _origin(source, project.folder)
+    with locked(project.folder):
+        # Of a case that was away, all that is known holds again.
+        index = repair(project.folder) if fingerprint in there.away else read_index(project.folder)
+        write_index(project.folder, index.with_case(name, **origin, fingerprint=fingerprint))
+    there.cases |= {word: name for word in (fingerprint, origin["source"]) if word}
+
+
+def _leave_out(project: Project, entries: Collection[tuple[str, str]]) -> None:
+    """Note what is left out and why, in place of what was said of it before."""
+    if entries:
+        with locked(project.folder):
+            index = read_index(project.folder)
+            names = {name for name, _ in entries}
+            others = tuple(entry for entry in index.left_out if entry[0] not in names)
+            write_index(project.folder, replace(index, left_out=(*others, *entries)))
+
+
+def _take_labels(project: Project, name: str, source: Source, image: Volume, beside: Meaning) -> None:
+    """Give a case that nobody has begun the labels that its image came with."""
+    labels = _read_labels(source, image)
+    if labels is None:
+        return
     with locked(project.folder):
         if project.layout.find_labels(name, State.NOT_STARTED) is not None:
             return  # somebody painted it meanwhile
-        set_labels(project.folder, _with_names(read_label_set(project), named).completed(labels.counts()))
+        more, labels = in_labels_and_more(read_label_set(project), labels, beside)
+        set_labels(project.folder, more)
         write(labels, project.layout.labels(name, State.ACCEPTED))
         index = read_index(project.folder).with_case(name, state=State.ACCEPTED)
-        write_index(project.folder, index)
+        left_out = tuple(entry for entry in index.left_out if entry[0] != source.name)
+        write_index(project.folder, replace(index, left_out=left_out))
         put_in_place(project.layout, name, State.ACCEPTED)
         write_description(project.folder, read_description(project.folder), index.accepted)
 
 
-def _names_beside(images: Path) -> LabelSet:
-    """What a file of names in a folder of images calls the labels."""
-    meaning = meaning_in(images)
-    return LabelSet() if meaning is None else meaning.labels
-
-
-def _with_names(labels: LabelSet, others: LabelSet) -> LabelSet:
-    """Labels, and what others call the values that have no name of their own; nnU-Net wants every name but once."""
-    found = {label.value: label for label in labels}
-    for label in others:
-        names = {one.name.casefold() for one in found.values()} | _NAMES_OF_NONE
-        known = found.get(label.value)
-        if (known is None or known.name == default_name(label.value)) and label.name.strip().casefold() not in names:
-            found[label.value] = label
-    return LabelSet(tuple(found.values()))
+def _names_beside(images: Path) -> tuple[Meaning, tuple[tuple[str, str], ...]]:
+    """What a file of names in a folder of images says of the labels; and what of it says nothing usable, and why."""
+    try:
+        return meaning_in(images) or Meaning(), ()
+    except InputError as problem:
+        return Meaning(), ((NAMES_FILE if (images / NAMES_FILE).is_file() else DATASET, str(problem)),)
 
 
 def _unlike(name: str, used: Collection[str]) -> str:
@@ -332,7 +363,8 @@ def _fingerprint(source: Source) -> str:
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
         except OSError as problem:
-            raise InputError(f"{path.name} cannot be read: {reason(problem)}") from problem
+            why = (problem.strerror or "unknown reason").lower()
+            raise InputError(f"{path.name} cannot be read: {why}") from problem
     return digest.hexdigest()
 
 

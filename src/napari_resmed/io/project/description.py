@@ -59,7 +59,8 @@ class Description:
         Raises
         ------
         InputError
-            If nnU-Net could not train on them: a name twice or empty, ``ignore`` not the highest, regions.
+            If nnU-Net could not train on them: a name twice or empty, ``ignore`` not the highest, regions, too many
+            values unused.
         """
         if labels == self.labels:
             return self
@@ -73,6 +74,7 @@ class Description:
                 raise InputError(f"two labels are called {name}; give each its own name")
         if _IGNORE in names and names[-1] != _IGNORE:
             raise InputError(f"the label {_IGNORE!r} must have the highest value, for nnU-Net; number the others below")
+        _check_gaps(labels)
         return replace(self, labels=labels)
 
 
@@ -147,13 +149,18 @@ def write_description(folder: Path, description: Description, cases: int) -> Non
         names = {label.value: label.name for label in description.labels}
         # nnU-Net refuses a data set without structures.
         values = range(1, max(names, default=1) + 1)
-        if len(values) - len(names) > MOST_UNUSED:
-            raise InputError(
-                f"the label {values[-1]} would leave {len(values) - len(names)} values below it unused, and nnU-Net "
-                "wants them without gaps; number the labels from 1 on"
-            )
+        _check_gaps(description.labels)
         found["labels"] = {"background": 0, **{names.get(value, _UNUSED.format(value)): value for value in values}}
     if found == description.rest:
         return
     with whole_file(folder / DATASET) as part:
         part.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _check_gaps(labels: LabelSet) -> None:
+    highest = max(labels.values, default=0)
+    if highest - len(labels) > MOST_UNUSED:
+        raise InputError(
+            f"the label {highest} would leave {highest - len(labels)} values below it unused, and nnU-Net wants them "
+            "without gaps; number the labels from 1 on"
+        )

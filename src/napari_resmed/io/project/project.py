@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from napari_resmed.errors import InputError
+from napari_resmed.io.datasets.meaning import default_name
 from napari_resmed.io.project.description import read_description, write_description
 from napari_resmed.io.project.index import read_index, write_index
 from napari_resmed.io.project.layout import DATASET, INDEX, Layout
@@ -142,14 +143,22 @@ def write_label_set(project: Project, labels: LabelSet, before: LabelSet | None 
     Raises
     ------
     InputError
-        If nnU-Net could not train on them, see :meth:`Description.with_labels`, or nothing can be written.
+        If nnU-Net could not train on them, see :meth:`Description.with_labels`, another window gave a new label's value
+        to one of its own, or nothing can be written.
     WorkError
         If another program does not let go of the project's lock.
     """
     with locked(project.folder):
         if before is not None:
             changed = {label.value: label for label in labels if label not in before.labels}
-            labels = LabelSet(tuple(({one.value: one for one in read_label_set(project)} | changed).values()))
+            now = {one.value: one for one in read_label_set(project)}
+            for value in changed.keys() - set(before.values):
+                if value in now and now[value].name not in (default_name(value), changed[value].name):
+                    raise InputError(
+                        f"another window has just added {now[value].name!r} as label {value}; add yours again, it gets "
+                        "the next value"
+                    )
+            labels = LabelSet(tuple((now | changed).values()))
         set_labels(project.folder, labels)
 
 

@@ -8,6 +8,7 @@ import SimpleITK as sitk
 
 from napari_resmed.case import Case, Dataset
 from napari_resmed.errors import InputError
+from napari_resmed.io import write
 from napari_resmed.io.archives import forget_archives
 from napari_resmed.io.datasets.classes import load_channels, read_classes
 from napari_resmed.io.datasets.classes.load import open_image
@@ -122,6 +123,30 @@ class TestTable:
         dataset, _ = read_classes(tmp_path / "cases.csv")
         assert dataset.channels == ("T1", "FLAIR")
 
+    def test_a_folder_beside_the_table_is_an_image_too(self, tmp_path: Path) -> None:
+        for place in ("p1_t1", "p2_t1", "p1_fl", "ill", "well"):
+            (tmp_path / place).mkdir()
+        (tmp_path / "cases.csv").write_text("T1,FLAIR,arm,class\np1_t1,p1_fl,ill,a\np2_t1,n.a.,ill,b")
+        dataset, _ = read_classes(tmp_path / "cases.csv")
+        assert dataset.channels == ("T1", "FLAIR")
+        assert [len(case.images) for case in dataset.cases] == [2, 1]
+
+    def test_a_modality_of_few_images_is_told(self, tmp_path: Path) -> None:
+        (tmp_path / "cases.csv").write_text("T1,FLAIR,class,patient\n0.nii,1.nii,a,x\n2.nii,see notes,b,y")
+        dataset, notes = read_classes(tmp_path / "cases.csv")
+        assert dataset.channels == ("T1",)
+        assert notes == ("cases.csv: the column FLAIR is not used, as only 1 of its 2 entries look like images",)
+
+    def test_text_that_is_too_long_for_a_path(self, tmp_path: Path) -> None:
+        text = "mild oedema; " * 30 + "MR w/o contrast"
+        (tmp_path / "cases.csv").write_text(f"T1,report,class\n0.nii,{text},a\n1.nii,{text}!,b")
+        assert read_classes(tmp_path / "cases.csv")[0].channels == ("T1",)
+
+    def test_a_column_that_names_people_goes_before_one_of_groups(self, tmp_path: Path) -> None:
+        rows = "path,class,group,PatientID,patient_id\n0.nii,a,AD,x,\n1.nii,b,AD,y,\n2.nii,b,CN,y,"
+        (tmp_path / "cases.csv").write_text(rows)
+        assert [case.patient for case in read_classes(tmp_path / "cases.csv")[0].cases] == ["x", "y", "y"]
+
     @pytest.mark.parametrize("column", ["patient", "Patient ID", "patient_id", "SubjectID", "participant_id"])
     def test_whose_an_image_is(self, column: str, tmp_path: Path) -> None:
         (tmp_path / "cases.csv").write_text(f"path,class,{column}\n0.nii,a,x\n1.nii,b,x\n2.nii,b,y")
@@ -217,6 +242,13 @@ class TestLoading:
         three = Case("a", (Volume(np.ones((3, 2, 3, 4), np.float32), np.eye(4), "czyx"),), class_name="x")
         with pytest.raises(InputError, match=r"it has 3 channels, expected 1 \(MR\)"):
             load_channels(three, Dataset((three,), channels=("MR",), classes=("x", "y")))
+
+    def test_three_modalities_in_a_file_are_no_colours(self, tmp_path: Path) -> None:
+        for kind in ("a", "b"):
+            (tmp_path / kind).mkdir()
+            data = np.random.default_rng(len(kind)).normal(size=(3, 4, 5, 6)).astype(np.float32)
+            write(Volume(data, np.eye(4), "czyx"), tmp_path / kind / "0.nrrd")
+        assert read_classes(tmp_path)[0].channels == ("channel 1", "channel 2", "channel 3")
 
     def test_frames_in_time_stay_so(self) -> None:
         data = np.arange(5 * 2 * 3 * 4).reshape(5, 2, 1, 3, 4)

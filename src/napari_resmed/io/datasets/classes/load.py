@@ -13,7 +13,7 @@ from napari_resmed.io.datasets.load import ChannelsError, open_volume
 from napari_resmed.io.pictures import is_picture, read_picture
 from napari_resmed.volume import Volume
 
-__all__ = ["COLOURS", "load_channels", "open_image"]
+__all__ = ["COLOURS", "is_colour", "load_channels", "open_image"]
 
 COLOURS = ("red", "green", "blue")
 # As models of other programs call them, too.
@@ -72,7 +72,7 @@ def _split(volume: Volume, channels: Sequence[str], source: Path | Volume) -> tu
         if volume.axes == alone:
             return (volume,)
         return tuple(volume.with_data(channel, alone) for channel in np.moveaxis(volume.data, -4, 0))
-    if volume.channels == len(COLOURS) and wanted == 1 and _is_colour(volume, source):
+    if volume.channels == len(COLOURS) and wanted == 1 and is_colour(volume, source):
         grey = np.tensordot(np.asarray(_LUMA, np.float32), volume.data.astype(np.float32), (0, volume.data.ndim - 4))
         return (volume.with_data(grey, alone),)
     if volume.channels == 1 and tuple(name.casefold() for name in channels) in _COLOURS:
@@ -81,7 +81,7 @@ def _split(volume: Volume, channels: Sequence[str], source: Path | Volume) -> tu
     raise ChannelsError(f"it has {has}, expected {wanted} ({', '.join(channels)})")
 
 
-def _is_colour(volume: Volume, source: Path | Volume) -> bool:
+def is_colour(volume: Volume, source: Path | Volume) -> bool:
     """Whether its three channels are red, green and blue: bytes, as in photographs, or a picture's file."""
     said = volume.data.dtype == np.uint8 or bool(volume.meta.get("colour"))
     return said or (isinstance(source, Path) and is_picture(source))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 from napari_resmed.case import Case, Dataset
 from napari_resmed.errors import InputError
 from napari_resmed.io.archives import SUFFIX
 from napari_resmed.io.datasets.classes import folders, medmnist, table
-from napari_resmed.io.datasets.classes.load import COLOURS, open_image
+from napari_resmed.io.datasets.classes.load import COLOURS, is_colour, open_image
 from napari_resmed.io.datasets.found import Found
 from napari_resmed.io.datasets.rows import first_column, read_rows
 
@@ -77,7 +76,7 @@ def dataset_of_classes(cases: tuple[Case, ...], name: str, channels: tuple[str, 
         said = f"one class only, {only!r}" if only else "no case"
         raise InputError(f"{name} holds {said}; at least two classes are needed to tell them apart")
     classes = tuple(sorted(counts, key=_natural))
-    return Dataset(_settled(cases), channels=channels or _channels(cases), name=name, classes=classes)
+    return Dataset(cases, channels=channels or _channels(cases), name=name, classes=classes)
 
 
 def _find(path: Path) -> Found:
@@ -105,29 +104,23 @@ def _is_of_answers(path: Path) -> bool:
     return bool(first_column(rows, "predicted")) and not first_column(rows, *table.CLASS)
 
 
-def _settled(cases: tuple[Case, ...]) -> tuple[Case, ...]:
-    """Where every case is to be learnt from nothing is decided: a part is held out then as always."""
-    if any(case.split != "train" for case in cases):
-        return cases
-    return tuple(replace(case, split="") for case in cases)
-
-
 def _channels(cases: tuple[Case, ...]) -> tuple[str, ...]:
     """What a single file's channels are, by a few of them; colour only where all are in colour."""
     step = max(1, len(cases) // _OPENED)
     counts: Counter[int] = Counter()
-    modality = ""
+    modality, in_colour = "", True
     for case in cases[::step]:
         try:
             volume = open_image(case.images[0])
         except InputError:
             continue  # left out later, with the reason
         counts[volume.channels] += 1
+        in_colour = in_colour and (volume.channels != len(COLOURS) or is_colour(volume, case.images[0]))
         modality = modality or volume.modality
     if not counts or (1 in counts and set(counts) <= {1, len(COLOURS)}):
         return (modality or "image",)
     most = counts.most_common(1)[0][0]
-    return COLOURS if most == len(COLOURS) else tuple(f"channel {number + 1}" for number in range(most))
+    return COLOURS if most == len(COLOURS) and in_colour else tuple(f"channel {number + 1}" for number in range(most))
 
 
 def _natural(name: str) -> tuple[int, int, str]:

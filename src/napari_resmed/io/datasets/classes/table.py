@@ -12,7 +12,7 @@ from napari_resmed.errors import InputError
 from napari_resmed.io.datasets.found import Found, a_few
 from napari_resmed.io.datasets.naming import case_names
 from napari_resmed.io.datasets.rows import GROUP, first_column, read_rows, split_in
-from napari_resmed.io.datasets.table import NAME, as_path, image_columns, images_in_cell
+from napari_resmed.io.datasets.table import NAME, as_path, image_columns, images_in_cell, not_taken
 
 __all__ = ["CLASS", "IMAGE", "find", "read_unlabelled"]
 
@@ -46,6 +46,8 @@ def find(path: Path) -> Found:
     unknown = [str(number) for number, row in lines if not row[column]]
     notes = [f"left out, as they have no class: the lines {a_few(unknown)}"] if unknown else []
     cases, channels = _cases(path, [(number, row) for number, row in lines if row[column]], column)
+    if not first_column(rows, *IMAGE):
+        notes += not_taken(rows, path)
     if not first_column(rows, *GROUP):
         notes.append(
             f"every case counts as a patient of its own: {path.name} has no column {' or '.join(_WHOSE)}, which would "

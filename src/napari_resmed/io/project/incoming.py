@@ -1,0 +1,125 @@
+"""Labels that come with an image, in the labels of a project: one name is one structure, whatever its number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import replace
+
+import numpy as np
+
+from napari_resmed.errors import InputError
+from napari_resmed.io.datasets.meaning import Meaning, default_name, meaning_of
+from napari_resmed.labels import Label, LabelMap, LabelSet, plain_name, smallest_integer_type
+
+__all__ = ["in_labels_and_more", "join"]
+
+# What a structure is called that nobody named, of whichever value.
+_DEFAULT = re.compile(re.escape(default_name(0)).replace("0", r"\d+"))
+
+
+def in_labels_and_more(project: LabelSet, found: LabelMap, beside: Meaning) -> tuple[LabelSet, LabelMap]:
+    """A label file's structures under the project's values, and the project's labels with those that are new.
+
+    Parameters
+    ----------
+    project:
+        The project's labels.
+    found:
+        What the file holds; names of its own count first.
+    beside:
+        What a file of names beside the labels says.
+
+    Raises
+    ------
+    InputError
+        If it leaves places open, which no project has a value for, or a value without a name is another structure's.
+    """
+    own = meaning_of(label for label in found.labels if _is_named(label))
+    painted = {value for value, voxels in found.counts().items() if voxels}
+    nothing = {value for value in (own.background, beside.background) if value is not None and value not in own.labels}
+    opened = {value for value in (own.ignored, beside.ignored) if value is not None and value not in own.labels}
+    if beside.only_painted or opened & painted:
+        raise InputError(
+            "its labels leave places open (what is called ignore), which a project does not; paint those places, or "
+            "train the folder as it is"
+        )
+    labels, values = join(project, _names(own.labels, beside.labels, painted), painted - nothing)
+    values |= dict.fromkeys(nothing & painted, 0)
+    if all(value == place for value, place in values.items()):
+        return labels, replace(found, labels=labels)
+    table = np.zeros(1 + max(values), smallest_integer_type(max(values.values())))
+    for value, place in values.items():
+        table[value] = place
+    return labels, replace(found, data=table[found.data], labels=labels)
+
+
+def _names(own: LabelSet, beside: LabelSet, painted: Collection[int]) -> LabelSet:
+    """What a file's values are called: by itself, then by what lies beside it, but no two alike by both."""
+    found = {label.value: label for label in filter(_is_named, beside)}
+    values = {_plain(label.name): label.value for label in found.values()}
+    for label in own:
+        other = values.get(_plain(label.name), label.value)
+        if other == label.value or other in own or other not in painted:
+            found[label.value] = label
+    return LabelSet(tuple(found.values()))
+
+
+def join(project: LabelSet, named: LabelSet, painted: Collection[int]) -> tuple[LabelSet, dict[int, int]]:
+    """The project's labels and those of a file as one set, and the value in it of each that is painted.
+
+    Parameters
+    ----------
+    project:
+        Its labels; each keeps its value.
+    named:
+        What the file's values are called.
+    painted:
+        The values in it. Of the others, those are taken over that go without another value.
+
+    Raises
+    ------
+    InputError
+        If two of the painted values would be one.
+    """
+    made = {label.value: label for label in project}
+    of_name = {_plain(label.name): label.value for label in project if _is_named(label)}
+    called: dict[int, int] = {}
+    for label in _once(named):
+        if (value := of_name.get(_plain(label.name))) is None:
+            value = label.value
+            if value in made and _is_named(made[value]):  # it is another structure's
+                if label.value not in painted:
+                    continue
+                value = 1 + max({*made, *painted, *named.values})
+            made[value] = replace(label, value=value)
+            of_name[_plain(label.name)] = value
+        called[label.value] = value
+    places = {value: called.get(value, value) for value in sorted(painted)}
+    for value, place in places.items():
+        others = [other for other in painted if other != value and places[other] == place]
+        if others and value in called:
+            raise InputError(
+                f"its labels call {value} {made[place].name}, which is {place} here, and give {others[0]} no name that "
+                "would tell it from that; name the structures in the file"
+            )
+    return LabelSet(tuple(made.values())).completed(places.values()), places
+
+
+def _once(named: LabelSet) -> list[Label]:
+    """The labels, each with a name of its own: a second "Lesion" is "Lesion 2"."""
+    found: dict[str, Label] = {}
+    for label in named:
+        name, number = label.name.strip(), 2
+        while _plain(name) in found:
+            name, number = f"{label.name.strip()} {number}", number + 1
+        found[_plain(name)] = label.called(name)
+    return list(found.values())
+
+
+def _is_named(label: Label) -> bool:
+    return bool(label.name.strip()) and not _DEFAULT.fullmatch(label.name.strip().casefold())
+
+
+def _plain(name: str) -> str:
+    return plain_name(name) or name
