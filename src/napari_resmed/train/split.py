@@ -141,7 +141,7 @@ def folds(
     seed: int = 0,
     structures: Mapping[str, Sequence[int]] | None = None,
 ) -> tuple[Split, ...]:
-    """Hold out every patient once, in ``k`` parts of nearly equal numbers of cases.
+    """Hold out every patient once, in ``k`` parts of nearly equal numbers of cases, of each class where patients allow.
 
     Parameters
     ----------
