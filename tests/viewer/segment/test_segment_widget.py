@@ -127,7 +127,7 @@ class TestClick:
     ) -> None:
         show(dataclasses.replace(small, modality="CT"))
         assert segment.model_choice.currentText() == "head-neck-ct"
-        assert segment.model_note.text() == "CT, 7 structures at 2.5 × 4.41 × 4.41 mm"
+        assert segment.model_note.text() == "CT, 7 structures at 3 × 3.5 × 3.5 mm"
         show(small)
         assert segment.model_choice.currentText() == "brain-mr"
         # A file that says nothing, with air as CT has it.
