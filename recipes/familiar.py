@@ -12,11 +12,12 @@ from napari_resmed.geometry import canonical_order
 from napari_resmed.models.model import Model
 from napari_resmed.predict.belt import Rows
 from napari_resmed.predict.certainty import Certainty
+from napari_resmed.predict.first_look import where_to_answer
 from napari_resmed.predict.machine import choose_machine
 from napari_resmed.predict.sliding_window import slide
 from napari_resmed.predict.warm import warm_network
 from napari_resmed.predict.windows import Windows
-from napari_resmed.prepare.grid import prepare
+from napari_resmed.prepare.grid import Grid, prepare
 from napari_resmed.review.appearance import appearance_of
 from napari_resmed.review.familiar import Familiar, UsualVolume, usual_certainty
 from napari_resmed.review.quality import Look, Usual
@@ -46,7 +47,7 @@ def familiar_of(model: Model, images: Iterable[Volume], say: Callable[[str], Non
         lowest.append([float(np.percentile(channel, 0.5)) for channel in channels])
         ready, _ = prepare(image, model.preparation)
         looks.append(Look({}, tuple(appearance_of(channel) for channel in ready.numpy())))
-        volumes, certainty = _answer(model, ready)
+        volumes, certainty = _answer(model, image, ready)
         found.append(volumes)
         sure += [] if certainty is None else [certainty]
         say(f"familiar image {number}: {sum(volumes):.0f} ml found, sure by {certainty or 0:.3f}")
@@ -66,9 +67,12 @@ def familiar_of(model: Model, images: Iterable[Volume], say: Callable[[str], Non
     )
 
 
-def _answer(model: Model, ready: torch.Tensor) -> tuple[list[float], float | None]:
+def _answer(model: Model, image: Volume, ready: torch.Tensor) -> tuple[list[float], float | None]:
     """Volume in ml of every structure, and how sure the network is of them."""
     machine = choose_machine("auto")
+    if model.one_window:
+        part, model = where_to_answer(image, Grid.of(image, model.preparation), model, model.one_window, machine)
+        ready, _ = prepare(image, model.preparation, part)
     certainty, counts = Certainty(), np.zeros(1 + len(model.labels), np.int64)
     steps = slide(
         ready,

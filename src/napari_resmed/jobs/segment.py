@@ -21,15 +21,12 @@ from napari_resmed.labels import LEFT, RIGHT, LabelMap, LabelSet, default_colour
 from napari_resmed.models.catalogue import find_model
 from napari_resmed.models.found_by import FoundBy
 from napari_resmed.models.model import Model
+from napari_resmed.predict.pieces import Box, box_of_pieces
 from napari_resmed.review.misfit import AXES_BEYOND, axes_beyond, extent_of, familiar_to
 from napari_resmed.volume import Volume
 
 __all__ = ["Segmentation", "segment"]
 
-Box = tuple[slice, slice, slice]
-
-# Share of a structure's largest piece from which on a piece belongs to it; smaller ones are strays.
-PIECE = 0.2
 # Share of a structure's usual volume under which it counts as not found.
 HARDLY = 0.2
 # Share of the whole job that finding the parts is; measured on a 1 mm head.
@@ -221,7 +218,7 @@ def _parts(labels: LabelMap, model: Model, found_by: FoundBy, finder: Model) -> 
         if around is None:
             continue
         least = HARDLY * usual[label.value].ml if label.value in usual else 0.0
-        inner = _pieces(labels.data[around] == label.value, least / labels.voxel_ml)
+        inner = box_of_pieces(labels.data[around] == label.value, least / labels.voxel_ml)
         if inner is None:
             continue
         z, y, x = (
@@ -236,19 +233,6 @@ def _parts(labels: LabelMap, model: Model, found_by: FoundBy, finder: Model) -> 
             )
         parts.append(Part(structure, (z, y, x), called))
     return parts
-
-
-def _pieces(where: NDArray[np.bool_], least: float) -> Box | None:
-    """Around the pieces of a structure that are no strays; None where they have fewer voxels than the least."""
-    numbered, _ = ndimage.label(where, np.ones((3, 3, 3)))
-    sizes = np.bincount(numbered.ravel())
-    sizes[0] = 0
-    kept = sizes >= PIECE * sizes.max()
-    kept[0] = False
-    if sizes[kept].sum() < least:
-        return None
-    z, y, x = ndimage.find_objects(kept[numbered].astype(np.uint8))[0]
-    return z, y, x
 
 
 def _called(labels: LabelSet, number: int, part: str) -> LabelSet:

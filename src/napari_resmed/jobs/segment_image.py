@@ -24,6 +24,7 @@ from napari_resmed.predict.backends import choose_backend
 from napari_resmed.predict.belt import Rows
 from napari_resmed.predict.certainty import Certainty
 from napari_resmed.predict.cleanup import clean_up
+from napari_resmed.predict.first_look import cut_through, where_to_answer
 from napari_resmed.predict.machine import choose_machine, is_out_of_memory
 from napari_resmed.predict.memory_plan import free_bytes, plan_memory
 from napari_resmed.predict.sliding_window import slide
@@ -182,7 +183,9 @@ def segment_image(
             warm_network(chosen, machine, member)
         seconds["load"] = clock.lap()
         yield Progress("Preparing the image", 0.01)
-        grid = Grid.of(image, chosen.preparation)
+        grid = whole = Grid.of(image, chosen.preparation)
+        if one_window := None if quick else chosen.one_window:
+            grid, chosen = where_to_answer(image, grid, chosen, one_window, machine)
         if quick and not fits_one_size(chosen.network, chosen.arguments):
             multiples = edge_multiples(chosen.network, chosen.arguments)
             chosen = replace(chosen, patch=whole_window(grid.shape, chosen.patch, multiples))
@@ -192,12 +195,14 @@ def segment_image(
         # Before anything large is made: what does not fit is refused at once, and what is free is not counted twice.
         free = free_bytes(machine)
         plan = plan_memory(chosen, grid.shape, grid.source_shape, machine, asked, free, uncertainty)
-        if quick and plan.windows.patch != chosen.patch:  # whole it does not fit: in the model's own windows, then
+        if (quick or one_window) and plan.windows.patch != chosen.patch:  # in the model's own windows, then
             chosen = replace(chosen, patch=model.patch)
             plan = plan_memory(chosen, grid.shape, grid.source_shape, machine, asked, free, uncertainty)
-        ready, _ = prepare(image, chosen.preparation, grid)
+        ready, _ = prepare(image, chosen.preparation, whole)
         misfits = list(judge_image(image, ready.numpy(), model, whole=not sought))
         yield from map(Warning, misfits)
+        if grid is not whole:
+            ready, _ = prepare(image, chosen.preparation, grid)
         seconds["prepare"] = clock.lap()
         windows = plan.windows
         if windows.patch != chosen.patch:
@@ -250,6 +255,8 @@ def segment_image(
         seconds["network"] = clock.lap() - restoring
         yield Progress("Restoring the geometry", _PREDICTED)
         found = restorer.finish()
+        if one_window and cut_through(found, grid):
+            return (yield from segment_image(image, replace(model, one_window=one_window.wider()), options, sought))
         removed, filled = clean_up(found, chosen.cleanup, image.voxel_ml * 1000)
         uncertain = None if doubt is None else restore_map(doubt, grid)
         seconds["restore"] = restoring + clock.lap()

@@ -73,6 +73,7 @@ def combine_models(models: Sequence[Model], folder: Path | str) -> Model:
         mirror_axes=tuple(axis for axis in axes if axis != 2 or sides_alike),
         mirror_pairs=first.mirror_pairs if sides_alike else (),
         quick_spacing_mm=first.quick_spacing_mm if len({model.quick_spacing_mm for model in models}) == 1 else 0.0,
+        one_window=first.one_window if len({model.one_window for model in models}) == 1 else None,
         overlap=max(model.overlap for model in models),
         found_by=None,  # with what each of them was trained on, which says when a part is to be found
         measured={},

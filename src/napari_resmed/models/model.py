@@ -11,6 +11,7 @@ from napari_resmed.errors import ModelError
 from napari_resmed.labels import LabelSet
 from napari_resmed.models.cleanup import Cleanup
 from napari_resmed.models.found_by import FoundBy
+from napari_resmed.models.one_window import OneWindow
 from napari_resmed.prepare.preparation import FITS, Preparation
 from napari_resmed.volume import Volume
 
@@ -70,6 +71,8 @@ class Model:
         What is done to labels after the network, by value; those that are not named are left as they are.
     found_by:
         How its part is found in an image that shows much more than it was trained on; None: it is given the whole.
+    one_window:
+        How it answers an image in a single window; None: in windows of the patch.
     classes, fit, frames, temperature:
         Of a model that classifies (``task`` is :data:`CLASSIFICATION`): what an image may be, how it is brought to the
         size of the patch (see :func:`napari_resmed.prepare.fixed_size.fixed_size`), for series in time how many frames
@@ -111,6 +114,7 @@ class Model:
     mirror_pairs: tuple[tuple[int, int], ...] = ()
     quick_spacing_mm: float = 0.0
     found_by: FoundBy | None = None
+    one_window: OneWindow | None = None
 
     def __post_init__(self) -> None:
         if self.members < 1 or (self.regions and sorted(self.regions) != list(self.labels.values)):
@@ -133,6 +137,12 @@ class Model:
             raise ModelError(f"the model {self.name} contradicts itself in its classes, or in how it sees an image")
         if self.found_by and self.classifies:
             raise ModelError(f"the model {self.name} tells what an image is as a whole, and finds no part of it")
+        plain = self.preparation.interpolation == "linear" and not self.preparation.own_spacing
+        if self.one_window and (self.classifies or self.regions or self.preparation.size or not plain):
+            raise ModelError(
+                f"the model {self.name} answers in one window, expected one whose structures do not overlap, and that "
+                "sees images linearly interpolated at its own spacing"
+            )
         if self.frames < 0 or self.frames == 1:
             raise ModelError(f"the model {self.name} sees {self.frames} frames of a series, expected several, or 0")
         says_what = self.classifies or (len(self.labels) and self.background_classes >= 1)
@@ -263,6 +273,7 @@ class Model:
             **{name: value for name, value in seldom.items() if value != usual[name]},
             **({"cleanup": cleanup} if cleanup else {}),
             **({"found_by": self.found_by.to_json()} if self.found_by else {}),
+            **({"one_window": self.one_window.to_json()} if self.one_window else {}),
             **(
                 {"classes": list(self.classes), "fit": self.fit, "temperature": self.temperature}
                 if self.classifies
@@ -315,6 +326,7 @@ class Model:
                 frames=int(ours.get("frames", 0)),
                 quick_spacing_mm=float(ours.get("quick_spacing_mm", 0.0)),
                 found_by=FoundBy.from_json(ours.get("found_by")),
+                one_window=OneWindow.from_json(ours.get("one_window")),
             )
         except (AttributeError, KeyError, TypeError, ValueError) as problem:
             raise ModelError(f"metadata.json is incomplete or wrong at {problem}") from problem

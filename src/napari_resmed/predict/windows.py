@@ -109,7 +109,7 @@ def window_places(shape: Shape, patch: Shape, overlap: float, even: bool = False
     return [tuple(place) for place in dense_patch_slices(shape, patch, step)]
 
 
-def whole_window(shape: Shape, patch: Shape, multiples: Shape) -> Shape:
+def whole_window(shape: Shape, patch: Shape, multiples: Shape, most: int | None = None) -> Shape:
     """A window ``(z, y, x)`` that holds a whole image, or the patch where that is too much.
 
     Parameters
@@ -120,11 +120,13 @@ def whole_window(shape: Shape, patch: Shape, multiples: Shape) -> Shape:
         The network's own window; no edge becomes shorter.
     multiples:
         What a window's edges have to be divisible by.
+    most:
+        Voxels that it may have; None: :data:`MOST_WHOLE_VOXELS`.
     """
     z, y, x = (
         max(edge, -(-size // multiple) * multiple) for size, edge, multiple in zip(shape, patch, multiples, strict=True)
     )
-    return (z, y, x) if z * y * x <= MOST_WHOLE_VOXELS else patch
+    return (z, y, x) if z * y * x <= (most or MOST_WHOLE_VOXELS) else patch
 
 
 def _spread(size: int, window: int, overlap: float) -> list[int]:

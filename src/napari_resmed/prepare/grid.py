@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -100,6 +100,17 @@ class Grid:
             whole[self._cut()] = data
             data = whole
         return np.ascontiguousarray(self.order.undo(data))
+
+    def within(self, box: tuple[slice, slice, slice]) -> Grid:
+        """The part of it, interpolated linearly, over a box of the image; ``(z, y, x)`` as :meth:`take` gives it."""
+        begins, sizes = [along.start for along in box], [along.stop - along.start for along in box]
+        return replace(
+            self,
+            source_shape=_shape(sizes),
+            shape=_shape(resampled_size(size, 1.0, step) for size, step in zip(sizes, self.step, strict=True)),
+            whole_shape=self.whole_shape or self.source_shape,
+            corner=_shape(corner + begin for corner, begin in zip(self.corner, begins, strict=True)),
+        )
 
     def _cut(self) -> tuple[slice, ...]:
         return tuple(slice(start, start + size) for start, size in zip(self.corner, self.source_shape, strict=True))

@@ -1,0 +1,93 @@
+"""A coarse look at a whole image: which part of it a model has to answer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_resmed.models.model import Model
+from napari_resmed.models.one_window import OneWindow
+from napari_resmed.nets.size import edge_multiples
+from napari_resmed.predict.belt import Rows
+from napari_resmed.predict.machine import Machine
+from napari_resmed.predict.pieces import box_of_pieces
+from napari_resmed.predict.sliding_window import slide
+from napari_resmed.predict.warm import warm_network
+from napari_resmed.predict.windows import Windows, whole_window
+from napari_resmed.prepare.grid import Grid, prepare
+from napari_resmed.volume import Volume
+
+__all__ = ["cut_through", "where_to_answer"]
+
+# Less than this share of a side is no structure cut off: fluid goes on down the spine.
+CUT_THROUGH = 0.02
+# The coarse window is no smaller: so much of a head a network needs to see.
+LEAST_EDGE = 64
+
+
+def where_to_answer(image: Volume, grid: Grid, model: Model, wishes: OneWindow, machine: Machine) -> tuple[Grid, Model]:
+    """The part of an image that the model answers, and the model with the one window that holds it.
+
+    Parameters
+    ----------
+    image:
+        As it came.
+    grid:
+        The model's on the image.
+    model, wishes:
+        What answers, and what it says of its one window.
+    machine:
+        Where the network runs.
+
+    Returns
+    -------
+    Grid, Model
+        The grid as it was, where the first look finds nothing; the model as it was, where one window does not hold the
+        part.
+    """
+    multiples = edge_multiples(model.network, model.arguments)
+    spacing = [mm / step for mm, step in zip(model.preparation.spacing_mm, grid.step, strict=True)]
+    ready, coarse = prepare(image, replace(model.preparation, spacing_mm=(wishes.look_mm,) * 3))
+    a, b, c = (min(edge, max(LEAST_EDGE, multiple)) for edge, multiple in zip(model.patch, multiples, strict=True))
+    patch = whole_window(coarse.shape, (a, b, c), multiples, wishes.voxels)
+    steps = slide(
+        ready,
+        [warm_network(model, machine, member) for member in range(model.members)],
+        machine,
+        Windows(patch, model.overlap, multiples=multiples),
+        classes=len(model.values),
+        background_classes=model.background_classes,
+    )
+    found = torch.zeros(coarse.shape, dtype=torch.bool)
+    for step in steps:
+        if isinstance(step, Rows):
+            found[step.start : step.start + step.scores.shape[1]] = step.scores.argmax(0) > 0
+    there = box_of_pieces(found.numpy())
+    if there is not None:
+        z, y, x = (
+            slice(
+                max(0, math.floor(along.start * step - wishes.margin_mm / mm)),
+                min(size, math.ceil(along.stop * step + wishes.margin_mm / mm)),
+            )
+            for along, step, mm, size in zip(there, coarse.step, spacing, grid.source_shape, strict=True)
+        )
+        grid = grid.within((z, y, x))
+    return grid, replace(model, patch=whole_window(grid.shape, model.patch, multiples, wishes.voxels))
+
+
+def cut_through(found: NDArray[np.integer], grid: Grid) -> bool:
+    """Whether labels ``(z, y, x)`` of a part of an image reach widely over a side at which the image goes on."""
+    if grid.whole_shape is None:
+        return False
+    part = grid.take(found)
+    sides = [
+        part.take(end, axis)
+        for axis, (begin, size, whole) in enumerate(zip(grid.corner, grid.source_shape, grid.whole_shape, strict=True))
+        for end, goes_on in ((0, begin > 0), (-1, begin + size < whole))
+        if goes_on
+    ]
+    return any((side != 0).mean() > CUT_THROUGH for side in sides)

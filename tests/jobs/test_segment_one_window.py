@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_resmed.jobs.segment import Segmentation, segment
+from napari_resmed.models.one_window import OneWindow
+from napari_resmed.volume import Volume
+from tests.affines import AXIS_ORDERS, axis_order_name, make_affine
+from tests.small_models import describe, save
+
+pytestmark = pytest.mark.usefixtures("own_models")
+
+Models = Callable[[OneWindow | None], str]
+WISHES = OneWindow(voxels=48**3, look_mm=3.0, margin_mm=4.0)
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Models:
+    """The model that sorts voxels by brightness, in windows or in one."""
+
+    def made(wishes: OneWindow | None) -> str:
+        name = f"bands {wishes.voxels, wishes.margin_mm}" if wishes else "bands in windows"
+        return str(save(replace(describe(name), one_window=wishes), tmp_path).folder)
+
+    return made
+
+
+def run(image: Volume, model: str, **options: Any) -> Segmentation:
+    steps = segment(image, model, device="cpu", precision="fp32", **options)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            done: Segmentation = end.value
+            return done
+
+
+def ball(shape: tuple[int, int, int] = (64, 72, 80), stray: bool = True) -> np.ndarray:
+    """Something bright, brightest in its middle, far from the image's middle; and a stray voxel far from it."""
+    z, y, x = np.mgrid[tuple(slice(n) for n in shape)]
+    far = np.sqrt((z - 20) ** 2 + (y - 44) ** 2 + (x - 26) ** 2)
+    data = np.clip(1 - far / 16, 0, 1).astype(np.float32)
+    if stray:
+        data[60, 4, 76] = 0.9
+    return data
+
+
+def test_what_the_first_look_finds_is_answered_in_one_window_and_the_rest_is_background(models: Models) -> None:
+    image = Volume(ball(), make_affine(), modality="MR")
+    windows, one = run(image, models(None)), run(image, models(WISHES))
+    assert (windows.tiles > 1, one.tiles) == (True, 1)
+    away = image.with_data(ball(stray=False))
+    assert np.array_equal(one.labels.data, run(away, models(None)).labels.data)
+    assert windows.labels.data[60, 4, 76] == 300
+    assert one.labels.data[60, 4, 76] == 0
+    assert one.labels.same_grid(image)
+
+
+@pytest.mark.parametrize("case", AXIS_ORDERS[::7], ids=axis_order_name)
+def test_in_every_axis_order_and_through_another_spacing(models: Models, case: tuple) -> None:
+    image = Volume(ball(stray=False), make_affine(*case, spacing_mm=(1.1, 0.9, 1.3), degrees=(12, -8, 5)))
+    windows, one = run(image, models(None)), run(image, models(WISHES))
+    found = windows.labels.data > 0
+    assert one.tiles == 1
+    assert found.sum() > 1000
+    assert (one.labels.data[found] == windows.labels.data[found]).mean() > 0.95
+    assert (one.labels.data[~found] == 0).mean() > 0.999
+
+
+def test_a_structure_that_goes_on_beyond_the_margin_is_not_cut_through(models: Models) -> None:
+    data = ball(stray=False)
+    # Every other plane: too little for a coarse look.
+    data[12:28:2, 36:52, 40:78] = np.maximum(data[12:28:2, 36:52, 40:78], 0.35)
+    image = Volume(data, make_affine())
+    assert np.array_equal(run(image, models(WISHES)).labels.data, run(image, models(None)).labels.data)
+
+
+def test_a_part_too_large_for_the_window_is_gone_through_in_windows(models: Models) -> None:
+    image = Volume(ball(stray=False), make_affine())
+    done = run(image, models(replace(WISHES, voxels=20**3)))
+    assert done.tiles > 1
+    assert np.array_equal(done.labels.data, run(image, models(None)).labels.data)
+
+
+def test_an_image_in_which_the_look_finds_nothing_is_answered_whole(models: Models) -> None:
+    data = np.zeros((40, 40, 40), np.float32)
+    data[11, 13, 17] = 1
+    image = Volume(data, make_affine())
+    done = run(image, models(WISHES))
+    assert np.array_equal(done.labels.data, np.where(data == 1, 300, 0))
+
+
+def test_the_map_says_nothing_of_what_was_not_answered(models: Models) -> None:
+    image = Volume(ball(), make_affine())
+    done = run(image, models(WISHES), uncertainty=True)
+    assert done.uncertainty is not None
+    assert done.uncertainty.data[20, 44, 26:44].max() > 0.1
+    assert done.uncertainty.data[60:, :8, 72:].max() == 0
+
+
+def test_a_quick_look_sees_the_whole_image(tmp_path: Path) -> None:
+    model = replace(describe("two speeds"), quick_spacing_mm=2.0, one_window=WISHES)
+    image = Volume(ball(stray=False), make_affine())
+    done = run(image, str(save(model, tmp_path).folder), quick=True)
+    assert done.made_by["parameters"]["quick_look_mm"] == 2.0
+    assert (done.labels.data[20, 44, 20:32] > 0).all()
