@@ -145,13 +145,15 @@ class TestNetworkAndPatch:
     def test_cubes_are_halved_alike(self) -> None:
         plan = plan_of(shape=(96, 96, 96), wishes=Wishes(minutes=600, device="cpu"))
         assert plan.patch == (96, 96, 96)
-        assert plan.arguments["strides"] == [1, 2, 2, 2, 2]
-        assert plan.arguments["channels"] == [16, 32, 64, 128, 256, 320]
+        assert (plan.network, plan.arguments["features"]) == ("UNetWithHead", 16)
+        assert plan.arguments["strides"] == [2, 2, 2, 2]
+        assert plan.arguments["channels"] == [32, 64, 128, 160, 160]
         assert plan.reasons["patch"] == "the whole image"
 
     def test_a_part_of_an_image_is_halved_at_once(self) -> None:
         plan = plan_of(shape=(128, 128, 128), wishes=Wishes(minutes=600, device="cpu"))
         assert plan.patch == (96, 96, 96)
+        assert plan.network == "UNet"
         assert plan.arguments["strides"] == [2, 2, 2, 2]
         assert plan.arguments["channels"] == [32, 64, 128, 256, 320]
 

@@ -9,14 +9,20 @@ __all__ = ["new_network"]
 Shape = tuple[int, int, int]
 Three = tuple[float, float, float]
 
+# Of the lowest levels; and where a patch is the whole image, where wider ones brought nothing.
+MOST_FEATURES, MOST_OF_WHOLE = 320, 160
+# At the image's own resolution, before the scores.
+OWN_RESOLUTION = 16
+
 
 def new_network(
     patch: Shape, spacing_mm: Three, kind: str, whole: bool, reasons: dict[str, str]
 ) -> tuple[str, dict[str, Any]]:
     """A residual U-Net that halves the patch while four voxels are left, thick slices later than fine ones.
 
-    Its first level halves already, unless a patch is the ``whole`` image: then a step is short enough to look at every
-    voxel first, which doubles it (measured on hippocampus: docs/decisions/0007).
+    Its first level halves already. Where a patch is the ``whole`` image, features at the image's own resolution come last,
+    and its lower levels are narrower: there are no surroundings to be had, and a border is most of a structure
+    (docs/decisions/0007).
 
     Parameters
     ----------
@@ -46,13 +52,13 @@ def new_network(
         strides.append(stride)
         sizes = [size // k for size, k in zip(sizes, stride, strict=True)]
         spacing = [mm * k for mm, k in zip(spacing, stride, strict=True)]
-    widths = [min(320, 32 * 2**level) for level in range(len(strides) + 1)]
-    if whole:
-        strides, widths = [[1, 1, 1], *strides], [16, *widths]
+    most_features = MOST_OF_WHOLE if whole else MOST_FEATURES
+    widths = [min(most_features, 32 * 2**level) for level in range(len(strides) + 1)]
     reasons["network"] = f"a residual U-Net of {len(widths)} levels, {widths[0]} to {widths[-1]} features"
     if whole:
-        reasons["network"] += ", the first at the image's own resolution"
-    return "UNet", {
+        reasons["network"] += f", and {OWN_RESOLUTION} at the image's own resolution"
+    return "UNetWithHead" if whole else "UNet", {
+        **({"features": OWN_RESOLUTION} if whole else {}),
         "spatial_dims": 3,
         "channels": widths,
         "strides": [stride[0] if len(set(stride)) == 1 else stride for stride in strides],
