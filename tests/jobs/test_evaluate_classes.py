@@ -160,6 +160,9 @@ def test_an_image_that_was_classified_twice(tmp_path: Path) -> None:
     answers.write_text("\n".join([*lines, lines[1].replace("good", "dark")]))
     with pytest.raises(InputError, match=r"0\.png in line 8 once more, with another answer"):
         run(answers, data)
+    answers.write_text("\n\n".join([*lines, lines[1].replace("good", "dark")]))
+    with pytest.raises(InputError, match=r"0\.png in line 15 once more"):
+        run(answers, data)
 
 
 def test_truth_of_one_class(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ class TestRefusals:
             ("case,Liver\n", "holds no table"),
             ("case;Liver\na;1\n", "with commas between"),
             ("case,Liver\na,1,2\n", "line 2 of cases.csv has 3 cells, expected 2"),
+            ("case,Liver\n\na,1\n\nb,1,2\n", "line 5 of cases.csv has 3 cells, expected 2"),
             ("case,Liver\na,1\na,0\n", "has the case a twice"),
         ],
     )

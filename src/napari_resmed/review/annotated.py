@@ -78,15 +78,16 @@ def read_annotated(path: Path) -> Annotated:
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
+            reader = csv.reader(file)
+            rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
         raise InputError(f"{path} cannot be read as a table, expected a CSV file in UTF-8") from problem
-    if len(rows) < 2 or len(rows[0]) < 2:
+    if len(rows) < 2 or len(rows[0][1]) < 2:
         raise InputError(f"{path.name} holds no table, expected a heading and one row a case, with commas between")
-    heading = [cell.strip() for cell in rows[0]]
+    heading = [cell.strip() for cell in rows[0][1]]
     place = next((heading.index(c) for word in _CASE_COLUMNS for c in heading if c.lower() == word), 0)
     cases: dict[str, frozenset[str]] = {}
-    for number, row in enumerate(rows[1:], start=2):
+    for number, row in rows[1:]:
         if len(row) != len(heading):
             raise InputError(f"line {number} of {path.name} has {len(row)} cells, expected {len(heading)}")
         name = Path(row[place].strip()).name

@@ -13,7 +13,7 @@ import numpy as np
 from napari_resmed.case import Case, Dataset
 from napari_resmed.errors import InputError
 from napari_resmed.io.datasets.classes import read_classes
-from napari_resmed.io.datasets.rows import first_column, read_rows
+from napari_resmed.io.datasets.rows import Row, first_column, read_rows
 from napari_resmed.review.class_scores import Answers
 
 __all__ = ["Joined", "is_class_table", "join_with_truth"]
@@ -125,13 +125,14 @@ def join_with_truth(predictions: Path, truth: Path) -> Joined:
     )
 
 
-def _once(rows: list[dict[str, str]], path: str, predictions: Path) -> list[dict[str, str]]:
+def _once(rows: list[Row], path: str, predictions: Path) -> list[Row]:
     """Rows that are not the same again: an image may have been classified twice, but not into two answers."""
-    found: dict[str, dict[str, str]] = {}
-    for number, row in enumerate(rows, 2):
+    found: dict[str, Row] = {}
+    for row in rows:
         if row != found.setdefault(row[path], row):
             raise InputError(
-                f"{predictions.name} has {row[path]} in line {number} once more, with another answer; keep one of them"
+                f"{predictions.name} has {row[path]} in line {row.line} once more, with another answer; keep one of "
+                "them"
             )
     return list(found.values())
 

@@ -56,6 +56,8 @@ def test_a_structure_without_a_column_is_annotated_everywhere(folder: Path) -> N
 def test_a_split_that_is_none(word: str, folder: Path) -> None:
     with pytest.raises(InputError, match=f"cases.csv, line 3 has the split '{word}', expected a word that begins with"):
         read_dataset(put(folder, {"cases.csv": f"case,split\na,train\nb,{word}\n"}))
+    with pytest.raises(InputError, match="cases.csv, line 4 has the split"):
+        read_dataset(put(folder, {"cases.csv": f"case,split\n\na,train\nb,{word}\n"}))
 
 
 def test_looked_for_and_not_there(folder: Path) -> None:

@@ -66,6 +66,19 @@ def test_a_spreadsheet_from_windows(files: Path) -> None:
     assert read_dataset(files)[0].cases[0].name == "Fall Müller-Straße"
 
 
+@pytest.mark.parametrize("word", ["", "n/a", "None", "-"])
+def test_words_for_no_labels(word: str, files: Path) -> None:
+    rows = f"image,label\nscans/p1/t1.nii.gz,scans/p1/seg.nii.gz\nscans/p2/t1.nii.gz,{word}\n"
+    dataset, _ = read_dataset(put(files, {"list.csv": rows}))
+    assert [case.labels is None for case in dataset.cases] == [False, True]
+
+
+def test_a_word_for_none_among_several_files(files: Path) -> None:
+    rows = "image,label\nscans/p1/t1.nii.gz;n/a,scans/p1/seg.nii.gz\n"
+    dataset, _ = read_dataset(put(files, {"list.csv": rows}))
+    assert [path.name for path in dataset.cases[0].images] == ["t1.nii.gz"]  # type: ignore[union-attr]
+
+
 def test_no_labels_yet_and_files_that_are_not_there(files: Path) -> None:
     rows = "image,label\nscans/p1/t1.nii.gz,\nscans/p3/t9.nii.gz,scans/p3/seg.nii.gz\n"
     dataset, _ = read_dataset(put(files, {"list.csv": rows}))
@@ -79,8 +92,11 @@ def test_no_labels_yet_and_files_that_are_not_there(files: Path) -> None:
     [
         ("image,label\na.png,pneumonia\n", r"gives each image a class \('label' is e.g. 'pneumonia'\)"),
         ("path,class\na.nii.gz,1\n", r"gives each image a class \('class' is e.g. '1'\)"),
+        ("image,label\na.png,pneumonia\nb.png,n/a\n", r"gives each image a class \('label' is e.g. 'pneumonia'\)"),
         ("file,truth\na,b\n", "has the columns file, truth; expected image"),
         ("image,label\n,a.nii.gz\n", "has no image in line 2"),
+        ("image,label\na.nii,b.nii\n\n\n,c.nii\n", "has no image in line 5"),
+        ("t1,label\na.nii,b.nii\n\nc.nii,d.nii\n\ne,f.nii\n", "has 'e' under t1 in line 6"),
         ("image,label,only_painted\na.nii,b.nii,perhaps\n", "only_painted has the entry 'perhaps', expected yes or no"),
         ("image,label,annotated\na.nii,b.nii,liver\n", "has 'liver' under annotated; expected values"),
         ("case,image,label\nx,a.nii,b.nii\nx,c.nii,d.nii\n", "two cases are called x"),
@@ -88,6 +104,10 @@ def test_no_labels_yet_and_files_that_are_not_there(files: Path) -> None:
         (
             "image,label,split\na.nii,b.nii,train\nc.nii,d.nii,holdout\n",
             "line 3 has the split 'holdout', expected a word",
+        ),
+        (
+            "image,label,split\na.nii,b.nii,train\n\nc.nii,d.nii,holdout\n",
+            "line 4 has the split 'holdout', expected a word",
         ),
     ],
 )

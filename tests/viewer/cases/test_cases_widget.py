@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from napari_resmed.io.project import (
     write_label_set,
     write_labels,
 )
+from napari_resmed.io.project.lock import LOCK
 from napari_resmed.io.project.sources import Source, read_source
 from napari_resmed.labels import LabelMap
 from napari_resmed.models.found_by import FoundBy
@@ -113,6 +115,18 @@ def settle(qtbot: QtBot, widget: CasesWidget) -> None:
     done: list[bool] = []
     widget._files.run(lambda: None, lambda _: done.append(True))
     qtbot.waitUntil(lambda: bool(done))
+
+
+@contextmanager
+def unwritable(folder: Path) -> Iterator[None]:
+    """Nothing can be written to a project: its lock cannot be had, for a superuser either."""
+    lock = folder / LOCK
+    lock.unlink(missing_ok=True)
+    lock.mkdir()
+    try:
+        yield
+    finally:
+        lock.rmdir()
 
 
 def states(widget: CasesWidget) -> dict[str, State]:
@@ -826,6 +840,52 @@ class TestLabels:
         qtbot.waitUntil(lambda: bool(messages))
         assert "two labels are called label 1" in messages[0][1]
         qtbot.waitUntil(lambda: names.table.item(1, 2).text() == "label 2")
+
+    def test_a_first_label_that_could_not_be_saved_is_not_shown_and_is_added_again(
+        self, cases: CasesWidget, messages: Messages, qtbot: QtBot
+    ) -> None:
+        names = cases.work.labels
+        with unwritable(cases.project.folder):
+            names.add_button.click()
+            names.table.setCurrentCell(0, 0)  # ends typing
+            qtbot.waitUntil(lambda: bool(messages))
+        assert "cannot write to the project" in messages[0][1]
+        assert names.table.rowCount() == len(names.labels) == 0
+        names.add_button.click()
+        settle(qtbot, cases)
+        names.table.setCurrentCell(0, 0)
+        names.table.item(0, 2).setText("liver")
+        settle(qtbot, cases)
+        assert [label.name for label in read_label_set(cases.project)] == ["liver"]
+
+    def test_the_name_that_is_typed_while_saving_fails_is_kept_and_saved(
+        self, cases: CasesWidget, messages: Messages, qtbot: QtBot
+    ) -> None:
+        names = cases.work.labels
+        with unwritable(cases.project.folder):
+            names.add_button.click()
+            assert names.is_editing
+            qtbot.waitUntil(lambda: bool(messages))
+        assert names.is_editing
+        names.table.item(0, 2).setText("liver")
+        settle(qtbot, cases)
+        assert [label.name for label in read_label_set(cases.project)] == ["liver"]
+
+    def test_a_name_of_another_dock_that_could_not_be_saved_goes_from_the_case(
+        self, cases: CasesWidget, messages: Messages, qtbot: QtBot
+    ) -> None:
+        labels = open_case(qtbot, cases, "a")
+        labels.paint((8, 8, 8), 1)
+        cases.save()
+        qtbot.waitUntil(lambda: cases.work.labels.table.rowCount() == 1)
+        with unwritable(cases.project.folder):
+            rename(labels, 1, "liver")
+            qtbot.waitUntil(lambda: bool(messages))
+        assert cases.work.labels.table.item(0, 2).text() == "label 1"
+        assert list(labels.features["structure"]) == ["background", "label 1"]
+        rename(labels, 1, "spleen")
+        settle(qtbot, cases)
+        assert read_label_set(cases.project)[1].name == "spleen"
 
     def test_a_value_that_was_painted_gets_a_row(self, cases: CasesWidget, qtbot: QtBot) -> None:
         open_case(qtbot, cases, "a").paint((8, 8, 8), 4)

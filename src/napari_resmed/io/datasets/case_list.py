@@ -14,7 +14,7 @@ from pathlib import Path
 from napari_resmed.errors import InputError
 from napari_resmed.io.datasets.found import Found, a_few
 from napari_resmed.io.datasets.meaning import Meaning, meaning_of
-from napari_resmed.io.datasets.rows import GROUP, YES_OR_NO, first_column, is_yes, plain, read_rows, split_in
+from napari_resmed.io.datasets.rows import GROUP, YES_OR_NO, Row, first_column, is_yes, plain, read_rows, split_in
 from napari_resmed.labels import Label, default_colour, plain_name
 
 __all__ = ["FILE", "add_case_list"]
@@ -73,8 +73,9 @@ def add_case_list(found: Found, path: Path, seen: Mapping[str, frozenset[int]]) 
     meaning, columns = _columns(found.meaning, rows, key)
     _check(path, by_name, columns, seen, guessed=found.meaning is None)
     split, group = first_column(rows, "split"), first_column(rows, *GROUP)
-    lines = {row[key]: f"{path.name}, line {number}" for number, row in enumerate(rows, 2)}
-    splits = {name: split_in(row[split], lines[name]) for name, row in by_name.items()} if split else {}
+    splits = (
+        {name: split_in(row[split], f"{path.name}, line {row.line}") for name, row in by_name.items()} if split else {}
+    )
     notes = list(found.notes)
     everywhere = [label for label in meaning.labels if label.value not in columns] if meaning and columns else []
     if everywhere:
@@ -104,7 +105,7 @@ def add_case_list(found: Found, path: Path, seen: Mapping[str, frozenset[int]]) 
     return replace(found, cases=tuple(cases), meaning=meaning, notes=tuple(notes))
 
 
-def _columns(meaning: Meaning | None, rows: list[dict[str, str]], key: str) -> tuple[Meaning | None, dict[int, str]]:
+def _columns(meaning: Meaning | None, rows: list[Row], key: str) -> tuple[Meaning | None, dict[int, str]]:
     """The column of each structure: by its name, or where there are no names, by the order."""
     if meaning is not None and meaning.is_named:
         headings = {plain_name(column): column for column in reversed(list(rows[0])) if column}

@@ -4,24 +4,50 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from napari_resmed.errors import InputError
 
-__all__ = ["GROUP", "YES_OR_NO", "first_column", "is_yes", "plain", "read_rows", "several", "split_in", "split_of"]
+__all__ = [
+    "GROUP",
+    "LABEL",
+    "NAME",
+    "YES_OR_NO",
+    "Row",
+    "first_column",
+    "is_yes",
+    "plain",
+    "read_rows",
+    "several",
+    "split_in",
+    "split_of",
+]
 
 _YES = ("yes", "y", "true", "x")
 _NO = ("no", "n", "false", "")
 YES_OR_NO = (*_YES, *_NO)
+NAME = ("case", "name", "id")
+LABEL = ("label", "labels", "mask", "seg", "segmentation")
 # Columns that say whose a case is; a group may be an arm of a study, so a column that names people goes first.
 GROUP = ("patient", "subject", "participant", "patient_id", "subject_id", "participant_id", "group")
 _SPLITS = (("train", "train"), ("val", "validation"), ("test", "test"))
+# A cell in quotes, which may hold any separator.
+_QUOTED = re.compile(r'(^|[,\t;])"(?:[^"]|"")*("|$)')
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
+class Row(dict[str, str]):
+    """Entries by column, and the line of the file that they end in."""
+
+    def __init__(self, line: int, entries: Iterable[tuple[str, str]]) -> None:
+        super().__init__(entries)
+        self.line = line
+
+
+def read_rows(path: Path) -> list[Row]:
     """The rows of a CSV file, by column; names of columns and entries without blanks around them.
 
-    The separator is a comma, a tab or a semicolon, whichever the first line has.
+    The separator is a comma, a tab or a semicolon, whichever the first line has outside quotes.
 
     Raises
     ------
@@ -36,22 +62,24 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:  # spreadsheets on Windows
         text = data.decode("cp1252", "replace")
-    lines = [line for line in text.splitlines() if line.strip()]
-    separator = next((mark for mark in ",\t;" if lines and mark in lines[0]), ",")
+    lines = re.split(r"\r\n|\r|\n", text)
+    first = _QUOTED.sub(r"\1", next((line for line in lines if line.strip()), ""))
+    reader = csv.reader(lines, delimiter=next((mark for mark in ",\t;" if mark in first), ","))
     try:
-        table = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator)]
+        cells = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except csv.Error as problem:
         raise InputError(f"{path.name} is no table that can be read ({problem}); save it as CSV again") from problem
+    table = [(line, row) for line, row in cells if any(row)]
     if len(table) < 2:
         raise InputError(f"{path.name} has no rows; expected a line of column names and one line per case")
-    head = table[0]
+    head = table[0][1]
     twice = sorted({name for name in head if name and head.count(name) > 1})
     if twice:
         raise InputError(f"{path.name} has two columns called {twice[0]!r}; give each its own name")
-    return [dict(zip(head, [*row, *[""] * (len(head) - len(row))], strict=False)) for row in table[1:] if any(row)]
+    return [Row(line, zip(head, [*row, *[""] * (len(head) - len(row))], strict=False)) for line, row in table[1:]]
 
 
-def first_column(rows: list[dict[str, str]], *names: str) -> str:
+def first_column(rows: Sequence[Mapping[str, str]], *names: str) -> str:
     """The column that has one of these names, in any case of letters and however its words are parted; or empty.
 
     ``patient_id`` is also ``Patient ID`` and ``PatientID``. Of several the first that has anything in it.

@@ -49,16 +49,17 @@ class ProjectLabels(QObject):
         super().__init__(table)
         self._viewer, self._watch, self._desk, self._table, self._files = viewer, watch, desk, table, files
         self._shown = LabelSet()  # what was changed into what the table has: others may change the files meanwhile
+        self._held = LabelSet()  # what the files had when they were last read or written
         watch.read.connect(self._on_read)
         desk.shown.connect(self._follow)
         table.chosen.connect(self._choose)
         table.changed.connect(self._write)
 
     def _on_read(self, labels: LabelSet) -> None:
-        if labels != self._table.labels and not self._table.is_editing:
-            self._shown = labels
-            self._table.show_labels(labels)
-            self._show_look(labels)
+        if not self._table.is_editing:
+            self._held = labels
+            if labels != self._table.labels:
+                self._show(labels)
 
     def _follow(self) -> None:
         """Names may be given to the open case elsewhere, as in the Train dock."""
@@ -95,14 +96,22 @@ class ProjectLabels(QObject):
             self._files.run(work, lambda _: self._on_written(labels), self._on_failed)
 
     def _on_written(self, labels: LabelSet) -> None:
+        self._held = labels
         # Others were typed meanwhile and are on their way: on the case these would look like names given there.
         if labels == self._table.labels:
             self._show_look(labels)
 
     def _on_failed(self, message: str) -> None:
         self.failed.emit(message)
-        self._table.labels = LabelSet()  # so that the next look at the files shows what is there
+        self._shown = self._held  # so that what was not written goes with the next change
+        if not self._table.is_editing:  # else the name that is being typed would be lost
+            self._show(self._held)
         self._watch.refresh()
+
+    def _show(self, labels: LabelSet) -> None:
+        self._shown = labels
+        self._table.show_labels(labels)
+        self._show_look(labels)
 
     def _show_look(self, labels: LabelSet) -> None:
         case = self._desk.now

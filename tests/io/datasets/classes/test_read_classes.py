@@ -182,6 +182,37 @@ class TestTable:
         assert dataset.classes == ("1", "2", "10")
         assert "lines 3" in notes[0]
 
+    def test_no_row_with_a_class(self, tmp_path: Path) -> None:
+        (tmp_path / "cases.csv").write_text("path,class\n0.nii,\n1.nii,\n")
+        with pytest.raises(InputError, match="cases.csv has no class in any line, its column 'class' is empty"):
+            read_classes(tmp_path / "cases.csv")
+
+    def test_rows_without_a_class_count_for_what_a_column_is(self, tmp_path: Path) -> None:
+        rows = "T1,FLAIR,class,patient\n0.nii,1.nii,a,x\n2.nii,3.nii,b,y\n4.nii,late,,z\n5.nii,late,,z"
+        (tmp_path / "cases.csv").write_text(rows)
+        dataset, notes = read_classes(tmp_path / "cases.csv")
+        assert dataset.channels == ("T1",)
+        assert [len(case.images) for case in dataset.cases] == [1, 1]
+        assert notes[1:] == ("cases.csv: the column FLAIR is not used, as only 2 of its 4 entries look like images",)
+
+    def test_a_word_for_none_keeps_its_place_among_several_files(self, tmp_path: Path) -> None:
+        (tmp_path / "cases.csv").write_text("path,class\n0.nii;1.nii,a\n2.nii;n/a,b\nnone;3.nii,b")
+        dataset, _ = read_classes(tmp_path / "cases.csv")
+        assert dataset.channels == ("image 1", "image 2")
+        assert [[path.name for path in case.images] for case in dataset.cases] == [  # type: ignore[union-attr]
+            ["0.nii", "1.nii"],
+            ["2.nii"],
+            ["3.nii"],
+        ]
+        assert [case.channels for case in dataset.cases] == [(), (0,), (1,)]
+
+    def test_lines_are_those_of_the_file(self, tmp_path: Path) -> None:
+        (tmp_path / "cases.csv").write_text("path,class\n\n0.nii,a\n\n1.nii,\n2.nii,b\n")
+        assert "lines 5" in read_classes(tmp_path / "cases.csv")[1][0]
+        (tmp_path / "cases.csv").write_text("path,class\n\n0.nii,a\n\n,b\n")
+        with pytest.raises(InputError, match="no image in line 5"):
+            read_classes(tmp_path / "cases.csv")
+
     def test_a_split_that_is_none(self, tmp_path: Path) -> None:
         folder = write_volumes(tmp_path / "data", 2)
         (folder / "cases.csv").write_text(

@@ -10,9 +10,9 @@ from pathlib import Path
 from napari_resmed.case import Case
 from napari_resmed.errors import InputError
 from napari_resmed.io.datasets.found import Found, a_few
+from napari_resmed.io.datasets.image_columns import ImageColumns, as_path, find_image_columns, images_in_cell
 from napari_resmed.io.datasets.naming import case_names
-from napari_resmed.io.datasets.rows import GROUP, first_column, read_rows, split_in
-from napari_resmed.io.datasets.table import NAME, as_path, image_columns, images_in_cell, not_taken
+from napari_resmed.io.datasets.rows import GROUP, NAME, Row, first_column, read_rows, split_in
 
 __all__ = ["CLASS", "IMAGE", "find", "read_unlabelled"]
 
@@ -33,21 +33,25 @@ def find(path: Path) -> Found:
     Raises
     ------
     InputError
-        If a column is missing, or a row has no image or no name.
+        If a column is missing, no row has a class, or a row that has one has no image or no name.
     """
     rows = read_rows(path)
     column = first_column(rows, *CLASS)
-    if not column or not _images(rows, path)[0]:
+    images = find_image_columns(rows, path, IMAGE)
+    if not column or not images.names:
         raise InputError(
             f"{path.name} has the columns {', '.join(rows[0])}; expected path (or one column of files per modality) "
             "and class"
         )
-    lines = list(enumerate(rows, 2))
-    unknown = [str(number) for number, row in lines if not row[column]]
+    known = [row for row in rows if row[column]]
+    if not known:
+        raise InputError(
+            f"{path.name} has no class in any line, its column {column!r} is empty; write there what each image shows"
+        )
+    unknown = [str(row.line) for row in rows if not row[column]]
     notes = [f"left out, as they have no class: the lines {a_few(unknown)}"] if unknown else []
-    cases, channels = _cases(path, [(number, row) for number, row in lines if row[column]], column)
-    if not first_column(rows, *IMAGE):
-        notes += not_taken(rows, path)
+    cases, channels = _cases(path, known, images, column)
+    notes += images.notes
     if not first_column(rows, *GROUP):
         notes.append(
             f"every case counts as a patient of its own: {path.name} has no column {' or '.join(_WHOSE)}, which would "
@@ -73,16 +77,16 @@ def read_unlabelled(path: Path, channels: Sequence[str]) -> list[Case]:
         If a column is missing or none of the channels, or a row has no image or no name.
     """
     rows = read_rows(path)
-    images, columns = _images(rows, path)
-    if not images:
+    images = find_image_columns(rows, path, IMAGE)
+    if not images.names:
         raise InputError(
             f"{path.name} has the columns {', '.join(rows[0])}; expected path, or one column of files per modality"
         )
-    cases, named = _cases(path, list(enumerate(rows, 2)), "")
+    cases, named = _cases(path, rows, images, "")
     places = {name.casefold(): number for number, name in enumerate(channels)}
     order = [places.get(name.casefold(), -1) for name in named]
     strange = [name for name, place in zip(named, order, strict=True) if place < 0]
-    if columns and strange and (len(strange) < len(named) or len(named) != len(channels)):
+    if images.channels and strange and (len(strange) < len(named) or len(named) != len(channels)):
         raise InputError(
             f"{path.name} has the column {strange[0]!r}, which is none of the model's channels, {', '.join(channels)}; "
             "call the columns as these are called, and leave out the others"
@@ -95,14 +99,12 @@ def read_unlabelled(path: Path, channels: Sequence[str]) -> list[Case]:
     ]
 
 
-def _cases(path: Path, lines: list[tuple[int, dict[str, str]]], column: str) -> tuple[list[Case], tuple[str, ...]]:
-    """Cases of rows with their line's number, and the names of their channels where there are any.
+def _cases(path: Path, rows: list[Row], images: ImageColumns, column: str) -> tuple[list[Case], tuple[str, ...]]:
+    """Cases of rows, and the names of their channels where there are any.
 
     ``column`` has the class; where there is none, nothing is learnt, and a split says nothing.
     """
-    rows = [row for _, row in lines]
-    images, channels = _images(rows, path)
-    found = [_files(path, number, row, images) for number, row in lines]
+    found = [_files(path, row, images.names) for row in rows]
     named = first_column(rows, *NAME)
     names = [row[named] for row in rows] if named else case_names([files[0][1] for files in found], path.parent)
     if not named:
@@ -110,9 +112,9 @@ def _cases(path: Path, lines: list[tuple[int, dict[str, str]]], column: str) -> 
         counts = Counter(names)
         names = [f"{name} ({number})" if counts[name] > 1 else name for number, name in enumerate(names, 1)]
     split, group = first_column(rows, "split") if column else "", first_column(rows, *GROUP)
-    most = max(len(files) for files in found)
+    most = max(place + 1 for files in found for place, _ in files)
     cases = []
-    for (number, row), name, files in zip(lines, names, found, strict=True):
+    for row, name, files in zip(rows, names, found, strict=True):
         if not name:
             raise InputError(f"{path.name} has a row without a name in {named!r}; give every case one")
         places = tuple(place for place, _ in files)
@@ -120,28 +122,21 @@ def _cases(path: Path, lines: list[tuple[int, dict[str, str]]], column: str) -> 
             Case(
                 name,
                 tuple(file for _, file in files),
-                split=split_in(row[split], f"{path.name}, line {number}") if split else "",
+                split=split_in(row[split], f"{path.name}, line {row.line}") if split else "",
                 group=row[group] if group else "",
                 class_name=row[column] if column else "",
-                channels=() if places == tuple(range(max(most, len(images)))) else places,
+                channels=() if places == tuple(range(max(most, len(images.names)))) else places,
             )
         )
-    return cases, channels or (tuple(f"image {number + 1}" for number in range(most)) if most > 1 else ())
+    return cases, images.channels or (tuple(f"image {number + 1}" for number in range(most)) if most > 1 else ())
 
 
-def _images(rows: list[dict[str, str]], path: Path) -> tuple[list[str], tuple[str, ...]]:
-    column = first_column(rows, *IMAGE)
-    return ([column], ()) if column else image_columns(rows, path)
-
-
-def _files(path: Path, number: int, row: dict[str, str], images: list[str]) -> list[tuple[int, Path]]:
+def _files(path: Path, row: Row, columns: Sequence[str]) -> list[tuple[int, Path]]:
     """Channel and file of what a row has."""
-    if len(images) == 1:
-        files = [(place, path.parent / as_path(part)) for place, part in enumerate(images_in_cell(row[images[0]]))]
+    if len(columns) == 1:
+        files = images_in_cell(row[columns[0]])
     else:
-        files = [
-            (place, path.parent / as_path(row[name])) for place, name in enumerate(images) if images_in_cell(row[name])
-        ]
+        files = [(place, row[name]) for place, name in enumerate(columns) if images_in_cell(row[name])]
     if not files:
-        raise InputError(f"{path.name} has no image in line {number}; expected a path in {images[0]!r}")
-    return files
+        raise InputError(f"{path.name} has no image in line {row.line}; expected a path in {columns[0]!r}")
+    return [(place, path.parent / as_path(file)) for place, file in files]
