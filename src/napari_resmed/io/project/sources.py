@@ -23,6 +23,7 @@ __all__ = [
     "Source",
     "find_sources",
     "images_folder",
+    "is_all_dicom",
     "labels_folder",
     "labels_without_image",
     "read_source",
@@ -71,6 +72,16 @@ def labels_folder(folder: Path) -> Path | None:
     """The ``labels`` of a folder that has ``images`` and ``labels``; None for any other."""
     both = (folder / "images").is_dir() and (folder / "labels").is_dir()
     return folder / "labels" if both else None
+
+
+def is_all_dicom(folder: Path) -> bool:
+    """Whether the images of a chosen folder are DICOM alone; no image is read."""
+    some = False
+    for file in _files(images_folder(folder)):
+        if _is_image(file):
+            return False
+        some = some or is_dicom(file)
+    return some
 
 
 def find_sources(folder: Path) -> list[Source]:
