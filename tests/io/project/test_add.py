@@ -214,6 +214,22 @@ class TestWhatIsWrittenDown:
         assert len(written) <= 5
         assert written[-1] == 12
 
+    def test_no_batch_is_long_in_being_looked_at(
+        self, project: Project, many: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sizes: list[int] = []
+        begin = adding._Adding.begin
+
+        def count(self: Any, batch: Any) -> Any:
+            sizes.append(len(batch))
+            return begin(self, batch)
+
+        monkeypatch.setattr(adding._Adding, "begin", count)
+        monkeypatch.setattr(adding, "NOTE_SECONDS", 60.0)
+        monkeypatch.setattr(adding, "BATCH_BYTES", 1)
+        assert finish(add_images(project, many)) == ()
+        assert sizes == [1] * 8
+
     def test_two_windows_add_one_folder(self, project: Project, many: Path) -> None:
         runs = [add_images(one, many) for one in (project, open_project(project.folder))]
         for run in runs:

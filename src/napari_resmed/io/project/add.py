@@ -29,8 +29,10 @@ from napari_resmed.volume import Volume
 
 __all__ = ["add_images"]
 
-# The index is written about so often, and so grows no slower to write than images come.
+# The index is written about so often, however many cases there are.
 NOTE_SECONDS = 1.0
+# What is in the files of a batch is looked at before the first of it comes; nobody waits for more than this.
+BATCH_BYTES = 256 * 2**20
 
 
 def add_images(project: Project, images: Path | str) -> Generator[Progress, None, tuple[tuple[str, str], ...]]:
@@ -59,7 +61,7 @@ def add_images(project: Project, images: Path | str) -> Generator[Progress, None
     try:
         while done < len(sources):
             began = time.monotonic()
-            for coming in adding.begin(sources[done : done + size]):
+            for coming in adding.begin(_first(sources[done : done + size])):
                 adding.add(coming)
                 done += 1
                 yield Progress(f"Reading {coming.source.name}", done / len(sources))
@@ -67,6 +69,19 @@ def add_images(project: Project, images: Path | str) -> Generator[Progress, None
     finally:
         adding.note()
     return tuple(adding.left_out)
+
+
+def _first(sources: Sequence[Source]) -> list[Source]:
+    """The first of the sources, and as many more as are quickly looked at."""
+    found: list[Source] = []
+    left = BATCH_BYTES
+    for source in sources:
+        if left < 0:
+            break
+        found.append(source)
+        with suppress(OSError):
+            left -= sum(file.stat().st_size for file in source.files)
+    return found
 
 
 @dataclass(frozen=True)
@@ -104,7 +119,7 @@ class _Adding:
         # Cases of this folder by where their images came from.
         self._at: dict[str, list[str]] = {}
         for name, record in self._index.cases.items():
-            if record.source in self._places:
+            if record.source and record.source in self._places:
                 self._at.setdefault(record.source, []).append(name)
         self._forget()
 
@@ -238,10 +253,11 @@ class _Adding:
         """Of a source, and why there is none; nothing is read of what the project has under a second name."""
         place = place_of(source, self._project.folder)
         for name in self._at.get(place, ()):
-            ours = self._layout.find_images(name, self._index.cases[name].state)
+            record = self._index.cases.get(name, Record())
+            ours = self._layout.find_images(name, record.state)
             with suppress(OSError):
                 if len(ours) == len(source.files) and all(map(Path.samefile, source.files, ours)):
-                    return self._index.cases[name].fingerprint, ""
+                    return record.fingerprint, ""
         try:
             return fingerprint_of(source), ""
         except InputError as problem:
