@@ -65,6 +65,14 @@ class TestLabelSet:
         assert LabelSet.from_json([{"value": 3, "name": "x"}])[3].colour == default_colour(3)
 
 
+class TestCalled:
+    def test_its_code_stays_with_another_spelling_alone(self) -> None:
+        positive = Label(1, "ER positive +", (1, 2, 3), LIVER.code)
+        assert positive.called("er_positive +").code == LIVER.code
+        assert positive.called("ER positive -").code is None
+        assert positive.called("ER-positive +").code == LIVER.code
+
+
 class TestDefaultColour:
     def test_first_seven_are_okabe_and_ito(self) -> None:
         # Color Universal Design, jfly.uni-koeln.de/color: orange, sky blue, bluish green, yellow, blue, ...

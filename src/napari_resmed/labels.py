@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -25,7 +26,9 @@ __all__ = [
     "count_values",
     "default_colour",
     "plain_name",
+    "run_together",
     "smallest_integer_type",
+    "spelling",
 ]
 
 # Okabe and Ito's palette (Color Universal Design, 2008): distinguishable with any colour vision.
@@ -97,7 +100,7 @@ class Label:
 
     def called(self, name: str) -> Label:
         """The label under another name; its codes go with the old one, unless it is but spelt otherwise."""
-        if plain_name(name) == plain_name(self.name):
+        if run_together(name) == run_together(self.name):
             return replace(self, name=name)
         return Label(self.value, name, self.colour)
 
@@ -192,6 +195,19 @@ def default_colour(value: int) -> tuple[int, int, int]:
 def plain_name(name: str) -> str:
     """Letters and digits alone: "Right Parotid", "right_parotid" and "RightParotid" are one name."""
     return re.sub(r"[\W_]+", "", name.casefold())
+
+
+def spelling(name: str) -> str:
+    """A name without what is spelt in many ways: case of letters, blanks, umlauts, what stands between words.
+
+    Unlike :func:`plain_name` it keeps signs: "ER+" and "ER-" are two names, "Left-Hippocampus" is "left hippocampus".
+    """
+    return re.sub(r"[\s_]+|(?<=[^\W\d_])-(?=\w)", " ", unicodedata.normalize("NFC", name).casefold()).strip()
+
+
+def run_together(name: str) -> str:
+    """The :func:`spelling` without blanks, but for those between digits: "RightParotid" is "Right Parotid"."""
+    return re.sub(r"(?<!\d) | (?!\d)", "", spelling(name))
 
 
 def smallest_integer_type(largest: int) -> np.dtype[Any]:

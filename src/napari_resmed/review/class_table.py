@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -14,6 +13,7 @@ from napari_resmed.case import Case, Dataset
 from napari_resmed.errors import InputError
 from napari_resmed.io.datasets.classes import read_classes
 from napari_resmed.io.datasets.rows import Row, first_column, read_rows
+from napari_resmed.io.umlauts import in_one_way
 from napari_resmed.review.class_scores import Answers
 
 __all__ = ["Joined", "is_class_table", "join_with_truth"]
@@ -150,8 +150,7 @@ def _join(paths: Sequence[str], cases: Sequence[Case], predictions: Path) -> dic
         return path.name.split(".")[0]
 
     def key(way: Callable[[PurePath], str], path: PurePath) -> str:
-        # macOS writes an umlaut as two characters, others as one.
-        return unicodedata.normalize("NFC", way(path))
+        return in_one_way(way(path))
 
     ways: tuple[Callable[[PurePath], str], ...] = (whole, *map(last, (4, 3, 2, 1)), stem)
     most: dict[int, Case] = {}

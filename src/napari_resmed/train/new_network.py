@@ -20,8 +20,8 @@ def new_network(
 ) -> tuple[str, dict[str, Any]]:
     """A residual U-Net that halves the patch while four voxels are left, thick slices later than fine ones.
 
-    Its first level halves already. Where a patch is the ``whole`` image, features at the image's own resolution come last,
-    and its lower levels are narrower: there are no surroundings to be had, and a border is most of a structure
+    Its first level halves already. Where a patch is the ``whole`` image, features at the image's own resolution come
+    last, and its lower levels are narrower: there are no surroundings to be had, and a border is most of a structure
     (docs/decisions/0007).
 
     Parameters

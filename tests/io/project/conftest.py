@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from napari_resmed.io import write
+from napari_resmed.io.dicom.write import write_series
 from napari_resmed.io.project import Project, create_project, read_images
 from napari_resmed.labels import LabelMap
 from napari_resmed.volume import Volume
@@ -29,6 +30,15 @@ def finish(steps: Generator[Any, None, Any]) -> Any:
 def make_image(seed: int = 0, name: str = "") -> Volume:
     data = np.random.default_rng(seed).normal(100, 20, (6, 7, 8)).astype(np.float32)
     return Volume(data, PLACE, name=name)
+
+
+def write_dicom(folder: Path, seed: int, description: str = "T1") -> np.ndarray:
+    """A DICOM series, and its voxels."""
+    data = np.random.default_rng(seed).integers(0, 99, (3, 4, 5)).astype(np.int16)
+    meta = {"format": "DICOM", "description": description}
+    folder.parent.mkdir(exist_ok=True)
+    write_series(Volume(data, np.diag([3.0, 3, 3, 1])[[2, 1, 0, 3]], "zyx", "MR", meta=meta), folder)
+    return data
 
 
 @pytest.fixture

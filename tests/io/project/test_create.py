@@ -31,7 +31,7 @@ from napari_resmed.io.project import (
 from napari_resmed.io.provenance import write_provenance
 from napari_resmed.labels import LEFT, Code, Label, LabelMap, LabelSet
 from napari_resmed.volume import Volume
-from tests.io.project.conftest import PLACE, description, finish, make_image, what_nnunet_sees
+from tests.io.project.conftest import PLACE, description, finish, make_image, what_nnunet_sees, write_dicom
 
 KIDNEY = Code("SCT", "64033007", "Kidney")
 CASES = ("x0", "x1", "x2")
@@ -44,14 +44,6 @@ def contents(folder: Path) -> dict[str, tuple[str, int]]:
         for path in folder.rglob("*")
         if path.is_file()
     }
-
-
-def write_dicom(folder: Path, seed: int, description: str = "T1") -> np.ndarray:
-    """A DICOM series, and its voxels."""
-    data = np.random.default_rng(seed).integers(0, 99, (3, 4, 5)).astype(np.int16)
-    meta = {"format": "DICOM", "description": description}
-    write_series(Volume(data, np.diag([3.0, 3, 3, 1])[[2, 1, 0, 3]], "zyx", "MR", meta=meta), folder)
-    return data
 
 
 def save_named(data: np.ndarray, names: tuple[str, ...], path: Path) -> None:

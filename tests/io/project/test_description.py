@@ -24,6 +24,12 @@ class TestRoundTrip:
         assert back.labels == labels(liver=2, ignore=4)
         assert back.channels == ("CT", "PET")
 
+    def test_a_mark_at_the_beginning_as_windows_writes_it(self, tmp_path: Path) -> None:
+        write_description(tmp_path, Description(labels(liver=1)), 1)
+        file = tmp_path / "dataset.json"
+        file.write_text(file.read_text(encoding="utf-8"), encoding="utf-8-sig")
+        assert read_description(tmp_path).labels == labels(liver=1)
+
     def test_nothing_to_say_is_not_written(self, tmp_path: Path) -> None:
         write_description(tmp_path, Description(labels(liver=1)), 1)
         before = (tmp_path / "dataset.json").stat().st_mtime_ns
@@ -49,6 +55,7 @@ class TestWrongLabels:
             (LabelSet((Label(1, "a", (0, 0, 0)), Label(2, "a", (0, 0, 0)))), "two labels are called a"),
             (labels(background=1), "a name of its own"),
             (LabelSet((Label(1, " ", (0, 0, 0)),)), "a name of its own"),
+            (LabelSet((Label(3, "unused 3", (0, 0, 0)),)), "as values that nobody uses are; give it another name"),
             (labels(ignore=1, liver=2), "must have the highest value"),
         ],
     )

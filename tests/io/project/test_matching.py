@@ -5,6 +5,7 @@ import pytest
 
 from napari_resmed.errors import InputError
 from napari_resmed.io.project import in_labels_of
+from napari_resmed.io.project.structure_names import match_names
 from napari_resmed.labels import Label, LabelMap, LabelSet
 
 GREY = (9, 9, 9)
@@ -13,6 +14,26 @@ FOUND = LabelMap(
     np.eye(4),
     labels=LabelSet((Label(1, "spleen", GREY), Label(2, "liver", GREY), Label(5, "kidney", GREY))),
 )
+
+
+def labels(**values: int) -> LabelSet:
+    return LabelSet(tuple(Label(value, name, GREY) for name, value in values.items()))
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "expected"),
+    [
+        (["ER+"], ["ER-"], {}),
+        (["GTV 11"], ["GTV 1.1", "GTV 1 1"], {}),
+        (["M\u00fcller  duct"], ["mu\u0308ller_duct"], {"M\u00fcller  duct": "mu\u0308ller_duct"}),
+        (["RightKidney"], ["right kidney"], {"RightKidney": "right kidney"}),
+        (["RightKidney"], ["right kidney", "Rightkid ney"], {}),
+        (["RightKidney", "right kidney"], ["Right_Kidney"], {"right kidney": "Right_Kidney"}),
+        (["Liver", "liver"], ["liver", "Liver"], {"Liver": "Liver", "liver": "liver"}),
+    ],
+)
+def test_which_names_are_one(theirs: list[str], ours: list[str], expected: dict[str, str]) -> None:
+    assert match_names(theirs, ours) == expected
 
 
 class TestMatching:
@@ -34,6 +55,11 @@ class TestMatching:
         assert in_labels_of(left, found, "m", without).data.tolist() == [[[0, 8, 7, 0]]]
         with pytest.raises(InputError, match="knows none"):
             in_labels_of(both.__class__((both.labels[0],)), found, "m")
+
+    def test_one_name_in_several_spellings(self) -> None:
+        found = LabelMap(FOUND.data, np.eye(4), labels=labels(**{"liver": 1, "Right-Kidney": 2, "LeftKidney": 5}))
+        project = LabelSet((Label(4, "right_kidney", GREY), Label(6, "Liver", GREY), Label(7, "left kidney", GREY)))
+        assert in_labels_of(project, found, "m").data.tolist() == [[[0, 6, 4, 7]]]
 
     def test_a_model_of_something_else(self) -> None:
         with pytest.raises(InputError, match=r"m knows none of the project's structures \(lesion\)"):

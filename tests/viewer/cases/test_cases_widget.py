@@ -25,6 +25,7 @@ from napari_resmed.io import read, write
 from napari_resmed.io.project import (
     NO_LABELS,
     State,
+    add,
     create,
     list_cases,
     open_project,
@@ -213,7 +214,8 @@ class TestBringingIn:
                 assert may_go_on.wait(60)
             return read_source(source)
 
-        monkeypatch.setattr(create, "read_source", read_later)
+        for module in (add, create):
+            monkeypatch.setattr(module, "read_source", read_later)
         yield may_go_on
         may_go_on.set()
 

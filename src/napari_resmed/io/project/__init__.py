@@ -5,6 +5,7 @@ No window, no network: lists, states, locks and files. See ``docs/decisions/0002
 
 from __future__ import annotations
 
+from napari_resmed.io.project.add import add_images
 from napari_resmed.io.project.cases import (
     NO_LABELS,
     Written,
@@ -15,9 +16,10 @@ from napari_resmed.io.project.cases import (
     write_labels,
     write_prediction,
 )
-from napari_resmed.io.project.create import add_images, create_project, find_project_of, suggest_folder
+from napari_resmed.io.project.create import create_project
 from napari_resmed.io.project.index import read_index
 from napari_resmed.io.project.matching import in_labels_of
+from napari_resmed.io.project.place import find_project_of, suggest_folder
 from napari_resmed.io.project.project import (
     Project,
     ProjectCase,

@@ -139,11 +139,16 @@ def as_label_map(volume: Volume, name: str) -> LabelMap:
     InputError
         If its voxels are not whole numbers of 0 or more, or it is not 3D.
     """
+    if volume.axes != "zyx" and volume.frames == volume.channels == 1:
+        volume = volume.with_data(volume.data.reshape(volume.grid_shape), "zyx")
+    if volume.axes != "zyx":
+        layers = volume.frames * volume.channels
+        raise InputError(f"{name} holds {layers} layers of labels, expected one; save the one you want by itself")
     if isinstance(volume, LabelMap):
         return volume
     data: Any = volume.data
-    if volume.axes != "zyx" or not np.isfinite(data).all() or data.min() < 0 or (data != np.rint(data)).any():
-        raise InputError(f"{name} holds no labels; expected a 3D map of whole numbers of 0 or more")
+    if not np.isfinite(data).all() or data.min() < 0 or (data != np.rint(data)).any():
+        raise InputError(f"{name} holds no labels; expected a map of whole numbers of 0 or more")
     whole = data.astype(smallest_integer_type(int(data.max())))
     return LabelMap(whole, volume.affine, "zyx", volume.modality, volume.name, volume.meta)
 

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from napari_resmed.errors import InputError
+from napari_resmed.io.datasets.meaning import read_json
 from napari_resmed.io.project.layout import DATASET
 from napari_resmed.io.whole_file import whole_file
 from napari_resmed.labels import Label, LabelSet, default_colour
 
-__all__ = ["ENDING", "ENDINGS", "Description", "read_description", "write_description"]
+__all__ = ["ENDING", "ENDINGS", "Description", "is_unused", "read_description", "write_description"]
 
 ENDING = ".nii.gz"
 # nnU-Net trains on flat pictures too; those are no volumes.
@@ -59,8 +60,8 @@ class Description:
         Raises
         ------
         InputError
-            If nnU-Net could not train on them: a name twice or empty, ``ignore`` not the highest, regions, too many
-            values unused.
+            If nnU-Net could not train on them: a name twice, empty or ``unused 3``, ``ignore`` not the highest,
+            regions, too many values unused.
         """
         if labels == self.labels:
             return self
@@ -70,12 +71,19 @@ class Description:
         for name in names:
             if not name.strip() or name == "background":
                 raise InputError(f"found a label called {name!r}; give it a name of its own")
+            if is_unused(name) and name not in {label.name for label in self.labels}:
+                raise InputError(f"found a label called {name!r}, as values that nobody uses are; give it another name")
             if names.count(name) > 1:
                 raise InputError(f"two labels are called {name}; give each its own name")
         if _IGNORE in names and names[-1] != _IGNORE:
             raise InputError(f"the label {_IGNORE!r} must have the highest value, for nnU-Net; number the others below")
         _check_gaps(labels)
         return replace(self, labels=labels)
+
+
+def is_unused(name: str) -> bool:
+    """Whether a name is that of a value that nobody uses, of whichever."""
+    return re.fullmatch(_UNUSED.format(r"\d+"), name.strip()) is not None
 
 
 def read_description(folder: Path) -> Description:
@@ -87,8 +95,8 @@ def read_description(folder: Path) -> Description:
         If it is missing, damaged, of another format, or names files one by one.
     """
     try:
-        found = json.loads((folder / DATASET).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
+        found = read_json(folder / DATASET)
+    except InputError as problem:
         raise InputError(f"{folder.name} has no readable {DATASET}; expected nnU-Net's") from problem
     if not isinstance(found, dict) or not {"channel_names", "labels", "file_ending"} <= set(found):
         raise InputError(

@@ -10,7 +10,9 @@ import numpy as np
 
 from napari_resmed.errors import InputError
 from napari_resmed.io.datasets.meaning import Meaning, default_name, meaning_of
-from napari_resmed.labels import Label, LabelMap, LabelSet, plain_name, smallest_integer_type
+from napari_resmed.io.project.description import is_unused
+from napari_resmed.io.project.structure_names import match_names
+from napari_resmed.labels import Label, LabelMap, LabelSet, smallest_integer_type, spelling
 
 __all__ = ["in_labels_and_more", "join"]
 
@@ -57,9 +59,10 @@ def in_labels_and_more(project: LabelSet, found: LabelMap, beside: Meaning) -> t
 def _names(own: LabelSet, beside: LabelSet, painted: Collection[int]) -> LabelSet:
     """What a file's values are called: by itself, then by what lies beside it, but no two alike by both."""
     found = {label.value: label for label in filter(_is_named, beside)}
-    values = {_plain(label.name): label.value for label in found.values()}
+    values = {label.name: label.value for label in found.values()}
+    same = match_names([label.name for label in own], values)
     for label in own:
-        other = values.get(_plain(label.name), label.value)
+        other = values[same[label.name]] if label.name in same else label.value
         if other == label.value or other in own or other not in painted:
             found[label.value] = label
     return LabelSet(tuple(found.values()))
@@ -71,7 +74,7 @@ def join(project: LabelSet, named: LabelSet, painted: Collection[int]) -> tuple[
     Parameters
     ----------
     project:
-        Its labels; each keeps its value.
+        Its labels; each keeps its value, and its name: one that nobody named may be painted, whatever it is.
     named:
         What the file's values are called.
     painted:
@@ -80,46 +83,49 @@ def join(project: LabelSet, named: LabelSet, painted: Collection[int]) -> tuple[
     Raises
     ------
     InputError
-        If two of the painted values would be one.
+        If a painted value without a name is a label of the project, but the others are not numbered as it is.
     """
     made = {label.value: label for label in project}
-    of_name = {_plain(label.name): label.value for label in project if _is_named(label)}
+    of_name = {label.name: label.value for label in project if _is_named(label)}
+    once = _once(named)
+    ours = match_names([label.name for label in once], of_name)
     called: dict[int, int] = {}
-    for label in _once(named):
-        if (value := of_name.get(_plain(label.name))) is None:
-            value = label.value
-            if value in made and _is_named(made[value]):  # it is another structure's
-                if label.value not in painted:
-                    continue
-                value = 1 + max({*made, *painted, *named.values})
-            made[value] = replace(label, value=value)
-            of_name[_plain(label.name)] = value
+    for label in once:
+        if label.name in ours:
+            called[label.value] = of_name[ours[label.name]]
+            continue
+        value = label.value
+        if value in made:  # it is another structure's
+            if value not in painted:
+                continue
+            value = 1 + max({*made, *painted, *named.values})
+        made[value] = replace(label, value=value)
         called[label.value] = value
     places = {value: called.get(value, value) for value in sorted(painted)}
-    for value, place in places.items():
-        others = [other for other in painted if other != value and places[other] == place]
-        if others and value in called:
+    elsewhere = [value for value, place in called.items() if place != value]
+    for value in places.keys() - called.keys():
+        if elsewhere and value in project:
+            other = elsewhere[0]
             raise InputError(
-                f"its labels call {value} {made[place].name}, which is {place} here, and give {others[0]} no name that "
-                "would tell it from that; name the structures in the file"
+                f"its labels call {other} {made[called[other]].name}, which is {called[other]} here, and give {value} "
+                "no name that would tell what it is; name the structures in the file"
             )
     return LabelSet(tuple(made.values())).completed(places.values()), places
 
 
 def _once(named: LabelSet) -> list[Label]:
-    """The labels, each with a name of its own: a second "Lesion" is "Lesion 2"."""
+    """The named ones, each with a name of its own: a second "Lesion" is "Lesion 2", unless another is called so."""
+    labels = [label.called(label.name.strip()) for label in named if _is_named(label)]
+    known = {spelling(label.name) for label in labels}
     found: dict[str, Label] = {}
-    for label in named:
-        name, number = label.name.strip(), 2
-        while _plain(name) in found:
-            name, number = f"{label.name.strip()} {number}", number + 1
-        found[_plain(name)] = label.called(name)
+    for label in labels:
+        name, number = label.name, 2
+        while spelling(name) in found or (name != label.name and spelling(name) in known):
+            name, number = f"{label.name} {number}", number + 1
+        found[spelling(name)] = label.called(name)
     return list(found.values())
 
 
 def _is_named(label: Label) -> bool:
-    return bool(label.name.strip()) and not _DEFAULT.fullmatch(label.name.strip().casefold())
-
-
-def _plain(name: str) -> str:
-    return plain_name(name) or name
+    name = label.name.strip()
+    return bool(name) and not _DEFAULT.fullmatch(name.casefold()) and not is_unused(name)

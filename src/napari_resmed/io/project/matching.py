@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from napari_resmed.errors import InputError
+from napari_resmed.io.project.structure_names import match_names
 from napari_resmed.labels import LabelMap, LabelSet, smallest_integer_type
 
 __all__ = ["in_labels_of"]
@@ -42,9 +43,11 @@ def in_labels_of(
     """
     if not len(project):
         return found
-    own = {label.name.strip().lower(): label for label in project}
+    own = {label.name: label for label in project}
+    found_as = match_names([label.name for label in found.labels], own)
+    otherwise_as = match_names({otherwise.get(label.name, "") for label in found.labels} - {""}, own)
     values = {
-        label.value: own.get(label.name.strip().lower()) or own.get(otherwise.get(label.name, "").strip().lower())
+        label.value: own.get(found_as.get(label.name) or otherwise_as.get(otherwise.get(label.name, ""), ""))
         for label in found.labels
     }
     if not any(values.values()):

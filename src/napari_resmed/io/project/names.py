@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import PurePath
 
 from napari_resmed.io.files import ENDINGS
 
-__all__ = ["case_names", "channels_by_name", "stem"]
+__all__ = ["case_names", "channels_by_name", "stem", "unlike"]
 
 # More would be a series of cases numbered with four digits rather than channels of one.
 MOST_CHANNELS_OF_ONE_CASE = 4
@@ -37,13 +37,17 @@ def case_names(paths: Sequence[PurePath]) -> list[str]:
     taken: set[str] = set()
     for path, name in zip(paths, plain, strict=True):
         wish = name if often[name.lower()] == 1 else _tidy("_".join(path.parts))
-        free, number = wish, 2
-        # Upper and lower case are one name to Windows and macOS.
-        while free.lower() in taken:
-            free, number = f"{wish}_{number}", number + 1
-        taken.add(free.lower())
-        names.append(free)
+        names.append(unlike(wish, taken))
+        taken.add(names[-1].lower())
     return names
+
+
+def unlike(name: str, used: Collection[str]) -> str:
+    """A name unlike those that are used, which are in small letters: to Windows and macOS both are one name."""
+    free, number = name, 2
+    while free.lower() in used:
+        free, number = f"{name}_{number}", number + 1
+    return free
 
 
 def _tidy(name: str) -> str:

@@ -19,7 +19,7 @@ from napari_resmed.io.project.layout import INDEX, Layout
 from napari_resmed.io.project.state import State
 from napari_resmed.io.whole_file import reason
 
-__all__ = ["layout_of", "put_in_place", "repair"]
+__all__ = ["as_the_files_say", "layout_of", "put_in_place", "repair"]
 
 # Nothing takes this long to write: what is older was left by a program that died.
 LEFT_OVER_SECONDS = 24 * 3600
@@ -53,6 +53,16 @@ def put_in_place(layout: Layout, name: str, state: State) -> None:
             raise WorkError(f"could not move {here.name} to {there.parent.name}: {reason(problem)}") from problem
 
 
+def as_the_files_say(record: Record, layout: Layout, name: str) -> Record:
+    """What is said of a case, as far as it can be: without labels none is begun, with labels none is not."""
+    labelled = layout.find_labels(name, record.state) is not None
+    if labelled and record.state is State.NOT_STARTED:
+        return replace(record, state=State.CORRECTED)
+    if not labelled and record.state is not State.NOT_STARTED:
+        return replace(record, state=State.NOT_STARTED, uncertainty=None, complete_slices=())
+    return record
+
+
 def repair(folder: Path) -> Index:
     """Make index, files and ``dataset.json`` agree; only with the project's lock held.
 
@@ -75,16 +85,11 @@ def repair(folder: Path) -> Index:
         raise InputError(f"cannot write to the project {folder.name}: {reason(problem)}") from problem
     before = index
     trained, other = layout.image_names(State.ACCEPTED), layout.image_names(State.NOT_STARTED)
-    for name in dict.fromkeys((*trained, *other)):
+    present: dict[str, Record] = {}
+    for name in (*trained, *other):
         record = index.cases.get(name) or index.away.get(name) or Record(_guess(layout, name))
-        labelled = layout.find_labels(name, record.state) is not None
-        if labelled and record.state is State.NOT_STARTED:
-            record = replace(record, state=State.CORRECTED)
-        elif not labelled and record.state is not State.NOT_STARTED:
-            record = replace(record, state=State.NOT_STARTED, uncertainty=None, complete_slices=())
-        index = replace(index, cases={**index.cases, name: record})
+        present[name] = as_the_files_say(record, layout, name)
     # A case whose image is gone can neither be trained on nor counted; but it may come back.
-    present = {name: index.cases[name] for name in (*trained, *other)}
     away = {name: record for name, record in {**index.away, **index.cases}.items() if name not in present}
     index = replace(index, cases=present, away=away, labels=index.colour(description.labels))
     if index != before or not (folder / INDEX).exists():

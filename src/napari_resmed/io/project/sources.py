@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from napari_resmed.errors import InputError
+from napari_resmed.io.below import files_below
 from napari_resmed.io.dicom import Series, find_series, read_series
 from napari_resmed.io.files import is_dicom, is_image_name, read
 from napari_resmed.io.image_file import SECOND_HALVES
 from napari_resmed.io.label_words import without_label_word
 from napari_resmed.io.project.names import case_names, channels_by_name, stem
+from napari_resmed.io.project.project import is_project
+from napari_resmed.io.umlauts import in_one_way
 from napari_resmed.labels import LabelMap
 from napari_resmed.volume import Volume
 
@@ -23,6 +25,7 @@ __all__ = [
     "Source",
     "find_sources",
     "images_folder",
+    "is_all_dicom",
     "labels_folder",
     "labels_without_image",
     "read_source",
@@ -73,6 +76,16 @@ def labels_folder(folder: Path) -> Path | None:
     return folder / "labels" if both else None
 
 
+def is_all_dicom(folder: Path) -> bool:
+    """Whether the images of a chosen folder are DICOM alone; no image is read."""
+    some = False
+    for file in _files(images_folder(folder)):
+        if _is_image(file):
+            return False
+        some = some or is_dicom(file)
+    return some
+
+
 def find_sources(folder: Path) -> list[Source]:
     """List the cases-to-be of a folder and the folders below it, by name; no image is read.
 
@@ -87,7 +100,7 @@ def find_sources(folder: Path) -> list[Source]:
     if not folder.is_dir():
         raise InputError(f"{folder.name} is not a folder; expected a folder of images")
     root = images_folder(folder)
-    files = sorted(_files(root))
+    files = _files(root)
     images = [file for file in files if _is_image(file)]
     paths = [file.relative_to(root).with_name(stem(file.name)) for file in images]
     channels = channels_by_name([path.as_posix() for path in paths])
@@ -107,7 +120,9 @@ def find_sources(folder: Path) -> list[Source]:
     ]
     sources += [Source(name, (), entry) for name, entry in zip(names[len(cases) :], series, strict=True)]
     if not sources:
-        raise InputError(f"{folder.name} holds no image; expected NIfTI, NRRD, MetaImage or DICOM files")
+        raise InputError(
+            f"{folder.name} holds no image; expected NIfTI, NRRD, MetaImage or DICOM files, and no project's"
+        )
     return sources
 
 
@@ -116,10 +131,9 @@ def _tidy(series: Series) -> str:
     return (series.description or series.modality or "series").replace("/", "_")
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(place) / name for name in names if not name.startswith("."))
+def _files(folder: Path) -> list[Path]:
+    """Every file of a folder and below it, through links too; what a project below holds is no other's image."""
+    return sorted(files_below(folder, lambda below: below.name.startswith(".") or is_project(below), dead=True))
 
 
 def _is_image(file: Path) -> bool:
@@ -132,22 +146,27 @@ def _label_files(folder: Path) -> dict[Path, Path]:
     root = labels_folder(folder)
     if root is None:
         return {}
-    files = sorted(file for file in _files(root) if _is_image(file))
+    files = [file for file in _files(root) if _is_image(file)]
     return {file: file.relative_to(root).with_name(stem(file.name)) for file in files}
 
 
 def _labels_of(cases: Sequence[Path], folder: Path) -> dict[Path, Path]:
     """The label file of each case that has one: that of its very name, else one with a word for labels behind it."""
-    known, files = set(cases), _label_files(folder)
+    known = {_key(case): case for case in cases}
+    files = {file: _key(path) for file, path in _label_files(folder).items()}
     found: dict[Path, Path] = {}
     for file, path in files.items():
         if path in known:
-            found.setdefault(path, file)
+            found.setdefault(known[path], file)
     for file, path in files.items():
         case = path.with_name(without_label_word(path.name))
         if path not in known and case in known:
-            found.setdefault(case, file)
+            found.setdefault(known[case], file)
     return found
+
+
+def _key(path: Path) -> Path:
+    return Path(in_one_way(path.as_posix()))
 
 
 def labels_without_image(folder: Path, sources: Sequence[Source]) -> tuple[tuple[str, str], ...]:
