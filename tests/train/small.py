@@ -81,6 +81,7 @@ def write_folder(folder: Path, count: int = 4, prefix: str = "case", **more: Any
 
 # What replaces a plan's own decisions where a training shall take seconds.
 QUICK: dict[str, Any] = {
+    "network": "UNet",
     "arguments": LITTLE_NETWORK,
     "patch": [16, 16, 16],
     "minutes": None,
