@@ -513,7 +513,7 @@ class TestFromAModel:
             LabelSet((Label(1, "ball", (1, 1, 1)),)),
         )
         save(model, tmp_path, dict(build_network(kind, arguments).state_dict()))
-        quick = {name: value for name, value in QUICK.items() if name not in ("arguments", "patch")}
+        quick = {name: value for name, value in QUICK.items() if name not in ("network", "arguments", "patch")}
         _, done = run(
             data, tmp_path / "mine", base=str(tmp_path / "other"), plan={**quick, "steps": 4, "check_every": 2}
         )
