@@ -70,6 +70,7 @@ def familiar_of(model: Model, images: Iterable[Volume], say: Callable[[str], Non
 def _answer(model: Model, image: Volume, ready: torch.Tensor) -> tuple[list[float], float | None]:
     """Volume in ml of every structure, and how sure the network is of them."""
     machine = choose_machine("auto")
+    axes = model.mirror_axes if model.one_window and model.one_window.mirrored else ()
     if model.one_window:
         part, model = where_to_answer(image, Grid.of(image, model.preparation), model, model.one_window, machine)
         ready, _ = prepare(image, model.preparation, part)
@@ -78,7 +79,7 @@ def _answer(model: Model, image: Volume, ready: torch.Tensor) -> tuple[list[floa
         ready,
         [warm_network(model, machine)],
         machine,
-        Windows(model.patch, model.overlap),
+        Windows(model.patch, model.overlap, axes, mirrored_classes=model.mirrored_classes),
         classes=1 + len(model.labels),
         background_classes=model.background_classes,
     )

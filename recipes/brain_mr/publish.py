@@ -13,15 +13,17 @@ from typing import Any
 import torch
 
 from napari_resmed.models.model import Model
+from napari_resmed.models.one_window import OneWindow
 from napari_resmed.models.save import save_model
 from napari_resmed.prepare.preparation import Preparation
 from recipes.brain_mr.labels import cleanup, labels, mirror_pairs
 from recipes.brain_mr.sweep_plot import sweep_plot
-from recipes.brain_mr.train import ARGUMENTS, NETWORK, QUICK_MM
+from recipes.brain_mr.train import ARGUMENTS, NETWORK, QUICK_MM, STAGES
 from recipes.stored_weights import stored_weights
 
-VERSION = "0.7.0"
+VERSION = "0.7.1"
 CHANGELOG = {
+    "0.7.1": "the same weights; the brain is found first, and answered in one window, as it is and mirrored",
     "0.7.0": "trained on; the same structures",
     "0.6.0": "trained on; the same structures",
     "0.5.0": "trained on, in longer steps; stray pieces are taken away",
@@ -31,8 +33,11 @@ CHANGELOG = {
     "0.1.0": "first version",
 }
 COMMAND = "python -m recipes.brain_mr --labelmaps ../shared/data/brain_labelmaps --work .runs/brain-mr"
-# Where the network answers: a window is as large as the last patches it was trained on.
-SPACING_MM, WINDOW, OVERLAP = 1.5, (96, 96, 96), 0.25
+# Where the network answers, and how where one window is too small: as the last patches were that it was trained on.
+SPACING_MM, WINDOW, OVERLAP = STAGES[-1].spacing_mm, (STAGES[-1].patch,) * 3, 0.25
+# More than any brain with its margin on that grid, so that fluid found astray does no harm. What surrounds a brain is not
+# needed, as images of training show: half of them are stripped, others end near it.
+ONE_WINDOW = OneWindow(voxels=176 * 144 * 144, look_mm=3.0, margin_mm=10.0, mirrored=True)
 
 # The picture of the sweeps, in ``docs``.
 SWEEPS = "sweeps.png"
@@ -114,6 +119,7 @@ def write_model(work: Path, folder: Path, label_maps: Sequence[Path], measured: 
         mirror_pairs=mirror_pairs(),
         cleanup=cleanup(),
         quick_spacing_mm=QUICK_MM,
+        one_window=ONE_WINDOW,
         measured=dict(measured.figures),
         training=training,
     )
@@ -174,6 +180,7 @@ def card(model: Model, failures: Sequence[str] = ()) -> str:
         version=model.version,
         spacing=model.preparation.spacing_mm[0],
         quick=model.quick_spacing_mm,
+        look=model.one_window.look_mm if model.one_window else "",
         structures=len(model.labels),
         minutes=training["minutes"],
         optimiser={"muon": "Muon (Jordan et al. 2024)", "adamw": "AdamW"}[training["optimiser"]],

@@ -25,7 +25,7 @@ def models(tmp_path: Path) -> Models:
     """The model that sorts voxels by brightness, in windows or in one."""
 
     def made(wishes: OneWindow | None) -> str:
-        name = f"bands {wishes.voxels, wishes.margin_mm}" if wishes else "bands in windows"
+        name = f"bands {wishes.voxels, wishes.margin_mm, wishes.mirrored}" if wishes else "bands in windows"
         return str(save(replace(describe(name), one_window=wishes), tmp_path).folder)
 
     return made
@@ -110,3 +110,12 @@ def test_a_quick_look_sees_the_whole_image(tmp_path: Path) -> None:
     done = run(image, str(save(model, tmp_path).folder), quick=True)
     assert done.made_by["parameters"]["quick_look_mm"] == 2.0
     assert (done.labels.data[20, 44, 20:32] > 0).all()
+
+
+def test_a_model_may_answer_mirrored_too_without_being_asked(models: Models) -> None:
+    image = Volume(ball(), make_affine())
+    asked, usual = run(image, models(WISHES), tta=True), run(image, models(replace(WISHES, mirrored=True)))
+    assert usual.made_by["parameters"]["tta"] is True
+    assert run(image, models(WISHES)).made_by["parameters"]["tta"] is False
+    assert np.array_equal(usual.labels.data, asked.labels.data)
+    assert run(image, models(replace(WISHES, mirrored=True)), uncertainty=True, uncertainty_kind="variance").uncertainty

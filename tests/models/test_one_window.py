@@ -33,6 +33,7 @@ def test_comes_back_from_a_file_and_is_left_out_where_there_is_none() -> None:
         {**WISHES.to_json(), "more": 1},
         {**WISHES.to_json(), "voxels": "many"},
         {**WISHES.to_json(), "voxels": 0},
+        {**WISHES.to_json(), "mirrored": "yes"},
         {**WISHES.to_json(), "look_mm": 0},
         {**WISHES.to_json(), "look_mm": float("nan")},
         {**WISHES.to_json(), "margin_mm": -1},

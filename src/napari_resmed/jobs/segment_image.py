@@ -82,7 +82,8 @@ class Options:
     overlap:
         Share of a window that its neighbour repeats, 0 <= overlap < 1; None: the model's.
     tta:
-        Also run every window mirrored, along the axes the model allows (nnU-Net's along all combinations of them).
+        Also run every window mirrored, along the axes the model allows (nnU-Net's along all combinations of them). A
+        model that answers in one window may do so without being asked.
     uncertainty:
         Also tell how sure the model is, as an image and for every structure.
     uncertainty_kind:
@@ -126,10 +127,11 @@ def check_options(model: Model, options: Options) -> tuple[Model, Windows]:
             f"the model {chosen.name} says nothing of mirrored images, so mirrored passes could mislead it; "
             "segment without"
         )
+    unasked = None if options.quick else chosen.one_window
     windows = Windows(
         chosen.patch,
         chosen.overlap if options.overlap is None else options.overlap,
-        chosen.mirror_axes if options.tta else (),
+        chosen.mirror_axes if options.tta or (unasked and unasked.mirrored) else (),
         even=chosen.even_windows,
         mirrored_classes=chosen.mirrored_classes,
     )
@@ -274,7 +276,7 @@ def segment_image(
             "precision": machine.precision,
             "backend": " and ".join(dict.fromkeys(runner.name for runner in runners)),
             "overlap": asked.overlap,
-            "tta": options.tta,
+            "tta": bool(asked.mirror_axes),
             **({"uncertainty": options.uncertainty_kind} if uncertainty else {}),
             **({"quick_look_mm": chosen.preparation.spacing_mm[0]} if quick else {}),
         },

@@ -30,6 +30,8 @@ class OneWindow:
         Spacing of the first look, at which the network finds its structures roughly.
     margin_mm:
         How much around these is answered, to all sides.
+    mirrored:
+        Whether the window is answered mirrored, too, along the axes that the model names, without being asked for it.
 
     Raises
     ------
@@ -40,6 +42,7 @@ class OneWindow:
     voxels: int
     look_mm: float
     margin_mm: float
+    mirrored: bool = False
 
     def __post_init__(self) -> None:
         if self.voxels < 1 or not 0 < self.look_mm < math.inf or not 0 <= self.margin_mm < math.inf:
@@ -69,9 +72,11 @@ class OneWindow:
         if entry is None:
             return None
         known = set(cls.__dataclass_fields__)
-        if not isinstance(entry, Mapping) or set(entry) != known:
+        if not isinstance(entry, Mapping) or set(entry) != known or not isinstance(entry["mirrored"], bool):
             raise ModelError(f"the model says {entry!r} of its one window, expected {', '.join(sorted(known))}")
         try:
-            return cls(int(entry["voxels"]), float(entry["look_mm"]), float(entry["margin_mm"]))
+            return cls(
+                int(entry["voxels"]), float(entry["look_mm"]), float(entry["margin_mm"]), entry["mirrored"]
+            )
         except (OverflowError, TypeError, ValueError) as problem:
             raise ModelError(f"what the model says of its one window is wrong at {problem}") from problem
