@@ -75,8 +75,6 @@ class OneWindow:
         if not isinstance(entry, Mapping) or set(entry) != known or not isinstance(entry["mirrored"], bool):
             raise ModelError(f"the model says {entry!r} of its one window, expected {', '.join(sorted(known))}")
         try:
-            return cls(
-                int(entry["voxels"]), float(entry["look_mm"]), float(entry["margin_mm"]), entry["mirrored"]
-            )
+            return cls(int(entry["voxels"]), float(entry["look_mm"]), float(entry["margin_mm"]), entry["mirrored"])
         except (OverflowError, TypeError, ValueError) as problem:
             raise ModelError(f"what the model says of its one window is wrong at {problem}") from problem
