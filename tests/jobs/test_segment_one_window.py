@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from napari_resmed.events import Started, Warning
 from napari_resmed.jobs.segment import Segmentation, segment
 from napari_resmed.models.one_window import OneWindow
 from napari_resmed.volume import Volume
@@ -77,8 +78,19 @@ def test_a_structure_that_goes_on_beyond_the_margin_is_not_cut_through(models: M
     data = ball(stray=False)
     # Every other plane: too little for a coarse look.
     data[12:28:2, 36:52, 40:78] = np.maximum(data[12:28:2, 36:52, 40:78], 0.35)
-    image = Volume(data, make_affine())
-    assert np.array_equal(run(image, models(WISHES)).labels.data, run(image, models(None)).labels.data)
+    # And a warning before the network is asked.
+    image = Volume(data, make_affine(), modality="CT")
+    steps, events = segment(image, models(WISHES), device="cpu", precision="fp32"), []
+    while True:
+        try:
+            events.append(next(steps))
+        except StopIteration as end:
+            done: Segmentation = end.value
+            break
+    assert np.array_equal(done.labels.data, run(image, models(None)).labels.data)
+    assert sum(isinstance(event, Started) for event in events) == 1
+    warnings = [event.message for event in events if isinstance(event, Warning)]
+    assert len(warnings) == len(set(warnings)) == len(done.made_by["warnings"]) > 0
 
 
 def test_a_part_too_large_for_the_window_is_gone_through_in_windows(models: Models) -> None:

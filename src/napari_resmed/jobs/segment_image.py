@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -258,7 +259,8 @@ def segment_image(
         yield Progress("Restoring the geometry", _PREDICTED)
         found = restorer.finish()
         if one_window and cut_through(found, grid):
-            return (yield from segment_image(image, replace(model, one_window=one_window.wider()), options, sought))
+            wider = replace(model, one_window=one_window.wider())
+            return (yield from _once_more(segment_image(image, wider, options, sought), misfits))
         removed, filled = clean_up(found, chosen.cleanup, image.voxel_ml * 1000)
         uncertain = None if doubt is None else restore_map(doubt, grid)
         seconds["restore"] = restoring + clock.lap()
@@ -310,6 +312,21 @@ def segment_image(
         seconds=seconds,
         peak_memory_mb=_peak_memory_mb(),
     )
+
+
+def _once_more(
+    steps: Generator[Event, None, Segmentation], told: Sequence[str]
+) -> Generator[Event, None, Segmentation]:
+    """A job begun anew: neither its beginning nor what was told already is told again."""
+    with closing(steps):
+        while True:
+            try:
+                event = next(steps)
+            except StopIteration as done:
+                result: Segmentation = done.value
+                return result
+            if not (isinstance(event, Started) or (isinstance(event, Warning) and event.message in told)):
+                yield event
 
 
 def segmentation(
