@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +15,7 @@ from scipy import ndimage
 
 from napari_resmed.errors import InputError, ModelError
 from napari_resmed.events import Event, Progress, Started, Warning
+from napari_resmed.jobs.follow import follow
 from napari_resmed.jobs.segment_image import Options, Segmentation, check_options, segment_image, segmentation
 from napari_resmed.labels import LEFT, RIGHT, LabelMap, LabelSet, default_colour, smallest_integer_type
 from napari_resmed.models.catalogue import find_model
@@ -291,15 +291,13 @@ def _share(
     steps: Generator[Event, None, Segmentation], clock: _Clock, told: list[str], begin: float, end: float, stage: str
 ) -> Generator[Event, None, Segmentation]:
     """A part of the work as one of several: its progress is a share of the whole's, its warnings are gathered."""
-    with closing(steps):
-        while True:
-            try:
-                event = next(steps)
-            except StopIteration as done:
-                result: Segmentation = done.value
-                return result
-            if isinstance(event, Progress):
-                share = begin + (end - begin) * event.done
-                yield Progress(f"{stage}: {event.what}", share, clock.left(share))
-            elif isinstance(event, Warning):
-                told.append(event.message)
+
+    def tell(event: Event) -> Event | None:
+        if isinstance(event, Progress):
+            share = begin + (end - begin) * event.done
+            return Progress(f"{stage}: {event.what}", share, clock.left(share))
+        if isinstance(event, Warning):
+            told.append(event.message)
+        return None
+
+    return follow(steps, tell)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 import napari_resmed
 from napari_resmed.errors import InputError, ModelError, WorkError
 from napari_resmed.events import Event, Progress, Started, Warning
+from napari_resmed.jobs.follow import follow
 from napari_resmed.labels import LabelMap, LabelSet, count_values
 from napari_resmed.models.model import Model
 from napari_resmed.nets.size import continues_borders, edge_multiples, fits_one_size
@@ -260,7 +261,8 @@ def segment_image(
         found = restorer.finish()
         if one_window and cut_through(found, grid):
             wider = replace(model, one_window=one_window.wider())
-            return (yield from _once_more(segment_image(image, wider, options, sought), misfits))
+            again = segment_image(image, wider, options, sought)
+            return (yield from follow(again, partial(_not_yet_told, told=misfits)))
         removed, filled = clean_up(found, chosen.cleanup, image.voxel_ml * 1000)
         uncertain = None if doubt is None else restore_map(doubt, grid)
         seconds["restore"] = restoring + clock.lap()
@@ -314,21 +316,6 @@ def segment_image(
     )
 
 
-def _once_more(
-    steps: Generator[Event, None, Segmentation], told: Sequence[str]
-) -> Generator[Event, None, Segmentation]:
-    """A job begun anew: neither its beginning nor what was told already is told again."""
-    with closing(steps):
-        while True:
-            try:
-                event = next(steps)
-            except StopIteration as done:
-                result: Segmentation = done.value
-                return result
-            if not (isinstance(event, Started) or (isinstance(event, Warning) and event.message in told)):
-                yield event
-
-
 def segmentation(
     image: Volume,
     model: Model,
@@ -375,6 +362,12 @@ def segmentation(
         else Volume(doubt, image.affine, "zyx", image.modality, f"{image.name} uncertainty".strip(), meta),
         made_by=dict(made_by),
     )
+
+
+def _not_yet_told(event: Event, told: Sequence[str]) -> Event | None:
+    """Of a job begun anew: neither its beginning, nor a warning that was told."""
+    again = isinstance(event, Started) or (isinstance(event, Warning) and event.message in told)
+    return None if again else event
 
 
 def _passes(model: Model, windows: Windows) -> int:
