@@ -1,4 +1,4 @@
-"""Weights to begin with, of a model that was trained before: of fewer structures, or without sides."""
+"""Weights to begin with, of a model that was trained before: narrower, of fewer structures, or without sides."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from napari_resmed.models.model import Model
 from napari_resmed.nets import build_network
 from recipes.brain_mr.anatomy import KIND_OF, STRUCTURES
 from recipes.brain_mr.train import ARGUMENTS, NETWORK
+from recipes.brain_mr.widen import widened
 
 __all__ = ["begin_with", "tells_the_same"]
 
@@ -17,7 +18,8 @@ def begin_with(model: Model, weights: dict[str, Tensor], seed: int) -> dict[str,
     """Weights of this recipe's network that answer what another model answers.
 
     A structure that the model tells by the same name, or without its side, gets that one's scores; so left and right
-    begin as one and part in training.
+    begin as one and part in training. A network of the same structures with fewer channels is widened: see
+    :func:`recipes.brain_mr.widen.widened`.
 
     Parameters
     ----------
@@ -31,13 +33,13 @@ def begin_with(model: Model, weights: dict[str, Tensor], seed: int) -> dict[str,
     Raises
     ------
     ValueError
-        If the model's network is neither, or it lacks a structure.
+        If the model's network is neither, or wider, or it lacks a structure.
     """
+    if tells_the_same(model):
+        return widened(weights, model.arguments["channels"], ARGUMENTS, seed)
     weights = {name: tensor.float() for name, tensor in weights.items()}
     same = {name: value for name, value in ARGUMENTS.items() if name not in ("out_channels", "features")}
     theirs = {name: model.arguments.get(name) for name in same}
-    if tells_the_same(model):
-        return weights
     if model.network != "UNet" or theirs != same:
         raise ValueError(f"{model.name} is a {model.network} of {model.arguments}, expected a UNet of {same}")
     torch.manual_seed(seed)
@@ -69,8 +71,9 @@ def begin_with(model: Model, weights: dict[str, Tensor], seed: int) -> dict[str,
 
 
 def tells_the_same(model: Model) -> bool:
-    """Whether a model's network and structures are those of this recipe now."""
-    return model.network == NETWORK and model.arguments == ARGUMENTS and _values_there(model) == model.labels.values
+    """Whether a model's network and structures are those of this recipe now, however many channels it has."""
+    theirs = {**model.arguments, "channels": ARGUMENTS["channels"]}
+    return model.network == NETWORK and theirs == ARGUMENTS and _values_there(model) == model.labels.values
 
 
 def _values_there(model: Model) -> tuple[int, ...]:

@@ -31,7 +31,7 @@ ARGUMENTS = {
     "in_channels": 1,
     "out_channels": len(STRUCTURES) + 1,
     "features": 24,
-    "channels": [16, 32, 64, 128, 256],
+    "channels": [32, 64, 96, 128, 256],
     "strides": [2, 2, 2, 2],
     "num_res_units": 2,
     "norm": "instance",

@@ -214,6 +214,33 @@ class TestBegin:
         assert not tells_the_same(replace(model, arguments={**LITTLE, "features": 21}))
         assert not tells_the_same(former[0])
 
+    def test_a_narrower_network_answers_the_same_when_widened(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        wide = {**LITTLE, "channels": [6, 9, 10], "strides": [2, 2]}
+        narrow = {**wide, "channels": [4, 6, 10]}
+        monkeypatch.setattr("recipes.brain_mr.begin.ARGUMENTS", wide)
+        torch.manual_seed(1)
+        before, after = (build_network("UNetWithHead", arguments).eval() for arguments in (narrow, wide))
+        model = replace(describe("own"), network="UNetWithHead", arguments=narrow, labels=labels())
+        assert tells_the_same(model)
+        found = begin_with(model, dict(before.state_dict()), seed=0)
+        after.load_state_dict(found)
+        image = torch.rand((1, 1, 16, 16, 16))
+        with torch.inference_mode():
+            assert torch.allclose(after(image), before(image), atol=1e-5)
+        # What is new sees what was there, and can learn: nothing of it is nought throughout.
+        assert found["0.model.0.conv.unit1.conv.weight"][4:, :4].abs().min() > 0
+        after.train()
+        after(image).square().mean().backward()
+        new_to_old = dict(after.named_parameters())["0.model.0.conv.unit1.conv.weight"].grad[:4, 4:]
+        assert new_to_old.abs().max() > 0
+
+    def test_a_wider_network(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("recipes.brain_mr.begin.ARGUMENTS", LITTLE)
+        wider = {**LITTLE, "channels": [8, 6]}
+        model = replace(describe("own"), network="UNetWithHead", arguments=wider, labels=labels())
+        with pytest.raises(ValueError, match=r"a network of \[8, 6\] channels, expected at most \[4, 6\]"):
+            begin_with(model, {}, seed=0)
+
     def test_another_network(self) -> None:
         with pytest.raises(ValueError, match="expected a UNet of"):
             begin_with(describe("bands"), {}, seed=0)
