@@ -79,6 +79,12 @@ def test_a_word_for_none_among_several_files(files: Path) -> None:
     assert [path.name for path in dataset.cases[0].images] == ["t1.nii.gz"]  # type: ignore[union-attr]
 
 
+def test_a_word_for_nobody_is_no_patient(files: Path) -> None:
+    rows = "image,label,patient\nscans/p1/t1.nii.gz,,n/a\nscans/p2/t1.nii.gz,,NaN\nscans/p3/t1.nii.gz,,X\n"
+    dataset, _ = read_dataset(put(files, {"list.csv": rows}))
+    assert [case.group for case in dataset.cases] == ["", "", "X"]
+
+
 def test_no_labels_yet_and_files_that_are_not_there(files: Path) -> None:
     rows = "image,label\nscans/p1/t1.nii.gz,\nscans/p3/t9.nii.gz,scans/p3/seg.nii.gz\n"
     dataset, _ = read_dataset(put(files, {"list.csv": rows}))

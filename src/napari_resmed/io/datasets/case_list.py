@@ -14,7 +14,17 @@ from pathlib import Path
 from napari_resmed.errors import InputError
 from napari_resmed.io.datasets.found import Found, a_few
 from napari_resmed.io.datasets.meaning import Meaning, meaning_of
-from napari_resmed.io.datasets.rows import GROUP, YES_OR_NO, Row, first_column, is_yes, plain, read_rows, split_in
+from napari_resmed.io.datasets.rows import (
+    GROUP,
+    YES_OR_NO,
+    Row,
+    first_column,
+    group_in,
+    is_yes,
+    plain,
+    read_rows,
+    split_in,
+)
 from napari_resmed.labels import Label, default_colour, plain_name
 
 __all__ = ["FILE", "add_case_list"]
@@ -93,7 +103,7 @@ def add_case_list(found: Found, path: Path, seen: Mapping[str, frozenset[int]]) 
             replace(
                 case,
                 split=splits.get(case.name, case.split),
-                group=row[group] if group else case.group,
+                group=group_in(row, group) if group else case.group,
                 annotated=annotated if columns else case.annotated,
             )
         )

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_resmed.errors import InputError
-from napari_resmed.io.datasets.rows import GROUP, LABEL, NAME, Row, first_column, plain, several
+from napari_resmed.io.datasets.rows import GROUP, LABEL, NAME, Row, first_column, is_none, plain, several
 from napari_resmed.io.files import ENDINGS
 from napari_resmed.io.pictures import ENDINGS as PICTURES
 
-__all__ = ["ImageColumns", "as_path", "find_image_columns", "images_in_cell", "is_file", "is_none"]
+__all__ = ["ImageColumns", "as_path", "find_image_columns", "images_in_row", "is_file"]
 
 _NUMBERED = re.compile(r"^images?[ _-]?(\d+)$", re.IGNORECASE)
 # Columns that are never a modality.
@@ -24,13 +24,6 @@ _WORDS = frozenset(
         *(*LABEL, *NAME, *GROUP, "split", "annotated", "only_painted"),
         *("class", "class_name", "diagnosis", "category", "target"),
     )
-)
-# What people write where there is no image.
-_NO_IMAGE = frozenset(
-    [
-        *("n/a", "n.a.", "n.a", "na", "nan", "none", "null", "-", "--", "\N{EN DASH}", "\N{EM DASH}"),
-        *("missing", "absent", "not available", "not acquired", "not done"),
-    ]
 )
 
 
@@ -83,7 +76,7 @@ def find_image_columns(rows: Sequence[Row], path: Path, words: Sequence[str] = (
     for column in rows[0]:
         if plain(column) in _WORDS:
             continue
-        said = [row for row in rows if images_in_cell(row[column])]
+        said = [row for row in rows if _in_cell(row[column])]
         are = _are_images([row[column] for row in said], path.parent, beside)
         if 2 * sum(are) <= len(said):
             if any(are):
@@ -102,24 +95,47 @@ def find_image_columns(rows: Sequence[Row], path: Path, words: Sequence[str] = (
     return ImageColumns(tuple(names), tuple(names), tuple(notes) if names else ())
 
 
-def images_in_cell(cell: str) -> list[tuple[int, str]]:
-    """Place and path of the images in a cell, separated by semicolons; a word for none keeps its place free."""
-    return [(place, part) for place, part in enumerate(several(cell)) if not is_none(part)]
+def images_in_row(row: Row, columns: ImageColumns, path: Path) -> list[tuple[int, Path]]:
+    """Channel and file of every image of a case.
 
+    Parameters
+    ----------
+    row, columns:
+        Of the table. The only column may hold all images of a case, unless it is called like a modality.
+    path:
+        The table; its folder is where paths begin.
 
-def is_none(cell: str) -> bool:
-    """Whether a cell is empty or says in a word that there is no image."""
-    return not cell or cell.casefold() in _NO_IMAGE
+    Raises
+    ------
+    InputError
+        If there is none, or several stand where one belongs: they would be taken for those of other columns.
+    """
+    found = [_in_cell(row[column]) for column in columns.names]
+    if len(found) > 1 or columns.channels:
+        if many := next((column for column, files in zip(columns.names, found, strict=True) if len(files) > 1), None):
+            raise InputError(
+                f"{path.name} has several files under {many} in line {row.line}, expected one; give each a column of "
+                "its own"
+            )
+        found = [[(channel, file) for channel, files in enumerate(found) for _, file in files]]
+    if not found[0]:
+        raise InputError(f"{path.name} has no image in line {row.line}; expected a path in {columns.names[0]!r}")
+    return [(channel, path.parent / as_path(file)) for channel, file in found[0]]
 
 
 def is_file(cell: str) -> bool:
     """Whether all images in a cell are files by their names."""
-    return all(part.lower().endswith((*ENDINGS, *PICTURES)) for _, part in images_in_cell(cell))
+    return all(part.lower().endswith((*ENDINGS, *PICTURES)) for _, part in _in_cell(cell))
 
 
 def as_path(cell: str) -> str:
     """A path as this system has it."""
     return cell.replace("\\", "/")  # written on Windows
+
+
+def _in_cell(cell: str) -> list[tuple[int, str]]:
+    """Place and path of the images in a cell, separated by semicolons; a word for none keeps its place free."""
+    return [(place, part) for place, part in enumerate(several(cell)) if not is_none(part)]
 
 
 def _are_images(cells: list[str], folder: Path, beside: frozenset[str]) -> list[bool]:

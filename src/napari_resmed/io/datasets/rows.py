@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +18,8 @@ __all__ = [
     "YES_OR_NO",
     "Row",
     "first_column",
+    "group_in",
+    "is_none",
     "is_yes",
     "plain",
     "read_rows",
@@ -27,6 +31,13 @@ __all__ = [
 _YES = ("yes", "y", "true", "x")
 _NO = ("no", "n", "false", "")
 YES_OR_NO = (*_YES, *_NO)
+# What people and programs write where there is nothing.
+_NONE = frozenset(
+    [
+        *("n/a", "n.a.", "n.a", "na", "nan", "none", "null", "-", "--", "\N{EN DASH}", "\N{EM DASH}"),
+        *("missing", "absent", "not available", "not acquired", "not done"),
+    ]
+)
 NAME = ("case", "name", "id")
 LABEL = ("label", "labels", "mask", "seg", "segmentation")
 # Columns that say whose a case is; a group may be an arm of a study, so a column that names people goes first.
@@ -52,23 +63,27 @@ def read_rows(path: Path) -> list[Row]:
     Raises
     ------
     InputError
-        If it cannot be read, has no rows, or two columns of one name.
+        If it cannot be read, has no rows, two columns of one name, a row with more entries than there are columns (its
+        other entries may stand under wrong ones), or a quotation mark that no other closes.
     """
     try:
         data = path.read_bytes()
     except OSError as problem:
         raise InputError(f"{path.name} cannot be read: {(problem.strerror or 'unknown reason').lower()}") from problem
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # "Unicode text" of spreadsheets
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError:  # spreadsheets on Windows
         text = data.decode("cp1252", "replace")
     lines = re.split(r"\r\n|\r|\n", text)
     first = _QUOTED.sub(r"\1", next((line for line in lines if line.strip()), ""))
-    reader = csv.reader(lines, delimiter=next((mark for mark in ",\t;" if mark in first), ","))
+    separator = next((mark for mark in ",\t;" if mark in first), ",")
+    reader = csv.reader(lines, delimiter=separator)
     try:
         cells = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except csv.Error as problem:
         raise InputError(f"{path.name} is no table that can be read ({problem}); save it as CSV again") from problem
+    _check_quotes(path, lines, [line for line, _ in cells], separator)
     table = [(line, row) for line, row in cells if any(row)]
     if len(table) < 2:
         raise InputError(f"{path.name} has no rows; expected a line of column names and one line per case")
@@ -76,7 +91,28 @@ def read_rows(path: Path) -> list[Row]:
     twice = sorted({name for name in head if name and head.count(name) > 1})
     if twice:
         raise InputError(f"{path.name} has two columns called {twice[0]!r}; give each its own name")
+    for line, row in table[1:]:
+        if any(row[len(head) :]):
+            raise InputError(
+                f"{path.name} has {len(row)} entries in line {line} and {len(head)} columns; put what holds a "
+                f"{separator!r} into quotation marks, or give each entry a column"
+            )
     return [Row(line, zip(head, [*row, *[""] * (len(head) - len(row))], strict=False)) for line, row in table[1:]]
+
+
+def _check_quotes(path: Path, lines: Sequence[str], ends: Iterable[int], separator: str) -> None:
+    """Refuse a row that takes the lines of others for its own, as a quotation mark in it is not closed."""
+    before = 0
+    for end in ends:
+        if end - before > 1:
+            try:
+                list(csv.reader(lines[before:end], delimiter=separator, strict=True))
+            except csv.Error as problem:
+                raise InputError(
+                    f"{path.name} has a quotation mark from line {before + 1} on that is not closed where its entry "
+                    "ends; close it there, or remove it"
+                ) from problem
+        before = end
 
 
 def first_column(rows: Sequence[Mapping[str, str]], *names: str) -> str:
@@ -92,6 +128,16 @@ def first_column(rows: Sequence[Mapping[str, str]], *names: str) -> str:
 def plain(column: str) -> str:
     """A column's name in small letters, without what parts its words."""
     return re.sub(r"[\s_-]+", "", column.casefold())
+
+
+def is_none(cell: str) -> bool:
+    """Whether a cell is empty or says in a word that there is nothing."""
+    return not cell or cell.casefold() in _NONE
+
+
+def group_in(row: Mapping[str, str], column: str) -> str:
+    """Whose a case is, by that column; empty where that is not known, or there is no column."""
+    return row[column] if column and not is_none(row[column]) else ""
 
 
 def several(cell: str) -> list[str]:
@@ -111,9 +157,12 @@ def is_yes(cell: str, source: str) -> bool:
     if word in YES_OR_NO:
         return word in _YES
     try:
-        return float(word) != 0
-    except ValueError as problem:
-        raise InputError(f"{source} has the entry {cell[:40]!r}, expected yes or no") from problem
+        number = float(word)
+    except ValueError:
+        number = math.nan
+    if math.isnan(number):
+        raise InputError(f"{source} has the entry {cell[:40]!r}, expected yes or no")
+    return number != 0
 
 
 def split_in(cell: str, source: str) -> str:

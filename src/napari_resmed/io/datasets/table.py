@@ -9,10 +9,22 @@ from napari_resmed.errors import InputError
 from napari_resmed.io.datasets.description import read_description
 from napari_resmed.io.datasets.folders import NAMES_FILE
 from napari_resmed.io.datasets.found import Found
-from napari_resmed.io.datasets.image_columns import as_path, find_image_columns, images_in_cell, is_file, is_none
+from napari_resmed.io.datasets.image_columns import as_path, find_image_columns, images_in_row, is_file
 from napari_resmed.io.datasets.meaning import Meaning, read_json, read_meaning
 from napari_resmed.io.datasets.naming import case_names
-from napari_resmed.io.datasets.rows import GROUP, LABEL, NAME, Row, first_column, is_yes, read_rows, several, split_in
+from napari_resmed.io.datasets.rows import (
+    GROUP,
+    LABEL,
+    NAME,
+    Row,
+    first_column,
+    group_in,
+    is_none,
+    is_yes,
+    read_rows,
+    several,
+    split_in,
+)
 
 __all__ = ["find", "meaning_in"]
 
@@ -40,13 +52,7 @@ def find(path: Path) -> Found:
             "and label"
         )
     meaning = meaning_in(path.parent)
-    files = [
-        [path.parent / as_path(part) for column in images.names for _, part in images_in_cell(row[column])]
-        for row in rows
-    ]
-    for row, found in zip(rows, files, strict=True):
-        if not found:
-            raise InputError(f"{path.name} has no image in line {row.line}; expected a path in {images.names[0]!r}")
+    files = [[file for _, file in images_in_row(row, images, path)] for row in rows]
     column = first_column(rows, *NAME)
     names = [row[column] for row in rows] if column else case_names([found[0] for found in files], path.parent)
     split, group = first_column(rows, "split"), first_column(rows, *GROUP)
@@ -59,7 +65,7 @@ def find(path: Path) -> Found:
             annotated=_annotated(row[annotated], meaning, path) if annotated else None,
             only_painted=is_yes(row[painted], f"{path.name}, only_painted") if painted else False,
             split=split_in(row[split], f"{path.name}, line {row.line}") if split else "",
-            group=row[group] if group else "",
+            group=group_in(row, group),
         )
         for name, row, found in zip(names, rows, files, strict=True)
     ]

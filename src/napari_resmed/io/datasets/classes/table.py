@@ -10,9 +10,9 @@ from pathlib import Path
 from napari_resmed.case import Case
 from napari_resmed.errors import InputError
 from napari_resmed.io.datasets.found import Found, a_few
-from napari_resmed.io.datasets.image_columns import ImageColumns, as_path, find_image_columns, images_in_cell
+from napari_resmed.io.datasets.image_columns import ImageColumns, find_image_columns, images_in_row
 from napari_resmed.io.datasets.naming import case_names
-from napari_resmed.io.datasets.rows import GROUP, NAME, Row, first_column, read_rows, split_in
+from napari_resmed.io.datasets.rows import GROUP, NAME, Row, first_column, group_in, read_rows, split_in
 
 __all__ = ["CLASS", "IMAGE", "find", "read_unlabelled"]
 
@@ -104,7 +104,7 @@ def _cases(path: Path, rows: list[Row], images: ImageColumns, column: str) -> tu
 
     ``column`` has the class; where there is none, nothing is learnt, and a split says nothing.
     """
-    found = [_files(path, row, images.names) for row in rows]
+    found = [images_in_row(row, images, path) for row in rows]
     named = first_column(rows, *NAME)
     names = [row[named] for row in rows] if named else case_names([files[0][1] for files in found], path.parent)
     if not named:
@@ -123,20 +123,9 @@ def _cases(path: Path, rows: list[Row], images: ImageColumns, column: str) -> tu
                 name,
                 tuple(file for _, file in files),
                 split=split_in(row[split], f"{path.name}, line {row.line}") if split else "",
-                group=row[group] if group else "",
+                group=group_in(row, group),
                 class_name=row[column] if column else "",
                 channels=() if places == tuple(range(max(most, len(images.names)))) else places,
             )
         )
     return cases, images.channels or (tuple(f"image {number + 1}" for number in range(most)) if most > 1 else ())
-
-
-def _files(path: Path, row: Row, columns: Sequence[str]) -> list[tuple[int, Path]]:
-    """Channel and file of what a row has."""
-    if len(columns) == 1:
-        files = images_in_cell(row[columns[0]])
-    else:
-        files = [(place, row[name]) for place, name in enumerate(columns) if images_in_cell(row[name])]
-    if not files:
-        raise InputError(f"{path.name} has no image in line {row.line}; expected a path in {columns[0]!r}")
-    return [(place, path.parent / as_path(file)) for place, file in files]
