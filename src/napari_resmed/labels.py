@@ -25,7 +25,6 @@ __all__ = [
     "LabelSet",
     "count_values",
     "default_colour",
-    "plain_name",
     "run_together",
     "smallest_integer_type",
     "spelling",
@@ -192,15 +191,10 @@ def default_colour(value: int) -> tuple[int, int, int]:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def plain_name(name: str) -> str:
-    """Letters and digits alone: "Right Parotid", "right_parotid" and "RightParotid" are one name."""
-    return re.sub(r"[\W_]+", "", name.casefold())
-
-
 def spelling(name: str) -> str:
     """A name without what is spelt in many ways: case of letters, blanks, umlauts, what stands between words.
 
-    Unlike :func:`plain_name` it keeps signs: "ER+" and "ER-" are two names, "Left-Hippocampus" is "left hippocampus".
+    Signs tell names apart: "ER+" and "ER-" are two names, "Left-Hippocampus" is "left hippocampus".
     """
     return re.sub(r"[\s_]+|(?<=[^\W\d_])-(?=\w)", " ", unicodedata.normalize("NFC", name).casefold()).strip()
 

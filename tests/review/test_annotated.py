@@ -23,6 +23,10 @@ class TestRead:
         assert found.unknown(Path("b_seg.nii.gz"), columns) == {1, 3}
         assert found.unknown(Path("c.nii.gz"), columns) is None
 
+    def test_names_that_differ_in_a_sign_are_two(self, tmp_path: Path) -> None:
+        found = read_annotated(table(tmp_path, "case,ER+,ER-\na,yes,no\n"))
+        assert found.known_columns({1: "ER+", 2: "ER-"}) == {1: "ER+", 2: "ER-"}
+
     def test_a_case_may_be_a_file(self, tmp_path: Path) -> None:
         found = read_annotated(table(tmp_path, "image,Liver\nimagesTr/a_0000.nii.gz,0\n"))
         assert found.unknown(Path("a.nii.gz"), {1: "Liver"}) == {1}

@@ -14,8 +14,8 @@ from pathlib import Path
 import napari_resmed
 from napari_resmed.errors import InputError, ResMedError, WorkError
 from napari_resmed.events import Event, Progress, Started, Warning
+from napari_resmed.io.structure_names import match_names
 from napari_resmed.jobs.follow import follow
-from napari_resmed.labels import plain_name
 from napari_resmed.review.annotated import Annotated, read_annotated
 from napari_resmed.review.compare_files import Compared, Measure, compare_files
 from napari_resmed.review.metrics import TOLERANCE_MM, absent
@@ -306,7 +306,7 @@ def _about_labels(done: Mapping[Pair, Compared], names: Mapping[int, str], measu
     for value in names:
         theirs = {result.truth_names[value] for result in done.values() if value in result.truth_names}
         ours = {result.predicted_names[value] for result in done.values() if value in result.predicted_names}
-        if theirs and ours and not {plain_name(name) for name in theirs} & {plain_name(name) for name in ours}:
+        if theirs and ours and not match_names(theirs, ours):
             yield (
                 f"label {value} is {min(theirs)!r} in the truth and {min(ours)!r} in the predictions: make sure that "
                 "both mean the same"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_resmed.errors import InputError
-from napari_resmed.labels import plain_name
+from napari_resmed.io.structure_names import match_names
 from napari_resmed.review.pairing import find_case, spoken
 
 __all__ = ["Annotated", "read_annotated"]
@@ -44,12 +44,10 @@ class Annotated:
         InputError
             If no heading stands for any label.
         """
-        headings = {plain_name(column): column for column in self.columns}
-        found = {}
-        for value, name in labels.items():
-            said = next((word for word in (plain_name(name), str(value), f"label{value}") if word in headings), None)
-            if said is not None:
-                found[value] = headings[said]
+        found: dict[int, str] = {}
+        for words in (labels, {value: str(value) for value in labels}, {value: f"label {value}" for value in labels}):
+            headings = match_names(words.values(), self.columns)
+            found |= {value: headings[word] for value, word in words.items() if word in headings and value not in found}
         if not found and labels:
             raise InputError(
                 f"no column of {self.file} ({spoken(self.columns)}) is the name of a label "

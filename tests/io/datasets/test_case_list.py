@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,24 @@ def test_names_find_their_columns_however_they_are_written(folder: Path) -> None
     rows = "case,Right_Parotid,spinal cord\na,1,1\nb,1,0\nc,1,1\nd,1,0\n"
     dataset, _ = read_dataset(put(folder, {"cases.csv": rows, "labels.json": {"Right Parotid": 1, "SpinalCord": 2}}))
     assert [case.annotated for case in dataset.cases] == [(1, 2), (1,), (1, 2), (1,)]
+
+
+def test_names_that_differ_in_a_sign_have_a_column_each(folder: Path) -> None:
+    rows = "case,ER+,ER-\na,yes,no\nb,no,yes\nc,1,1\nd,0,0\n"
+    dataset, _ = read_dataset(put(folder, {"cases.csv": rows, "labels.json": {"ER+": 1, "ER-": 2}}))
+    assert [case.annotated for case in dataset.cases] == [(1,), (2,), (1, 2), ()]
+
+
+def test_an_umlaut_in_one_character_and_in_two(tmp_path: Path) -> None:
+    """As macOS writes it, and as a person types it."""
+    for kind, file in (("images", image()), ("labels", labels(1))):
+        put(tmp_path, {f"{kind}/{unicodedata.normalize('NFD', name)}.nii.gz": file for name in ("Jäger", "Müller")})
+    dataset, notes = read_dataset(put(tmp_path, {"cases.csv": "case,split\nMüller,test\nJäger,train\n"}))
+    assert {unicodedata.normalize("NFC", case.name): case.split for case in dataset.cases} == {
+        "Jäger": "train",
+        "Müller": "test",
+    }
+    assert notes == ()
 
 
 def test_a_structure_without_a_column_is_annotated_everywhere(folder: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,11 @@ class TestPairs:
         (case,) = read_dataset(tmp_path)[0].cases
         assert case.name == "case_7"
         assert case.labels == tmp_path / f"labels/case_7{ending}.nrrd"
+
+    def test_an_umlaut_in_one_character_and_in_two(self, tmp_path: Path) -> None:
+        one, two = (unicodedata.normalize(form, "Müller") for form in ("NFC", "NFD"))
+        (case,) = read_dataset(put(tmp_path, {f"images/{one}.nii": image(), f"labels/{two}.nii": labels(1)}))[0].cases
+        assert case.labels == tmp_path / f"labels/{two}.nii"
 
     def test_channels_by_number(self, tmp_path: Path) -> None:
         files = {f"images/{case}_000{channel}.nii.gz": image() for case in "ab" for channel in (0, 1)}

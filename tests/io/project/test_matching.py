@@ -5,7 +5,7 @@ import pytest
 
 from napari_resmed.errors import InputError
 from napari_resmed.io.project import in_labels_of
-from napari_resmed.io.project.structure_names import match_names
+from napari_resmed.io.structure_names import match_names
 from napari_resmed.labels import Label, LabelMap, LabelSet
 
 GREY = (9, 9, 9)

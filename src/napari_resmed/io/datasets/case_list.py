@@ -25,7 +25,9 @@ from napari_resmed.io.datasets.rows import (
     read_rows,
     split_in,
 )
-from napari_resmed.labels import Label, default_colour, plain_name
+from napari_resmed.io.structure_names import match_names
+from napari_resmed.io.umlauts import in_one_way
+from napari_resmed.labels import Label, default_colour
 
 __all__ = ["FILE", "add_case_list"]
 
@@ -75,9 +77,9 @@ def add_case_list(found: Found, path: Path, seen: Mapping[str, frozenset[int]]) 
     """
     rows = read_rows(path)
     key = next(iter(rows[0]))
-    by_name = {row[key]: row for row in rows}
+    names = [in_one_way(row[key]) for row in rows]
+    by_name = dict(zip(names, rows, strict=True))
     if len(by_name) < len(rows):
-        names = [row[key] for row in rows]
         twice = next(name for name in names if names.count(name) > 1)
         raise InputError(f"{path.name} has two rows for the case {twice}; keep one")
     meaning, columns = _columns(found.meaning, rows, key)
@@ -93,7 +95,7 @@ def add_case_list(found: Found, path: Path, seen: Mapping[str, frozenset[int]]) 
         notes.append(f"{path.name} has no column for {listed}: taken as annotated everywhere")
     cases = []
     for case in found.cases:
-        row = by_name.get(case.name)
+        row = by_name.get(in_one_way(case.name))
         if row is None:
             cases.append(case)
             continue
@@ -107,10 +109,10 @@ def add_case_list(found: Found, path: Path, seen: Mapping[str, frozenset[int]]) 
                 annotated=annotated if columns else case.annotated,
             )
         )
-    known = {case.name for case in cases}
+    known = {in_one_way(case.name) for case in cases}
     if missing := [name for name in by_name if name not in known]:
         notes.append(f"{path.name} lists cases that are not there: {a_few(missing)}")
-    if unlisted := [case.name for case in cases if case.name not in by_name]:
+    if unlisted := [case.name for case in cases if in_one_way(case.name) not in by_name]:
         notes.append(f"{path.name} does not list {a_few(unlisted)}: there every structure is taken as annotated")
     return replace(found, cases=tuple(cases), meaning=meaning, notes=tuple(notes))
 
@@ -118,9 +120,8 @@ def add_case_list(found: Found, path: Path, seen: Mapping[str, frozenset[int]]) 
 def _columns(meaning: Meaning | None, rows: list[Row], key: str) -> tuple[Meaning | None, dict[int, str]]:
     """The column of each structure: by its name, or where there are no names, by the order."""
     if meaning is not None and meaning.is_named:
-        headings = {plain_name(column): column for column in reversed(list(rows[0])) if column}
-        found = {label.value: headings.get(plain_name(label.name), "") for label in meaning.labels}
-        return meaning, {value: column for value, column in found.items() if column}
+        found = match_names([label.name for label in meaning.labels], [column for column in rows[0] if column])
+        return meaning, {label.value: found[label.name] for label in meaning.labels if label.name in found}
     last: list[str] = []
     for column in reversed(list(rows[0])):
         if column == key or not column or plain(column) in _NOT_STRUCTURES:
@@ -145,11 +146,10 @@ def _check(
     if not (guessed and columns):
         return
     for name, values in seen.items():
-        if name not in rows:
+        row = rows.get(in_one_way(name))
+        if row is None:
             continue
-        denied = [
-            value for value in sorted(values) if value not in columns or not is_yes(rows[name][columns[value]], "")
-        ]
+        denied = [value for value in sorted(values) if value not in columns or not is_yes(row[columns[value]], "")]
         if denied:
             raise InputError(
                 f"{path.name} was taken to name the structures {', '.join(columns.values())} in the order of the label "

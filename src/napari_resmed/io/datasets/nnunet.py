@@ -12,6 +12,7 @@ from napari_resmed.io.datasets.description import Description
 from napari_resmed.io.datasets.found import Found
 from napari_resmed.io.datasets.pairing import pair
 from napari_resmed.io.project.index import read_index
+from napari_resmed.io.umlauts import in_one_way
 
 __all__ = ["find"]
 
@@ -31,7 +32,7 @@ def find(folder: Path, description: Description) -> Found | None:
         return None
     cases, notes = pair(images, labels, len(description.channels))
     records = read_index(folder).cases  # of a project of ours; of any other there are none
-    marks = {name: record.complete_slices for name, record in records.items() if record.complete_slices}
+    marks = {in_one_way(name): record.complete_slices for name, record in records.items() if record.complete_slices}
     cases = tuple(
         replace(case, only_painted=True, complete_slices=marks[case.name]) if case.name in marks else case
         for case in cases

@@ -12,6 +12,7 @@ from napari_resmed.io.datasets.found import a_few
 from napari_resmed.io.datasets.naming import stem
 from napari_resmed.io.files import is_readable
 from napari_resmed.io.label_words import without_label_word
+from napari_resmed.io.umlauts import in_one_way
 
 __all__ = ["by_stem", "pair"]
 
@@ -84,7 +85,7 @@ def by_stem(folder: Path) -> tuple[dict[str, Path], list[str]]:
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or not _is_image(path):
             continue
-        name = path.name if path.is_dir() else stem(path)
+        name = in_one_way(path.name if path.is_dir() else stem(path))
         if name in files:
             notes.append(f"{folder.name} holds both {files[name].name} and {path.name}; the first was taken")
         else:

@@ -11,7 +11,7 @@ import numpy as np
 from napari_resmed.errors import InputError
 from napari_resmed.io.datasets.meaning import Meaning, default_name, meaning_of
 from napari_resmed.io.project.description import is_unused
-from napari_resmed.io.project.structure_names import match_names
+from napari_resmed.io.structure_names import match_names
 from napari_resmed.labels import Label, LabelMap, LabelSet, smallest_integer_type, spelling
 
 __all__ = ["in_labels_and_more", "join"]

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from napari_resmed.errors import InputError
-from napari_resmed.io.project.structure_names import match_names
+from napari_resmed.io.structure_names import match_names
 from napari_resmed.labels import LabelMap, LabelSet, smallest_integer_type
 
 __all__ = ["in_labels_of"]
