@@ -11,7 +11,8 @@ import typer
 from napari_resmed.cli import loading
 from napari_resmed.cli.output import Json, messages, print_json, print_table, run
 from napari_resmed.errors import InputError, ResMedError, WorkError
-from napari_resmed.io.files import ENDINGS, check_apart, check_not_input, check_target
+from napari_resmed.io.files import check_apart, check_not_input, check_target
+from napari_resmed.io.formats import stem
 from napari_resmed.io.whole_file import check_place
 from napari_resmed.models.catalogue import find_model
 
@@ -124,7 +125,4 @@ def _targets(images: list[Path], out: Path) -> list[Path]:
 
 def _stem(path: Path) -> str:
     """A name for the result: an image file without its ending, a folder (often a UID with dots) as it is."""
-    name = path.name or path.resolve().name
-    lower = name.lower()
-    ending = next((ending for ending in ENDINGS if lower.endswith(ending)), "")
-    return name[: len(name) - len(ending)]
+    return stem(path.name or path.resolve().name)

@@ -9,13 +9,19 @@ from napari_resmed.io.image_file import ENDINGS as IMAGE_ENDINGS
 from napari_resmed.io.image_file import is_image_name
 from napari_resmed.io.seg_nrrd import SUFFIX as SEGMENTS_SUFFIX
 
-__all__ = ["DICOM_SUFFIXES", "ENDINGS", "HOLDS_SEVERAL", "is_dicom", "is_readable", "is_study"]
+__all__ = ["DICOM_SUFFIXES", "ENDINGS", "HOLDS_SEVERAL", "is_dicom", "is_readable", "is_study", "stem"]
 
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 # What a file that holds several label maps ends in.
 HOLDS_SEVERAL = (SEGMENTS_SUFFIX, *DICOM_SUFFIXES)
 # What an image file's name may end in; the longest of those that fit stands first.
 ENDINGS = (SEGMENTS_SUFFIX, *IMAGE_ENDINGS, *DICOM_SUFFIXES)
+
+
+def stem(name: str) -> str:
+    """A file's name without the ending of an image; ``.nii.gz`` is one ending."""
+    ending = next((one for one in ENDINGS if name.lower().endswith(one)), "")
+    return name[: len(name) - len(ending)]
 
 
 def is_dicom(path: Path) -> bool:

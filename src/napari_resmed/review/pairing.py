@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_resmed.errors import InputError
-from napari_resmed.io.files import ENDINGS, is_image_name
+from napari_resmed.io.files import is_image_name
+from napari_resmed.io.formats import stem
 from napari_resmed.io.image_file import SECOND_HALVES
 
 __all__ = ["Pair", "Pairing", "case_name", "find_case", "image_of", "pair_files", "spoken"]
@@ -174,9 +175,7 @@ def _case_names(files: list[Path]) -> dict[Path, str]:
 
 
 def _stem(path: Path) -> str:
-    lower = path.name.lower()
-    ending = next((ending for ending in ENDINGS if lower.endswith(ending)), "")
-    return path.name[: len(path.name) - len(ending)]
+    return stem(path.name)
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:

@@ -57,6 +57,28 @@ def states(project: Project) -> dict[str, State]:
 
 
 class TestWhichCaseItIs:
+    def test_an_umlaut_written_in_another_way(self, tmp_path: Path) -> None:
+        study = make_study(tmp_path / "A", **{"M\u00fcller": 1})
+        project = finish(create_project(study, tmp_path / "p"))
+        (study / "images" / "M\u00fcller.nii.gz").rename(study / "images" / "Mu\u0308ller.nii.gz")
+        write(mark(), study / "labels" / "M\u00fcller.nii.gz")
+        assert finish(add_images(project, study)) == ()
+        assert states(project) == {"M_ller": State.ACCEPTED}
+
+    def test_images_behind_links(self, tmp_path: Path) -> None:
+        study = make_study(tmp_path / "A")
+        write(make_image(1), tmp_path / "0815.nii.gz")
+        try:
+            (study / "images" / "x.nii.gz").symlink_to(tmp_path / "0815.nii.gz")
+        except OSError:
+            pytest.skip("this system lets nobody make links")
+        project = finish(create_project(study, tmp_path / "p"))
+        (tmp_path / "elsewhere").mkdir()
+        project = open_project(project.folder.rename(tmp_path / "elsewhere" / "p"))
+        write(mark(), study / "labels" / "x.nii.gz")
+        assert finish(add_images(project, study)) == ()
+        assert states(project) == {"x": State.ACCEPTED}
+
     def test_another_study_laid_out_alike(self, tmp_path: Path) -> None:
         first, second = make_study(tmp_path / "A", x=1), make_study(tmp_path / "B", x=2)
         write(mark(), second / "labels" / "x.nii.gz")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 
 from napari_resmed.errors import InputError
@@ -484,6 +485,26 @@ class TestAdd:
         assert [case.name for case in list_cases(open_project(project.folder))] == ["T1", "T2"]
         assert np.array_equal(read_images(project, "T2")[0].data, new)
         assert "DOE" not in (project.folder / "resmed.json").read_text()
+
+    def test_dicom_without_uids_comes_in_once(self, tmp_path: Path) -> None:
+        for seed in (1, 2):
+            write_dicom(tmp_path / "scans" / f"p{seed}", seed)
+            for file in (tmp_path / "scans" / f"p{seed}").iterdir():
+                image = pydicom.dcmread(file)
+                del image.SOPInstanceUID
+                image.save_as(file)
+        project = finish(create_project(tmp_path / "scans", tmp_path / "p"))
+        (tmp_path / "scans").rename(tmp_path / "moved")
+        for _ in range(2):
+            assert finish(add_images(project, tmp_path / "moved")) == ()
+        assert [case.name for case in list_cases(project)] == ["T1", "T1_2"]
+
+    def test_a_copy_of_a_series_is_told(self, tmp_path: Path) -> None:
+        write_dicom(tmp_path / "scans" / "a", 1)
+        shutil.copytree(tmp_path / "scans" / "a", tmp_path / "scans" / "b")
+        project = finish(create_project(tmp_path / "scans", tmp_path / "p"))
+        assert [case.name for case in list_cases(project)] == ["T1"]
+        assert read_index(project.folder).left_out == (("T1_2", "its image is there already, as T1"),)
 
     def test_a_project_without_fingerprints_opens(self, tmp_path: Path) -> None:
         write_dicom(tmp_path / "scans", 1)

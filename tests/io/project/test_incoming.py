@@ -46,5 +46,16 @@ def test_a_value_without_a_name_in_a_file_of_other_numbers() -> None:
     assert come({3: "kidney"}, {2: "kidney"}, 1, 2) == ({1: "label 1", 3: "kidney"}, [1, 3])
 
 
+def test_names_in_and_beside_a_file_that_contradict_each_other() -> None:
+    data = np.array([[[2, 5]]], np.uint8)
+    found, beside = LabelMap(data, np.eye(4), labels=labels({5: "T1"})), Meaning(labels({2: "T1"}))
+    for project in ({2: "T1", 5: "Kidney"}, {}):
+        if project:
+            with pytest.raises(InputError, match="its labels call 5 T1, as the names beside them call another value"):
+                in_labels_and_more(labels(project), found, beside)
+        else:  # nothing is lost: it has no name
+            assert in_labels_and_more(labels(project), found, beside)[1].data.ravel().tolist() == [2, 5]
+
+
 def test_a_name_of_a_value_that_nobody_uses_is_none() -> None:
     assert come({}, {1: "unused 1", 2: "liver"}, 1, 2) == ({1: "label 1", 2: "liver"}, [1, 2])

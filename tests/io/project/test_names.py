@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_resmed.io.project.names import case_names, channels_by_name, stem
+from napari_resmed.io.project.names import case_names, channels_by_name
 
 
 class TestCaseNames:
@@ -29,6 +29,18 @@ class TestCaseNames:
     def test_numbers_tell_the_rest_apart(self) -> None:
         assert case_names([PurePosixPath("x y"), PurePosixPath("x_y")]) == ["x_y", "x_y_2"]
 
+    def test_of_long_names_the_beginning(self) -> None:
+        """What is written of a case may add 55 letters."""
+        deep = PurePosixPath(*["folder" * 9] * 5)
+        names = case_names([PurePosixPath("x" * 251), deep / "a" / "t1", deep / "b" / "t1"])
+        assert max(map(len, names)) <= 255 - len("_12.conflict-01234567_0000.nii.gz")
+        assert len(set(names)) == 3
+
+    @pytest.mark.parametrize("name", ["con", "NUL", "aux.1", "Lpt1"])
+    def test_a_device_of_windows_is_no_name(self, name: str) -> None:
+        assert case_names([PurePosixPath(name)]) == [f"case_{name}"]
+        assert case_names([PurePosixPath("contrast"), PurePosixPath("a.con")]) == ["contrast", "a.con"]
+
 
 class TestChannels:
     def test_nnunets_names(self) -> None:
@@ -47,9 +59,5 @@ class TestChannels:
     def test_other_names_say_nothing(self, names: list[str]) -> None:
         assert channels_by_name(names) is None
 
-
-@pytest.mark.parametrize(
-    ("name", "expected"), [("a.nii.gz", "a"), ("A.NII", "A"), ("a.b.nrrd", "a.b"), ("plain", "plain"), (".nii", "")]
-)
-def test_stem(name: str, expected: str) -> None:
-    assert stem(name) == expected
+    def test_of_two_files_of_one_channel_the_first(self) -> None:
+        assert channels_by_name(["a_0000", "a_0000", "a_0001"]) == {"a": (0, 2)}

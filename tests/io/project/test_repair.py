@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import time
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from napari_resmed.errors import InputError
@@ -22,6 +25,7 @@ from napari_resmed.io.project import (
     accept,
     list_cases,
     open_project,
+    read_index,
     read_labels,
     write_labels,
     write_prediction,
@@ -204,3 +208,26 @@ def test_an_image_that_comes_back_finds_what_was_said_of_it(project: Project, pa
     again = open_project(project.folder)
     assert [case for case in list_cases(again) if case.name in ("a", "c")] == before
     assert (before[0].complete_slices, before[1].uncertainty) == (1, 0.25)
+
+
+def test_a_folder_whose_umlauts_another_system_wrote_anew(tmp_path: Path) -> None:
+    folder = tmp_path / "Dataset501_x"
+    for kind in ("images", "labels"):
+        (folder / f"{kind}Tr").mkdir(parents=True)
+    write(make_image(), folder / "imagesTr" / "M\u00fcller_0000.nii.gz")
+    names = {
+        "channel_names": {"0": "CT"},
+        "labels": {"background": 0, "a": 1},
+        "numTraining": 1,
+        "file_ending": ".nii.gz",
+    }
+    (folder / "dataset.json").write_text(json.dumps(names))
+    project = open_project(folder)
+    image = make_image()
+    labels = LabelMap(np.ones(image.shape, np.uint8), image.affine, meta={"complete_slices": [[0, 2]]})
+    write_labels(project, "M\u00fcller", labels, NO_LABELS)
+    for file in (*folder.glob("images*/M*"), *folder.glob("labels*/M*")):
+        file.rename(file.with_name(unicodedata.normalize("NFD", file.name)))
+    (case,) = list_cases(open_project(folder))
+    assert (case.name, case.complete_slices) == ("Mu\u0308ller", 1)
+    assert read_index(folder).away == {}

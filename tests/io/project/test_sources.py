@@ -20,7 +20,7 @@ from napari_resmed.io.project import (
     read_index,
     suggest_folder,
 )
-from napari_resmed.io.project.sources import find_sources
+from napari_resmed.io.project.sources import find_sources, not_taken
 from napari_resmed.labels import LabelMap
 from tests.io.project.conftest import PLACE, finish, make_image, write_dicom
 
@@ -64,6 +64,45 @@ class TestFolders:
             labels = LabelMap(np.ones((6, 7, 8), np.uint8), PLACE)
             write(labels, tmp_path / "labels" / f"{unicodedata.normalize('NFD', name)}{word}.nii.gz")
         assert all(source.labels is not None for source in find_sources(tmp_path))
+
+    def test_labels_of_images_that_differ_in_the_ending_alone(self, tmp_path: Path) -> None:
+        for kind in ("images", "labels"):
+            (tmp_path / kind).mkdir()
+        for ending in ("nii.gz", "nrrd"):
+            write(make_image(len(ending)), tmp_path / "images" / f"x.{ending}")
+            write(LabelMap(np.ones((6, 7, 8), np.uint8), PLACE), tmp_path / "labels" / f"x.{ending}")
+        sources = find_sources(tmp_path)
+        assert [source.labels and source.labels.name for source in sources] == ["x.nii.gz", "x.nrrd"]
+        assert not_taken(tmp_path, sources) == ()
+        for ending in ("nii.gz", "nrrd"):
+            (tmp_path / "labels" / f"x.{ending}").rename(tmp_path / "labels" / f"x_seg.{ending}")
+        sources = find_sources(tmp_path)
+        assert [source.labels for source in sources] == [None, None]
+        assert [name for name, _ in not_taken(tmp_path, sources)] == ["x_seg.nii.gz", "x_seg.nrrd"]
+
+    def test_a_channel_that_is_there_twice_is_told(self, tmp_path: Path) -> None:
+        (tmp_path / "scans").mkdir()
+        for name in ("x_0000.nii.gz", "x_0000.nrrd"):
+            write(make_image(len(name)), tmp_path / "scans" / name)
+        project = finish(create_project(tmp_path / "scans", tmp_path / "p"))
+        assert [case.name for case in list_cases(project)] == ["x"]
+        ((name, why),) = read_index(project.folder).left_out
+        assert name == "x_0000.nrrd"
+        assert why.startswith("another image is called so but for the ending")
+
+    def test_a_name_that_is_no_text(self, tmp_path: Path) -> None:
+        """As programs of other countries left them; the bytes are no UTF-8."""
+        (tmp_path / "scans").mkdir()
+        write(make_image(), tmp_path / "scans" / "x.nii.gz")
+        odd = tmp_path / "scans" / "M\udcfcller.nii.gz"
+        try:
+            (tmp_path / "scans" / "x.nii.gz").rename(odd)
+        except (OSError, UnicodeError):
+            pytest.skip("this system has no such names")
+        project = finish(create_project(tmp_path / "scans", tmp_path / "p"))
+        assert read_index(project.folder).cases["M_ller"].source == f"../scans/{odd.name}"
+        assert finish(add_images(project, tmp_path / "scans")) == ()
+        assert [case.name for case in list_cases(project)] == ["M_ller"]
 
 
 class TestNobodyIsNamed:

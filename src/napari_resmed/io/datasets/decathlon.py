@@ -11,7 +11,8 @@ from napari_resmed.case import Case
 from napari_resmed.errors import InputError
 from napari_resmed.io.datasets.description import FILE, Description
 from napari_resmed.io.datasets.found import Found
-from napari_resmed.io.datasets.naming import case_names, stem
+from napari_resmed.io.datasets.naming import case_names
+from napari_resmed.io.formats import stem
 
 __all__ = ["find"]
 
@@ -57,7 +58,7 @@ def _case(folder: Path, entry: Mapping[str, Any], description: Description, spli
 def _channel_files(path: Path, channels: int) -> list[Path]:
     if path.exists():
         return []
-    name = stem(path)
+    name = stem(path.name)
     ending = path.name.removeprefix(name)
     files = [path.with_name(f"{name}_{number:04d}{ending}") for number in range(max(1, channels))]
     return files if files[0].exists() else []

@@ -6,16 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from napari_resmed.io.files import ENDINGS
+from napari_resmed.io.formats import stem
 
-__all__ = ["case_names", "stem"]
-
-
-def stem(path: Path) -> str:
-    """The file's name without its ending; ``.nii.gz`` is one ending."""
-    lower = path.name.lower()
-    ending = next((ending for ending in ENDINGS if lower.endswith(ending)), "")
-    return path.name[: len(path.name) - len(ending)] or path.name
+__all__ = ["case_names"]
 
 
 def case_names(images: Sequence[Path], root: Path) -> list[str]:
@@ -24,7 +17,7 @@ def case_names(images: Sequence[Path], root: Path) -> list[str]:
     The file's, where no two share one; else the folder's (``patient1/t1.nii.gz`` is ``patient1``); else the whole way
     from ``root``.
     """
-    short = [stem(path) for path in images]
+    short = [_stem(path) for path in images]
     folders = [path.parent.name for path in images]
     whole = [_way(path, root) for path in images]
     return next((names for names in (short, folders) if max(Counter(names).values(), default=1) == 1), whole)
@@ -32,4 +25,8 @@ def case_names(images: Sequence[Path], root: Path) -> list[str]:
 
 def _way(path: Path, root: Path) -> str:
     parts = path.relative_to(root).parts if path.is_relative_to(root) else path.parts[1:]
-    return "_".join((*parts[:-1], stem(path)))
+    return "_".join((*parts[:-1], _stem(path)))
+
+
+def _stem(path: Path) -> str:
+    return stem(path.name) or path.name

@@ -9,8 +9,7 @@ from pathlib import Path
 from napari_resmed.case import Case
 from napari_resmed.errors import InputError
 from napari_resmed.io.datasets.found import a_few
-from napari_resmed.io.datasets.naming import stem
-from napari_resmed.io.files import is_readable
+from napari_resmed.io.formats import is_readable, stem
 from napari_resmed.io.label_words import without_label_word
 from napari_resmed.io.umlauts import in_one_way
 
@@ -85,7 +84,7 @@ def by_stem(folder: Path) -> tuple[dict[str, Path], list[str]]:
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or not _is_image(path):
             continue
-        name = in_one_way(path.name if path.is_dir() else stem(path))
+        name = in_one_way(path.name if path.is_dir() else stem(path.name))
         if name in files:
             notes.append(f"{folder.name} holds both {files[name].name} and {path.name}; the first was taken")
         else:
@@ -115,7 +114,7 @@ def _grouped(files: dict[str, Path], whole: set[str], channels: int) -> dict[str
     grouped = {}
     for case, numbers in cases.items():
         like = next(iter(numbers.values()))
-        ending = like.name.removeprefix(stem(like))
+        ending = like.name.removeprefix(stem(like.name))
         wanted = sorted({*expected, *numbers})
         grouped[case] = [numbers.get(n) or like.with_name(f"{case}_{n:04d}{ending}") for n in wanted]
     return grouped

@@ -23,7 +23,7 @@ from napari_resmed.io.project.names_beside import NAMES_FILES, read_names_beside
 from napari_resmed.io.project.origin import fingerprint_of, in_words, place_of
 from napari_resmed.io.project.project import Project, set_labels
 from napari_resmed.io.project.repair import as_the_files_say, put_in_place
-from napari_resmed.io.project.sources import Source, find_sources, labels_without_image, read_source
+from napari_resmed.io.project.sources import Source, find_sources, not_taken, read_source
 from napari_resmed.io.project.state import State
 from napari_resmed.volume import Volume
 
@@ -56,7 +56,7 @@ def add_images(project: Project, images: Path | str) -> Generator[Progress, None
     sources = find_sources(images)
     beside, unread = read_names_beside(images)
     with_names_beside(read_description(project.folder), beside, images)
-    adding = _Adding(project, sources, beside, [*labels_without_image(images, sources), *unread])
+    adding = _Adding(project, sources, beside, [*not_taken(images, sources), *unread])
     size, done = 1, 0
     try:
         while done < len(sources):
@@ -80,7 +80,7 @@ def _first(sources: Sequence[Source]) -> list[Source]:
             break
         found.append(source)
         with suppress(OSError):
-            left -= sum(file.stat().st_size for file in source.files)
+            left -= sum(file.stat().st_size for file in source.told_by)
     return found
 
 

@@ -22,7 +22,7 @@ from napari_resmed.io.project.names_beside import read_names_beside, with_names_
 from napari_resmed.io.project.origin import fingerprint_of, in_words, place_of, relative
 from napari_resmed.io.project.project import Project, is_project, open_project
 from napari_resmed.io.project.repair import repair
-from napari_resmed.io.project.sources import Source, find_sources, labels_without_image, read_source
+from napari_resmed.io.project.sources import Source, find_sources, not_taken, read_source
 from napari_resmed.io.project.state import State
 from napari_resmed.io.whole_file import reason
 from napari_resmed.labels import LabelSet
@@ -37,7 +37,8 @@ def create_project(
 
     Images that are ``.nii.gz`` already are linked where that is possible (they then take no room), else copied;
     others are converted, losslessly. What cannot be used is left out and listed with the reason; of labels, those that
-    no image is called like, too. Where the folder holds ``images`` and ``labels``, cases with labels are accepted.
+    no image is called like, too, and of DICOM a second copy. Where the folder holds ``images`` and ``labels``,
+    cases with labels are accepted.
 
     Parameters
     ----------
@@ -67,7 +68,7 @@ def create_project(
     if folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder]):
         raise InputError(f"{folder} is there already; choose another name")
     sources = find_sources(images)
-    lonely = labels_without_image(images, sources)
+    unused = not_taken(images, sources)
     beside, unread = read_names_beside(images)
     named = with_names_beside(Description(labels or LabelSet()), beside, images)
     try:
@@ -77,7 +78,7 @@ def create_project(
     except OSError as problem:
         raise InputError(f"cannot make the project {folder}: {reason(problem)}; choose another place") from problem
     try:
-        index = Index(left_out=(*lonely, *unread))
+        index = Index(left_out=(*unused, *unread))
         yield from _fill(part, sources, named, index, images, folder, beside)
         with suppress(FileNotFoundError):
             folder.rmdir()
@@ -94,15 +95,19 @@ def _fill(
 ) -> Generator[Progress, None, None]:
     """Bring everything into a folder that nobody sees yet, and that becomes ``folder``."""
     layout = Layout(part, ENDING, 1)
+    names: dict[str, str] = {}
     for number, source in enumerate(sources):
         try:
             volumes = read_source(source)
+            fingerprint = fingerprint_of(source)
+            if source.series is not None and fingerprint in names:
+                raise InputError(f"its image is there already, as {names[fingerprint]}")
             if not index.cases:
                 layout = replace(layout, channels=len(volumes))
                 layout.make()
-            origin = {"source": place_of(source, folder), "fingerprint": fingerprint_of(source)}
             bring_in(source, volumes, layout, source.name)
-            index = index.with_case(source.name, **origin)
+            index = index.with_case(source.name, source=place_of(source, folder), fingerprint=fingerprint)
+            names[fingerprint] = source.name
             known = labels_for(source, volumes[0])
             if known is not None:
                 more, known = in_labels_and_more(named.labels, known, beside)

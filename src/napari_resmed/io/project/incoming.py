@@ -35,7 +35,8 @@ def in_labels_and_more(project: LabelSet, found: LabelMap, beside: Meaning) -> t
     Raises
     ------
     InputError
-        If it leaves places open, which no project has a value for, or a value without a name is another structure's.
+        If it leaves places open, which no project has a value for, a value without a name is another structure's, or a
+        value with one has the name of another by what lies beside.
     """
     own = meaning_of(label for label in found.labels if _is_named(label))
     painted = {value for value, voxels in found.counts().items() if voxels}
@@ -46,7 +47,15 @@ def in_labels_and_more(project: LabelSet, found: LabelMap, beside: Meaning) -> t
             "its labels leave places open (what is called ignore), which a project does not; paint those places, or "
             "train the folder as it is"
         )
-    labels, values = join(project, _names(own.labels, beside.labels, painted), painted - nothing)
+    names = _names(own.labels, beside.labels, painted)
+    for label in own.labels:
+        taken = next((one[label.value].name for one in (names, project) if label.value in one), "")
+        if label.value in painted and label not in names.labels and _is_named(label.called(taken)):
+            raise InputError(
+                f"its labels call {label.value} {label.name}, as the names beside them call another value in them; "
+                "give each value the same name in both"
+            )
+    labels, values = join(project, names, painted - nothing)
     values |= dict.fromkeys(nothing & painted, 0)
     if all(value == place for value, place in values.items()):
         return labels, replace(found, labels=labels)

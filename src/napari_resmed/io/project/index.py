@@ -170,4 +170,6 @@ def write_index(folder: Path, index: Index) -> None:
     if index.away:
         found["away"] = {name: index.away[name].to_json() for name in sorted(index.away)}
     with whole_file(folder / INDEX) as part:
-        part.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+        # What names of files hold that is no text is written as JSON's own \\udcXX.
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")

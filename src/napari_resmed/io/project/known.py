@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from napari_resmed.io.project.index import Record
 from napari_resmed.io.project.sources import Source
+from napari_resmed.io.umlauts import in_one_way
 
 __all__ = ["Known"]
 
@@ -25,7 +26,7 @@ class Known:
 
     def __init__(self, records: Mapping[str, Record], places: Collection[str]) -> None:
         self._records = dict(records)
-        self._places = places
+        self._places = set(map(in_one_way, places))
         self._of: dict[str, list[str]] = {}  # names by fingerprint, and by place where a record has no fingerprint
         for name, record in records.items():
             self._note(name, record)
@@ -40,9 +41,10 @@ class Known:
 
         Without a name where there is none. A place is believed only where nothing is known of what was in it.
         """
+        place = in_one_way(place)
         names = self._of.get(fingerprint, []) if fingerprint else []
         for name in names:
-            if source.series is not None or (place and self._records[name].source == place):
+            if source.series is not None or (place and in_one_way(self._records[name].source) == place):
                 return name, True
         for name in self._of.get(place, []) if place else []:
             return name, True
@@ -52,12 +54,14 @@ class Known:
         return (names[0], False) if names else ("", False)
 
     def _note(self, name: str, record: Record) -> None:
-        if word := record.fingerprint or record.source:
+        if word := record.fingerprint or in_one_way(record.source):
             self._of.setdefault(word, []).append(name)
 
     def _is_called_so(self, name: str, source: Source) -> bool:
         """Whether a case of the same image is this one, though its file lies elsewhere now."""
-        before = self._records[name].source
+        before = in_one_way(self._records[name].source)
         if before:
-            return before not in self._places and PurePosixPath(before).name == source.files[0].name
+            file = source.files[0]  # a place is where links lead to
+            called = {in_one_way(file.name), in_one_way(file.resolve().name)}
+            return before not in self._places and PurePosixPath(before).name in called
         return re.sub(r"_\d+$", "", name) == source.name or name == source.name

@@ -7,18 +7,14 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import PurePath
 
-from napari_resmed.io.files import ENDINGS
+__all__ = ["case_names", "channels_by_name", "unlike"]
 
-__all__ = ["case_names", "channels_by_name", "stem", "unlike"]
-
+# File systems take 255 bytes; a number, a channel, a session's conflict and the ending add less than the rest.
+MOST_LETTERS = 200
+# Devices, to Windows, whatever follows behind a dot (Naming Files, Paths, and Namespaces; Microsoft).
+_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 # More would be a series of cases numbered with four digits rather than channels of one.
 MOST_CHANNELS_OF_ONE_CASE = 4
-
-
-def stem(name: str) -> str:
-    """A file name without the ending of an image."""
-    ending = next((one for one in ENDINGS if name.lower().endswith(one)), "")
-    return name[: len(name) - len(ending)] if ending else name
 
 
 def case_names(paths: Sequence[PurePath]) -> list[str]:
@@ -51,7 +47,8 @@ def unlike(name: str, used: Collection[str]) -> str:
 
 
 def _tidy(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("_.-") or "case"
+    plain = re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("_.-")[:MOST_LETTERS].rstrip("_.-") or "case"
+    return f"case_{plain}" if _DEVICE.fullmatch(plain) else plain
 
 
 def channels_by_name(stems: Sequence[str]) -> dict[str, tuple[int, ...]] | None:
@@ -65,14 +62,15 @@ def channels_by_name(stems: Sequence[str]) -> dict[str, tuple[int, ...]] | None:
     Returns
     -------
     dict or None
-        For every case the places of its channels in ``stems``; None where names do not say so throughout.
+        For every case the places of its channels in ``stems``, of a stem that is there twice the first; None where
+        names do not say so throughout.
     """
     groups: dict[str, dict[int, int]] = {}
     for place, name in enumerate(stems):
         match = re.fullmatch(r"(.+)_(\d{4})", name)
         if match is None:
             return None
-        groups.setdefault(match[1], {})[int(match[2])] = place
+        groups.setdefault(match[1], {}).setdefault(int(match[2]), place)
     sizes = {tuple(sorted(group)) for group in groups.values()}
     if len(sizes) != 1 or (channels := next(iter(sizes))) != tuple(range(len(channels))):
         return None

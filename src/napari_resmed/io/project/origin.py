@@ -34,17 +34,23 @@ def fingerprint_of(source: Source) -> str:
     InputError
         If a file cannot be read.
     """
-    if not source.files:
+    if source.fingerprint:
         return source.fingerprint
-    digest = hashlib.sha256()
-    for path in source.files:
-        try:
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        except OSError as problem:
-            why = (problem.strerror or "unknown reason").lower()
-            raise InputError(f"{path.name} cannot be read: {why}") from problem
-    return digest.hexdigest()
+    contents = {path: _content(path) for path in source.told_by}
+    if source.series is None:
+        return hashlib.sha256(b"".join(contents.values())).hexdigest()
+    images = sorted((contents[image.path], image.frame or 0) for image in source.series.slices)
+    return hashlib.sha256(repr(images).encode()).hexdigest()
+
+
+def _content(path: Path) -> bytes:
+    """What tells a file's content from any other."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError as problem:
+        why = (problem.strerror or "unknown reason").lower()
+        raise InputError(f"{path.name} cannot be read: {why}") from problem
 
 
 def in_words(problem: ResMedError, source: Source) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from napari_resmed.io.project.description import Description, read_description, 
 from napari_resmed.io.project.index import Index, Record, read_index, write_index
 from napari_resmed.io.project.layout import INDEX, Layout
 from napari_resmed.io.project.state import State
+from napari_resmed.io.umlauts import in_one_way
 from napari_resmed.io.whole_file import reason
 
 __all__ = ["as_the_files_say", "layout_of", "put_in_place", "repair"]
@@ -85,12 +87,16 @@ def repair(folder: Path) -> Index:
         raise InputError(f"cannot write to the project {folder.name}: {reason(problem)}") from problem
     before = index
     trained, other = layout.image_names(State.ACCEPTED), layout.image_names(State.NOT_STARTED)
-    present: dict[str, Record] = {}
-    for name in (*trained, *other):
-        record = index.cases.get(name) or index.away.get(name) or Record(_guess(layout, name))
-        present[name] = as_the_files_say(record, layout, name)
+    said = {**index.away, **index.cases}
+    # Another system may write the files' umlauts in another way.
+    anew = _written_anew([*trained, *other], said)
+    said |= {name: said[old] for name, old in anew.items()}
+    present = {
+        name: as_the_files_say(said.get(name) or Record(_guess(layout, name)), layout, name)
+        for name in (*trained, *other)
+    }
     # A case whose image is gone can neither be trained on nor counted; but it may come back.
-    away = {name: record for name, record in {**index.away, **index.cases}.items() if name not in present}
+    away = {name: record for name, record in said.items() if name not in present and name not in anew.values()}
     index = replace(index, cases=present, away=away, labels=index.colour(description.labels))
     if index != before or not (folder / INDEX).exists():
         write_index(folder, index)
@@ -99,6 +105,12 @@ def repair(folder: Path) -> Index:
     write_description(folder, description, index.accepted)
     _sweep(layout)
     return index
+
+
+def _written_anew(names: Iterable[str], said: Collection[str]) -> dict[str, str]:
+    """The name under which something is said of each case of which nothing is said under its own."""
+    known = {in_one_way(name): name for name in said}
+    return {name: known[in_one_way(name)] for name in names if name not in said and in_one_way(name) in known}
 
 
 def _guess(layout: Layout, name: str) -> State:

@@ -13,9 +13,10 @@ from napari_resmed.errors import InputError
 from napari_resmed.io.below import files_below
 from napari_resmed.io.dicom import Series, find_series, read_series
 from napari_resmed.io.files import is_dicom, is_image_name, read
+from napari_resmed.io.formats import stem
 from napari_resmed.io.image_file import SECOND_HALVES
 from napari_resmed.io.label_words import without_label_word
-from napari_resmed.io.project.names import case_names, channels_by_name, stem
+from napari_resmed.io.project.names import case_names, channels_by_name
 from napari_resmed.io.project.project import is_project
 from napari_resmed.io.umlauts import in_one_way
 from napari_resmed.labels import LabelMap
@@ -27,7 +28,7 @@ __all__ = [
     "images_folder",
     "is_all_dicom",
     "labels_folder",
-    "labels_without_image",
+    "not_taken",
     "read_source",
 ]
 
@@ -63,6 +64,11 @@ class Source:
         if not images or not images[0][0]:
             return ""
         return hashlib.sha256(repr(images).encode()).hexdigest()
+
+    @property
+    def told_by(self) -> tuple[Path, ...]:
+        """The files by whose contents it is known; none where its fingerprint tells it already."""
+        return self.files if self.series is None else () if self.fingerprint else self.series.files
 
 
 def images_folder(folder: Path) -> Path:
@@ -113,10 +119,10 @@ def find_sources(folder: Path) -> list[Source]:
     series = find_series(root) if any(is_dicom(file) for file in files if not _is_image(file)) else []
     # Names of both kinds together: none is that of another case.
     names = case_names([*(path for path, _ in cases), *(Path(_tidy(entry)) for entry in series)])
-    labels = _labels_of([path for path, _ in cases], folder)
+    labels = _labels_of(cases, folder)
     sources = [
-        Source(name, files_of_one, None, labels.get(path))
-        for name, (path, files_of_one) in zip(names, cases, strict=False)
+        Source(name, files_of_one, None, labels.get(files_of_one))
+        for name, (_, files_of_one) in zip(names, cases, strict=False)
     ]
     sources += [Source(name, (), entry) for name, entry in zip(names[len(cases) :], series, strict=True)]
     if not sources:
@@ -150,18 +156,29 @@ def _label_files(folder: Path) -> dict[Path, Path]:
     return {file: file.relative_to(root).with_name(stem(file.name)) for file in files}
 
 
-def _labels_of(cases: Sequence[Path], folder: Path) -> dict[Path, Path]:
-    """The label file of each case that has one: that of its very name, else one with a word for labels behind it."""
-    known = {_key(case): case for case in cases}
-    files = {file: _key(path) for file, path in _label_files(folder).items()}
-    found: dict[Path, Path] = {}
-    for file, path in files.items():
-        if path in known:
-            found.setdefault(known[path], file)
-    for file, path in files.items():
-        case = path.with_name(without_label_word(path.name))
-        if path not in known and case in known:
-            found.setdefault(known[case], file)
+def _labels_of(cases: Sequence[tuple[Path, tuple[Path, ...]]], folder: Path) -> dict[tuple[Path, ...], Path]:
+    """The label file of each case that has one: that of its very name, else one with a word for labels behind it.
+
+    Of images that are called alike but for the ending, labels belong to the one with theirs; if that does not tell,
+    to none.
+    """
+    called: dict[Path, list[tuple[Path, ...]]] = {}
+    for case, images in cases:
+        called.setdefault(_key(case), []).append(images)
+    found: dict[tuple[Path, ...], Path] = {}
+    others: list[tuple[Path, Path]] = []
+    for file, path in _label_files(folder).items():
+        if (key := _key(path)) not in called:
+            others.append((file, key.with_name(without_label_word(key.name))))
+            continue
+        alike = called[key]
+        if len(alike) > 1:
+            alike = [images for images in alike if _ending(images[0]) == _ending(file)]
+        if len(alike) == 1:
+            found.setdefault(alike[0], file)
+    for file, key in others:
+        if len(alike := called.get(key, [])) == 1:
+            found.setdefault(alike[0], file)
     return found
 
 
@@ -169,11 +186,20 @@ def _key(path: Path) -> Path:
     return Path(in_one_way(path.as_posix()))
 
 
-def labels_without_image(folder: Path, sources: Sequence[Source]) -> tuple[tuple[str, str], ...]:
-    """The label files of a folder that are none of a case-to-be, and why: ``(file name, reason)``."""
-    taken = {source.labels for source in sources}
-    why = "no image is called like these labels, or other labels were taken for it; give image and labels one name"
-    return tuple((file.name, why) for file in _label_files(folder) if file not in taken)
+def _ending(file: Path) -> str:
+    return file.name.removeprefix(stem(file.name)).lower()
+
+
+def not_taken(folder: Path, sources: Sequence[Source]) -> tuple[tuple[str, str], ...]:
+    """The image and label files of a folder that are none of a case-to-be, and why: ``(file name, reason)``."""
+    taken = {file for source in sources for file in (*source.files, source.labels)}
+    images = [file for file in _files(images_folder(folder)) if _is_image(file)]
+    reasons = {
+        "another image is called so but for the ending, and was taken; give each a name of its own": images,
+        "no image is called like these labels, or several are, or other labels were taken for it; give image and "
+        "labels one name": list(_label_files(folder)),
+    }
+    return tuple((file.name, why) for why, files in reasons.items() for file in files if file not in taken)
 
 
 def read_source(source: Source) -> tuple[Volume, ...]:
