@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,9 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_resmed.events import Started, Warning
+from napari_resmed.events import Event, Progress, Started, Warning
 from napari_resmed.jobs.segment import Segmentation, segment
 from napari_resmed.models.one_window import OneWindow
+from napari_resmed.predict.first_look import cut_through
+from napari_resmed.predict.memory_plan import MemoryPlan, plan_memory
+from napari_resmed.prepare.grid import Grid
 from napari_resmed.volume import Volume
 from tests.affines import AXIS_ORDERS, axis_order_name, make_affine
 from tests.small_models import describe, save
@@ -33,13 +38,16 @@ def models(tmp_path: Path) -> Models:
 
 
 def run(image: Volume, model: str, **options: Any) -> Segmentation:
-    steps = segment(image, model, device="cpu", precision="fp32", **options)
+    return told(image, model, **options)[1]
+
+
+def told(image: Volume, model: str, **options: Any) -> tuple[list[Event], Segmentation]:
+    steps, events = segment(image, model, device="cpu", precision="fp32", backend="torch", **options), []
     while True:
         try:
-            next(steps)
+            events.append(next(steps))
         except StopIteration as end:
-            done: Segmentation = end.value
-            return done
+            return events, end.value
 
 
 def ball(shape: tuple[int, int, int] = (64, 72, 80), stray: bool = True) -> np.ndarray:
@@ -74,23 +82,62 @@ def test_in_every_axis_order_and_through_another_spacing(models: Models, case: t
     assert (one.labels.data[~found] == 0).mean() > 0.999
 
 
-def test_a_structure_that_goes_on_beyond_the_margin_is_not_cut_through(models: Models) -> None:
+def streaks() -> Volume:
+    """A ball, and what goes on from it through the image, in every other plane: too little for a coarse look."""
     data = ball(stray=False)
-    # Every other plane: too little for a coarse look.
     data[12:28:2, 36:52, 40:78] = np.maximum(data[12:28:2, 36:52, 40:78], 0.35)
     # And a warning before the network is asked.
-    image = Volume(data, make_affine(), modality="CT")
-    steps, events = segment(image, models(WISHES), device="cpu", precision="fp32"), []
-    while True:
-        try:
-            events.append(next(steps))
-        except StopIteration as end:
-            done: Segmentation = end.value
-            break
+    return Volume(data, make_affine(), modality="CT")
+
+
+def test_a_structure_that_goes_on_beyond_the_margin_is_not_cut_through(models: Models) -> None:
+    image = streaks()
+    events, done = told(image, models(WISHES))
     assert np.array_equal(done.labels.data, run(image, models(None)).labels.data)
     assert sum(isinstance(event, Started) for event in events) == 1
     warnings = [event.message for event in events if isinstance(event, Warning)]
     assert len(warnings) == len(set(warnings)) == len(done.made_by["warnings"]) > 0
+
+
+def test_what_is_done_again_goes_on_in_progress_and_counts_in_the_seconds(
+    models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts: list[int] = []
+
+    def noted(found: Any, grid: Grid, *rest: Grid) -> bool:
+        time.sleep(0.2)
+        parts.append(math.prod(grid.source_shape))
+        return cut_through(found, grid, *rest)
+
+    monkeypatch.setattr("napari_resmed.jobs.segment_image.cut_through", noted)
+    events, done = told(streaks(), models(WISHES))
+    assert len(parts) == 3
+    assert parts == sorted(parts)
+    shares = [event.done for event in events if isinstance(event, Progress)]
+    assert shares == sorted(shares)
+    assert shares[-1] <= 1
+    assert done.seconds["restore"] > 0.6
+    assert sum(done.seconds.values()) - done.seconds["total"] == pytest.approx(done.seconds["total"], rel=0.2)
+
+
+def test_what_is_told_of_memory_is_told_once_though_it_is_done_again(
+    models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short(*rest: Any) -> MemoryPlan:
+        plan = plan_memory(*rest)
+        return replace(plan, windows=replace(plan.windows, patch=(8, 8, 8)))
+
+    monkeypatch.setattr("napari_resmed.jobs.segment_image.plan_memory", short)
+    events, _ = told(streaks(), models(WISHES), overlap=0.0)
+    assert sum(isinstance(event, Warning) and "memory is short" in event.message for event in events) == 1
+
+
+def test_what_is_mirrored_without_being_asked_for_stays_so_where_it_is_done_again(models: Models) -> None:
+    mirrored = models(replace(WISHES, mirrored=True))
+    done = run(streaks(), mirrored, uncertainty=True, uncertainty_kind="variance")
+    assert done.tiles > 1
+    assert done.made_by["parameters"]["tta"] is True
+    assert done.uncertainty is not None
 
 
 def test_a_part_too_large_for_the_window_is_gone_through_in_windows(models: Models) -> None:
