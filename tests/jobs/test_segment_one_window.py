@@ -16,6 +16,7 @@ from napari_resmed.models.one_window import OneWindow
 from napari_resmed.predict.first_look import cut_through
 from napari_resmed.predict.memory_plan import MemoryPlan, plan_memory
 from napari_resmed.prepare.grid import Grid
+from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.volume import Volume
 from tests.affines import AXIS_ORDERS, axis_order_name, make_affine
 from tests.small_models import describe, save
@@ -138,6 +139,17 @@ def test_what_is_mirrored_without_being_asked_for_stays_so_where_it_is_done_agai
     assert done.tiles > 1
     assert done.made_by["parameters"]["tta"] is True
     assert done.uncertainty is not None
+
+
+def test_the_side_of_what_is_not_zero_is_no_side_at_which_the_image_goes_on(tmp_path: Path) -> None:
+    data = np.zeros((60, 60, 60), np.float32)
+    data[20:40, 20:40, 20:40] = 1
+    data[20:40, 20:40, 20:30] = 0.6
+    preparation = Preparation((1.0, 1.0, 1.0), (0.0, 100.0), crop_nonzero=True)
+    model = replace(describe("cut to the brain"), one_window=replace(WISHES, margin_mm=12.0), preparation=preparation)
+    done = run(Volume(data, make_affine()), str(save(model, tmp_path).folder))
+    assert done.tiles == 1
+    assert (done.labels.data > 0).sum() == 20 * 20 * 10
 
 
 def test_a_part_too_large_for_the_window_is_gone_through_in_windows(models: Models) -> None:

@@ -79,15 +79,13 @@ def where_to_answer(image: Volume, grid: Grid, model: Model, wishes: OneWindow, 
     return grid, replace(model, patch=whole_window(grid.shape, model.patch, multiples, wishes.voxels))
 
 
-def cut_through(found: NDArray[np.integer], grid: Grid) -> bool:
-    """Whether labels ``(z, y, x)`` of a part of an image reach widely over a side at which the image goes on."""
-    if grid.whole_shape is None:
-        return False
+def cut_through(found: NDArray[np.integer], grid: Grid, whole: Grid) -> bool:
+    """Whether labels ``(z, y, x)`` of a part of a grid reach widely over a side at which the whole grid goes on."""
     part = grid.take(found)
     sides = [
         part.take(end, axis)
-        for axis, (begin, size, whole) in enumerate(zip(grid.corner, grid.source_shape, grid.whole_shape, strict=True))
-        for end, goes_on in ((0, begin > 0), (-1, begin + size < whole))
+        for axis, (within, along) in enumerate(zip(grid.box, whole.box, strict=True))
+        for end, goes_on in ((0, within.start > along.start), (-1, within.stop < along.stop))
         if goes_on
     ]
     return any((side != 0).mean() > CUT_THROUGH for side in sides)
