@@ -9,17 +9,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from torch import Tensor
 
+from napari_resmed.errors import InputError
 from napari_resmed.events import Event, Progress, Started, Warning
 from napari_resmed.jobs.segment import Segmentation, segment
+from napari_resmed.models.model import Model
 from napari_resmed.models.one_window import OneWindow
+from napari_resmed.predict.backends import Backend, choose_backend
 from napari_resmed.predict.first_look import cut_through
 from napari_resmed.predict.memory_plan import MemoryPlan, plan_memory
 from napari_resmed.prepare.grid import Grid
 from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.volume import Volume
 from tests.affines import AXIS_ORDERS, axis_order_name, make_affine
-from tests.small_models import describe, save
+from tests.small_models import describe, random_weights, save
 
 pytestmark = pytest.mark.usefixtures("own_models")
 
@@ -150,6 +154,65 @@ def test_the_side_of_what_is_not_zero_is_no_side_at_which_the_image_goes_on(tmp_
     done = run(Volume(data, make_affine()), str(save(model, tmp_path).folder))
     assert done.tiles == 1
     assert (done.labels.data > 0).sum() == 20 * 20 * 10
+
+
+def test_where_a_network_is_coarser_by_thirds_the_first_look_is_as_well(tmp_path: Path) -> None:
+    arguments = {**describe().arguments, "channels": [2, 2, 2], "strides": [3, 2]}
+    wishes = replace(WISHES, voxels=100**3)
+    model = replace(describe("thirds", patch=(72, 72, 72), arguments=arguments), one_window=wishes)
+    image = Volume(ball(), make_affine())
+    done = run(image, str(save(model, tmp_path, random_weights(arguments)).folder))
+    assert done.labels.same_grid(image)
+
+
+class TestMemory:
+    IMAGE = Volume(np.pad(ball(stray=False), ((0, 96), (0, 88), (0, 80))), make_affine())
+
+    def test_an_image_too_large_is_refused_though_its_part_is_small(
+        self, models: Models, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Four bytes a voxel, twice, are 31 MiB.
+        monkeypatch.setattr("napari_resmed.jobs.segment_image.free_bytes", lambda machine: (30 * 2**20,) * 2)
+        for model in (models(None), models(WISHES)):
+            with pytest.raises(InputError, match="of memory"):
+                run(self.IMAGE, model)
+
+    def test_the_first_look_fits_into_what_is_free(self, models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+        model = models(replace(WISHES, look_mm=2.0, voxels=80**3))
+        usual = run(self.IMAGE, model)
+        seen: list[int] = []
+
+        def noted(model: Model, *rest: Any) -> Backend:
+            backend = choose_backend(model, *rest)
+
+            def network(windows: Tensor) -> Tensor:
+                seen.append(math.prod(windows.shape))
+                return backend.network(windows)
+
+            return replace(backend, network=network)
+
+        monkeypatch.setattr("napari_resmed.predict.first_look.choose_backend", noted)
+        assert np.array_equal(run(self.IMAGE, model).labels.data, usual.labels.data)
+        whole = max(seen)
+        seen.clear()
+        monkeypatch.setattr("napari_resmed.jobs.segment_image.free_bytes", lambda machine: (75 * 2**20,) * 2)
+        assert np.array_equal(run(self.IMAGE, model).labels.data, usual.labels.data)
+        assert max(seen) < whole
+
+
+def test_a_first_look_in_many_windows_says_how_far_it_is_and_can_be_cancelled(
+    models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_resmed.predict.first_look.LEAST_EDGE", 16)
+    image = Volume(ball(stray=False), make_affine())
+    model = models(replace(WISHES, look_mm=1.5, voxels=20**3))
+    events, _ = told(image, model)
+    looks = [event.done for event in events if isinstance(event, Progress) and event.what.startswith("Looking")]
+    assert len(looks) > 10
+    assert looks == sorted(set(looks))
+    steps = segment(image, model, device="cpu", precision="fp32", backend="torch")
+    assert any(isinstance(event, Progress) and event.what.startswith("Looking") for event in steps)
+    steps.close()
 
 
 def test_a_part_too_large_for_the_window_is_gone_through_in_windows(models: Models) -> None:

@@ -41,7 +41,7 @@ from napari_resmed.volume import Volume
 __all__ = ["Options", "Segmentation", "check_options", "segment_image", "segmentation"]
 
 # Where in the whole job each part begins, for the progress bar; measured on a 1 mm head.
-_PREPARED, _PREDICTED = 0.08, 0.97
+_LOADED, _PREPARED, _PREDICTED = 0.01, 0.08, 0.97
 
 
 @dataclass(frozen=True)
@@ -198,22 +198,24 @@ def _answer(
         for member in range(chosen.members):
             warm_network(chosen, machine, member)
         clock.lap("load")
-        yield Progress("Preparing the image", 0.01)
+        yield Progress("Preparing the image", _LOADED)
+        # Before anything large is made: what does not fit is refused at once, and what is free is not counted twice.
+        free = free_bytes(machine)
         grid = whole = Grid.of(image, chosen.preparation)
         if one_window := None if quick else chosen.one_window:
-            grid, chosen = where_to_answer(image, grid, chosen, one_window, machine)
+            looking = where_to_answer(image, grid, chosen, one_window, machine, free)
+            grid, chosen = yield from follow(looking, _looked)
         if quick and not fits_one_size(chosen.network, chosen.arguments):
             multiples = edge_multiples(chosen.network, chosen.arguments)
             chosen = replace(chosen, patch=whole_window(grid.shape, chosen.patch, multiples))
         if continues_borders(chosen.network):
             z, y, x = map(min, chosen.patch, grid.shape)
             chosen = replace(chosen, patch=(z, y, x))
-        # Before anything large is made: what does not fit is refused at once, and what is free is not counted twice.
-        free = free_bytes(machine)
-        plan = plan_memory(chosen, grid.shape, grid.source_shape, machine, asked, free, uncertainty)
+        sizes = grid.shape, whole.source_shape
+        plan = plan_memory(chosen, *sizes, machine, asked, free, uncertainty, whole.shape)
         if (quick or one_window) and plan.windows.patch != chosen.patch:  # in the model's own windows, then
             chosen = replace(chosen, patch=model.patch)
-            plan = plan_memory(chosen, grid.shape, grid.source_shape, machine, asked, free, uncertainty)
+            plan = plan_memory(chosen, *sizes, machine, asked, free, uncertainty, whole.shape)
         ready, _ = prepare(image, chosen.preparation, whole)
         misfits = list(judge_image(image, ready.numpy(), model, whole=not sought))
         yield from map(Warning, misfits)
@@ -374,6 +376,11 @@ def segmentation(
         else Volume(doubt, image.affine, "zyx", image.modality, f"{image.name} uncertainty".strip(), meta),
         made_by=dict(made_by),
     )
+
+
+def _looked(windows: tuple[int, int]) -> Progress:
+    done, count = windows
+    return Progress("Looking where the structures are", _LOADED + (_PREPARED - _LOADED) * done / count)
 
 
 def _passes(model: Model, windows: Windows) -> int:
