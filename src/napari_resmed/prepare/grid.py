@@ -292,8 +292,10 @@ def _float32(data: NDArray[Any], fixed: bool) -> NDArray[np.float32]:
     if fixed or data.dtype.itemsize <= 2 or data.dtype == np.float32:
         return np.array(data, dtype=np.float32, order="C")
     wide = np.array(data, dtype=np.float64, order="C")
-    low = wide.min() / 2  # halved, for the difference of two large numbers may overflow
-    unit: NDArray[np.float32] = ((wide / 2 - low) / (wide.max() / 2 - low)).astype(np.float32)
+    low, high = wide.min() / 2, wide.max() / 2  # halved, for the difference of two large numbers may overflow
+    if low == high:  # an image's part may have one value, such as what is not zero in a mask
+        return np.zeros(data.shape, np.float32)
+    unit: NDArray[np.float32] = ((wide / 2 - low) / (high - low)).astype(np.float32)
     return unit
 
 
