@@ -14,6 +14,7 @@ from napari_resmed.predict.belt import Rows
 from napari_resmed.predict.certainty import Certainty
 from napari_resmed.predict.first_look import where_to_answer
 from napari_resmed.predict.machine import choose_machine
+from napari_resmed.predict.memory_plan import free_bytes
 from napari_resmed.predict.sliding_window import slide
 from napari_resmed.predict.warm import warm_network
 from napari_resmed.predict.windows import Windows
@@ -22,6 +23,7 @@ from napari_resmed.review.appearance import appearance_of
 from napari_resmed.review.familiar import Familiar, UsualVolume, usual_certainty
 from napari_resmed.review.quality import Look, Usual
 from napari_resmed.volume import Volume
+from recipes.cross_validation import run
 
 __all__ = ["familiar_of"]
 
@@ -72,7 +74,9 @@ def _answer(model: Model, image: Volume, ready: torch.Tensor) -> tuple[list[floa
     machine = choose_machine("auto")
     axes = model.mirror_axes if model.one_window and model.one_window.mirrored else ()
     if model.one_window:
-        part, model = where_to_answer(image, Grid.of(image, model.preparation), model, model.one_window, machine)
+        grid = Grid.of(image, model.preparation)
+        looking = where_to_answer(image, grid, model, model.one_window, machine, free_bytes(machine))
+        part, model = run(looking)
         ready, _ = prepare(image, model.preparation, part)
     certainty, counts = Certainty(), np.zeros(1 + len(model.labels), np.int64)
     steps = slide(

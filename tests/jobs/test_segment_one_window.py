@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -7,13 +9,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from torch import Tensor
 
-from napari_resmed.events import Started, Warning
+from napari_resmed.errors import InputError
+from napari_resmed.events import Event, Progress, Started, Warning
 from napari_resmed.jobs.segment import Segmentation, segment
+from napari_resmed.models.model import Model
 from napari_resmed.models.one_window import OneWindow
+from napari_resmed.predict.backends import Backend, choose_backend
+from napari_resmed.predict.first_look import cut_through
+from napari_resmed.predict.memory_plan import MemoryPlan, plan_memory
+from napari_resmed.prepare.grid import Grid
+from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.volume import Volume
 from tests.affines import AXIS_ORDERS, axis_order_name, make_affine
-from tests.small_models import describe, save
+from tests.small_models import describe, random_weights, save
 
 pytestmark = pytest.mark.usefixtures("own_models")
 
@@ -33,13 +43,16 @@ def models(tmp_path: Path) -> Models:
 
 
 def run(image: Volume, model: str, **options: Any) -> Segmentation:
-    steps = segment(image, model, device="cpu", precision="fp32", **options)
+    return told(image, model, **options)[1]
+
+
+def told(image: Volume, model: str, **options: Any) -> tuple[list[Event], Segmentation]:
+    steps, events = segment(image, model, device="cpu", precision="fp32", backend="torch", **options), []
     while True:
         try:
-            next(steps)
+            events.append(next(steps))
         except StopIteration as end:
-            done: Segmentation = end.value
-            return done
+            return events, end.value
 
 
 def ball(shape: tuple[int, int, int] = (64, 72, 80), stray: bool = True) -> np.ndarray:
@@ -74,23 +87,132 @@ def test_in_every_axis_order_and_through_another_spacing(models: Models, case: t
     assert (one.labels.data[~found] == 0).mean() > 0.999
 
 
-def test_a_structure_that_goes_on_beyond_the_margin_is_not_cut_through(models: Models) -> None:
+def streaks() -> Volume:
+    """A ball, and what goes on from it through the image, in every other plane: too little for a coarse look."""
     data = ball(stray=False)
-    # Every other plane: too little for a coarse look.
     data[12:28:2, 36:52, 40:78] = np.maximum(data[12:28:2, 36:52, 40:78], 0.35)
     # And a warning before the network is asked.
-    image = Volume(data, make_affine(), modality="CT")
-    steps, events = segment(image, models(WISHES), device="cpu", precision="fp32"), []
-    while True:
-        try:
-            events.append(next(steps))
-        except StopIteration as end:
-            done: Segmentation = end.value
-            break
+    return Volume(data, make_affine(), modality="CT")
+
+
+def test_a_structure_that_goes_on_beyond_the_margin_is_not_cut_through(models: Models) -> None:
+    image = streaks()
+    events, done = told(image, models(WISHES))
     assert np.array_equal(done.labels.data, run(image, models(None)).labels.data)
     assert sum(isinstance(event, Started) for event in events) == 1
     warnings = [event.message for event in events if isinstance(event, Warning)]
     assert len(warnings) == len(set(warnings)) == len(done.made_by["warnings"]) > 0
+
+
+def test_what_is_done_again_goes_on_in_progress_and_counts_in_the_seconds(
+    models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts: list[int] = []
+
+    def noted(found: Any, grid: Grid, *rest: Grid) -> bool:
+        time.sleep(0.2)
+        parts.append(math.prod(grid.source_shape))
+        return cut_through(found, grid, *rest)
+
+    monkeypatch.setattr("napari_resmed.jobs.segment_image.cut_through", noted)
+    events, done = told(streaks(), models(WISHES))
+    assert len(parts) == 3
+    assert parts == sorted(parts)
+    shares = [event.done for event in events if isinstance(event, Progress)]
+    assert shares == sorted(shares)
+    assert shares[-1] <= 1
+    assert done.seconds["restore"] > 0.6
+    assert sum(done.seconds.values()) - done.seconds["total"] == pytest.approx(done.seconds["total"], rel=0.2)
+
+
+def test_what_is_told_of_memory_is_told_once_though_it_is_done_again(
+    models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short(*rest: Any) -> MemoryPlan:
+        plan = plan_memory(*rest)
+        return replace(plan, windows=replace(plan.windows, patch=(8, 8, 8)))
+
+    monkeypatch.setattr("napari_resmed.jobs.segment_image.plan_memory", short)
+    events, _ = told(streaks(), models(WISHES), overlap=0.0)
+    assert sum(isinstance(event, Warning) and "memory is short" in event.message for event in events) == 1
+
+
+def test_what_is_mirrored_without_being_asked_for_stays_so_where_it_is_done_again(models: Models) -> None:
+    mirrored = models(replace(WISHES, mirrored=True))
+    done = run(streaks(), mirrored, uncertainty=True, uncertainty_kind="variance")
+    assert done.tiles > 1
+    assert done.made_by["parameters"]["tta"] is True
+    assert done.uncertainty is not None
+
+
+def test_the_side_of_what_is_not_zero_is_no_side_at_which_the_image_goes_on(tmp_path: Path) -> None:
+    data = np.zeros((60, 60, 60), np.float32)
+    data[20:40, 20:40, 20:40] = 1
+    data[20:40, 20:40, 20:30] = 0.6
+    preparation = Preparation((1.0, 1.0, 1.0), (0.0, 100.0), crop_nonzero=True)
+    model = replace(describe("cut to the brain"), one_window=replace(WISHES, margin_mm=12.0), preparation=preparation)
+    done = run(Volume(data, make_affine()), str(save(model, tmp_path).folder))
+    assert done.tiles == 1
+    assert (done.labels.data > 0).sum() == 20 * 20 * 10
+
+
+def test_where_a_network_is_coarser_by_thirds_the_first_look_is_as_well(tmp_path: Path) -> None:
+    arguments = {**describe().arguments, "channels": [2, 2, 2], "strides": [3, 2]}
+    wishes = replace(WISHES, voxels=100**3)
+    model = replace(describe("thirds", patch=(72, 72, 72), arguments=arguments), one_window=wishes)
+    image = Volume(ball(), make_affine())
+    done = run(image, str(save(model, tmp_path, random_weights(arguments)).folder))
+    assert done.labels.same_grid(image)
+
+
+class TestMemory:
+    IMAGE = Volume(np.pad(ball(stray=False), ((0, 96), (0, 88), (0, 80))), make_affine())
+
+    def test_an_image_too_large_is_refused_though_its_part_is_small(
+        self, models: Models, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Four bytes a voxel, twice, are 31 MiB.
+        monkeypatch.setattr("napari_resmed.jobs.segment_image.free_bytes", lambda machine: (30 * 2**20,) * 2)
+        for model in (models(None), models(WISHES)):
+            with pytest.raises(InputError, match="of memory"):
+                run(self.IMAGE, model)
+
+    def test_the_first_look_fits_into_what_is_free(self, models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+        model = models(replace(WISHES, look_mm=2.0, voxels=80**3))
+        usual = run(self.IMAGE, model)
+        seen: list[int] = []
+
+        def noted(model: Model, *rest: Any) -> Backend:
+            backend = choose_backend(model, *rest)
+
+            def network(windows: Tensor) -> Tensor:
+                seen.append(math.prod(windows.shape))
+                return backend.network(windows)
+
+            return replace(backend, network=network)
+
+        monkeypatch.setattr("napari_resmed.predict.first_look.choose_backend", noted)
+        assert np.array_equal(run(self.IMAGE, model).labels.data, usual.labels.data)
+        whole = max(seen)
+        seen.clear()
+        monkeypatch.setattr("napari_resmed.jobs.segment_image.free_bytes", lambda machine: (75 * 2**20,) * 2)
+        assert np.array_equal(run(self.IMAGE, model).labels.data, usual.labels.data)
+        assert max(seen) < whole
+
+
+def test_a_first_look_in_many_windows_says_how_far_it_is_and_can_be_cancelled(
+    models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_resmed.predict.first_look.LEAST_EDGE", 16)
+    image = Volume(ball(stray=False), make_affine())
+    model = models(replace(WISHES, look_mm=1.5, voxels=20**3))
+    events, _ = told(image, model)
+    looks = [event.done for event in events if isinstance(event, Progress) and event.what.startswith("Looking")]
+    assert len(looks) > 10
+    assert looks == sorted(set(looks))
+    steps = segment(image, model, device="cpu", precision="fp32", backend="torch")
+    assert any(isinstance(event, Progress) and event.what.startswith("Looking") for event in steps)
+    steps.close()
 
 
 def test_a_part_too_large_for_the_window_is_gone_through_in_windows(models: Models) -> None:

@@ -61,6 +61,8 @@ def test_a_margin_too_narrow_grows_until_the_whole_image_is_gone_through() -> No
         {"preparation": Preparation((1.0, 1.0, 1.0), own_spacing=True)},
         {"preparation": Preparation((1.0, 1.0, 1.0), interpolation="cubic")},
         {"preparation": Preparation((1.0, 1.0, 1.0), size=(8, 8, 8))},
+        {"network": "UNETR"},
+        {"arguments": {"spatial_dims": 2}},
         {"task": "classification", "labels": LabelSet(), "classes": ("a", "b"), "fit": "stretch"},
     ],
 )

@@ -72,6 +72,14 @@ class TestPlanMemory:
         assert low.belt_bytes == high.belt_bytes
         assert high.image_bytes == 10 * low.image_bytes
 
+    def test_of_an_image_of_which_a_part_goes_through_the_whole_is_prepared(self) -> None:
+        windows, part = Windows((1, 1, 1)), (100, 100, 100)
+        plan = plan_memory(model(), part, SHAPE, CPU, windows, (MUCH, MUCH), False, SHAPE)
+        alone = plan_memory(model(), part, part, CPU, windows, (MUCH, MUCH))
+        whole = plan_memory(model(), SHAPE, SHAPE, CPU, windows, (MUCH, MUCH))
+        assert (plan.belt_bytes, plan.window_bytes) == (alone.belt_bytes, alone.window_bytes)
+        assert plan.image_bytes == whole.image_bytes
+
     def test_what_torch_keeps_of_earlier_work_is_free(self, monkeypatch: pytest.MonkeyPatch) -> None:
         known = {"mem_get_info": (1000, 9000), "memory_reserved": 700, "memory_allocated": 200}
         for name, value in known.items():

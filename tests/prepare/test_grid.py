@@ -59,6 +59,14 @@ class TestPrepare:
         image, _ = prepare(Volume(data, make_affine()), Preparation((1.0,) * 3, WHOLE_RANGE))
         assert np.array_equal(image[0].numpy(), data.astype(np.float32))
 
+    @pytest.mark.parametrize("dtype", ["int16", "int32", "float32", "float64"])
+    def test_what_is_cut_out_may_have_one_value(self, dtype: str) -> None:
+        data = np.zeros((6, 7, 8), dtype)
+        data[1:4, 2:5, 3:6] = 5
+        image, _ = prepare(Volume(data, make_affine()), Preparation((1.0,) * 3, WHOLE_RANGE, crop_nonzero=True))
+        assert image.shape == (1, 3, 3, 3)
+        assert (image == 0).all()
+
     def test_a_few_bright_voxels_in_an_empty_field(self) -> None:
         data = np.zeros((20, 20, 20), np.float32)
         data[10, 10, 10] = 5

@@ -6,7 +6,6 @@ import time
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from napari_resmed.predict.belt import Rows
 from napari_resmed.predict.certainty import Certainty
 from napari_resmed.predict.cleanup import clean_up
 from napari_resmed.predict.first_look import cut_through, where_to_answer
-from napari_resmed.predict.machine import choose_machine, is_out_of_memory
+from napari_resmed.predict.machine import Machine, choose_machine, is_out_of_memory
 from napari_resmed.predict.memory_plan import free_bytes, plan_memory
 from napari_resmed.predict.sliding_window import slide
 from napari_resmed.predict.uncertainty import KINDS, Doubt, entropy
@@ -42,7 +41,7 @@ from napari_resmed.volume import Volume
 __all__ = ["Options", "Segmentation", "check_options", "segment_image", "segmentation"]
 
 # Where in the whole job each part begins, for the progress bar; measured on a 1 mm head.
-_PREPARED, _PREDICTED = 0.08, 0.97
+_LOADED, _PREPARED, _PREDICTED = 0.01, 0.08, 0.97
 
 
 @dataclass(frozen=True)
@@ -172,42 +171,57 @@ def segment_image(
     WorkError
         If memory runs out.
     """
-    begin = time.perf_counter()
+    clock, teller = _Clock(), _Teller()
     model.check_fits(image)
     chosen, asked = check_options(model, options)
     machine = choose_machine(options.device, options.precision)
+    yield Started(f"Segmenting with {chosen.name}")
+    # What a model mirrors without being asked for, it mirrors as long as it tries.
+    options = replace(options, tta=bool(asked.mirror_axes))
+    done: Segmentation | None = None
+    while done is None:
+        done = yield from follow(_answer(image, model, options, sought, machine, clock), teller.tell)
+        model = replace(model, one_window=model.one_window.wider() if model.one_window else None)
+        teller.begin_again()
+    return done
+
+
+def _answer(
+    image: Volume, model: Model, options: Options, sought: Sequence[str], machine: Machine, clock: _Clock
+) -> Generator[Event, None, Segmentation | None]:
+    """Segment it as the model says; None where structures go on beyond the part of the image that was answered."""
+    chosen, asked = check_options(model, options)
     quick, uncertainty = options.quick, options.uncertainty
     several = _passes(chosen, asked) > 1
-    yield Started(f"Segmenting with {chosen.name}")
-    seconds: dict[str, float] = {}
-    clock = _Clock()
     try:
         yield Progress("Loading the model", 0.0)
         for member in range(chosen.members):
             warm_network(chosen, machine, member)
-        seconds["load"] = clock.lap()
-        yield Progress("Preparing the image", 0.01)
+        clock.lap("load")
+        yield Progress("Preparing the image", _LOADED)
+        # Before anything large is made: what does not fit is refused at once, and what is free is not counted twice.
+        free = free_bytes(machine)
         grid = whole = Grid.of(image, chosen.preparation)
         if one_window := None if quick else chosen.one_window:
-            grid, chosen = where_to_answer(image, grid, chosen, one_window, machine)
+            looking = where_to_answer(image, grid, chosen, one_window, machine, free)
+            grid, chosen = yield from follow(looking, _looked)
         if quick and not fits_one_size(chosen.network, chosen.arguments):
             multiples = edge_multiples(chosen.network, chosen.arguments)
             chosen = replace(chosen, patch=whole_window(grid.shape, chosen.patch, multiples))
         if continues_borders(chosen.network):
             z, y, x = map(min, chosen.patch, grid.shape)
             chosen = replace(chosen, patch=(z, y, x))
-        # Before anything large is made: what does not fit is refused at once, and what is free is not counted twice.
-        free = free_bytes(machine)
-        plan = plan_memory(chosen, grid.shape, grid.source_shape, machine, asked, free, uncertainty)
+        sizes = grid.shape, whole.source_shape
+        plan = plan_memory(chosen, *sizes, machine, asked, free, uncertainty, whole.shape)
         if (quick or one_window) and plan.windows.patch != chosen.patch:  # in the model's own windows, then
             chosen = replace(chosen, patch=model.patch)
-            plan = plan_memory(chosen, grid.shape, grid.source_shape, machine, asked, free, uncertainty)
+            plan = plan_memory(chosen, *sizes, machine, asked, free, uncertainty, whole.shape)
         ready, _ = prepare(image, chosen.preparation, whole)
         misfits = list(judge_image(image, ready.numpy(), model, whole=not sought))
         yield from map(Warning, misfits)
         if grid is not whole:
             ready, _ = prepare(image, chosen.preparation, grid)
-        seconds["prepare"] = clock.lap()
+        clock.lap("prepare")
         windows = plan.windows
         if windows.patch != chosen.patch:
             yield Warning(
@@ -221,7 +235,7 @@ def segment_image(
         ]
         for note in dict.fromkeys(runner.note for runner in runners if runner.note):
             yield Warning(note)
-        seconds["load"] += clock.lap()
+        clock.lap("load")
         overlapping = bool(chosen.regions)
         values = (0, *chosen.regions) if overlapping else chosen.values
         restorer = LabelRestorer(grid, values, overlapping, chosen.region_order)
@@ -256,16 +270,17 @@ def segment_image(
             share = _PREPARED + (_PREDICTED - _PREPARED) * done / tiles
             left = clock.elapsed() * (tiles - done) / done / (_PREDICTED - _PREPARED) if done else None
             yield Progress("Segmenting", share, left)
-        seconds["network"] = clock.lap() - restoring
+        clock.lap("network")
+        clock.spent["network"] -= restoring
+        clock.spent["restore"] += restoring
         yield Progress("Restoring the geometry", _PREDICTED)
         found = restorer.finish()
-        if one_window and cut_through(found, grid):
-            wider = replace(model, one_window=one_window.wider())
-            again = segment_image(image, wider, options, sought)
-            return (yield from follow(again, partial(_not_yet_told, told=misfits)))
+        if one_window and cut_through(found, grid, whole):
+            clock.lap("restore")
+            return None
         removed, filled = clean_up(found, chosen.cleanup, image.voxel_ml * 1000)
         uncertain = None if doubt is None else restore_map(doubt, grid)
-        seconds["restore"] = restoring + clock.lap()
+        clock.lap("restore")
     except (MemoryError, RuntimeError) as problem:
         if not is_out_of_memory(problem):
             raise
@@ -302,7 +317,6 @@ def segment_image(
         made_by["warnings"] = misfits
     if fit.score is not None:
         made_by["misfit"] = fit.score
-    seconds["total"] = time.perf_counter() - begin
     return segmentation(
         image,
         chosen,
@@ -311,7 +325,7 @@ def segment_image(
         uncertain,
         made_by,
         tiles=tiles,
-        seconds=seconds,
+        seconds={**clock.spent, "total": clock.total()},
         peak_memory_mb=_peak_memory_mb(),
     )
 
@@ -364,10 +378,9 @@ def segmentation(
     )
 
 
-def _not_yet_told(event: Event, told: Sequence[str]) -> Event | None:
-    """Of a job begun anew: neither its beginning, nor a warning that was told."""
-    again = isinstance(event, Started) or (isinstance(event, Warning) and event.message in told)
-    return None if again else event
+def _looked(windows: tuple[int, int]) -> Progress:
+    done, count = windows
+    return Progress("Looking where the structures are", _LOADED + (_PREPARED - _LOADED) * done / count)
 
 
 def _passes(model: Model, windows: Windows) -> int:
@@ -378,19 +391,48 @@ def _voxels(windows: Windows) -> str:
     return f"{'×'.join(map(str, windows.patch))} voxels"
 
 
-class _Clock:
-    """Seconds between laps."""
+class _Teller:
+    """What is told of a job that may begin anew: each warning once, and progress that never goes back."""
 
     def __init__(self) -> None:
-        self._last = time.perf_counter()
+        self._warned: set[str] = set()
+        self._begin = self._done = 0.0
+
+    def begin_again(self) -> None:
+        """From now on progress is a share of what is left."""
+        self._begin = self._done
+
+    def tell(self, event: Event) -> Event | None:
+        """The event as it is told; None where it is not."""
+        if isinstance(event, Warning):
+            known = event.message in self._warned
+            self._warned.add(event.message)
+            return None if known else event
+        if isinstance(event, Progress):
+            self._done = self._begin + (1 - self._begin) * event.done
+            what = f"With more around it: {event.what}" if self._begin else event.what
+            return Progress(what, self._done, event.seconds_left)
+        return event
+
+
+class _Clock:
+    """Seconds between laps, and what they were spent on."""
+
+    def __init__(self) -> None:
+        self._begin = self._last = time.perf_counter()
+        self.spent = dict.fromkeys(("load", "prepare", "network", "restore"), 0.0)
 
     def elapsed(self) -> float:
         return time.perf_counter() - self._last
 
-    def lap(self) -> float:
+    def total(self) -> float:
+        return time.perf_counter() - self._begin
+
+    def lap(self, what: str) -> None:
+        """What goes on since the last lap ends."""
         now = time.perf_counter()
-        seconds, self._last = now - self._last, now
-        return seconds
+        self.spent[what] += now - self._last
+        self._last = now
 
 
 def _peak_memory_mb() -> float:

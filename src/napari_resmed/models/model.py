@@ -12,6 +12,7 @@ from napari_resmed.labels import LabelSet
 from napari_resmed.models.cleanup import Cleanup
 from napari_resmed.models.found_by import FoundBy
 from napari_resmed.models.one_window import OneWindow
+from napari_resmed.nets.size import fits_one_size
 from napari_resmed.prepare.preparation import FITS, Preparation
 from napari_resmed.volume import Volume
 
@@ -138,10 +139,11 @@ class Model:
         if self.found_by and self.classifies:
             raise ModelError(f"the model {self.name} tells what an image is as a whole, and finds no part of it")
         plain = self.preparation.interpolation == "linear" and not self.preparation.own_spacing
-        if self.one_window and (self.classifies or self.regions or self.preparation.size or not plain):
+        plain = plain and not self.preparation.size and not fits_one_size(self.network, self.arguments)
+        if self.one_window and (self.classifies or self.regions or not plain):
             raise ModelError(
                 f"the model {self.name} answers in one window, expected one whose structures do not overlap, and that "
-                "sees images linearly interpolated at its own spacing"
+                "sees images linearly interpolated at its own spacing, in windows of any size"
             )
         if self.frames < 0 or self.frames == 1:
             raise ModelError(f"the model {self.name} sees {self.frames} frames of a series, expected several, or 0")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Generator
 from dataclasses import replace
 
 import numpy as np
@@ -12,11 +13,12 @@ from numpy.typing import NDArray
 from napari_resmed.models.model import Model
 from napari_resmed.models.one_window import OneWindow
 from napari_resmed.nets.size import edge_multiples
+from napari_resmed.predict.backends import choose_backend
 from napari_resmed.predict.belt import Rows
 from napari_resmed.predict.machine import Machine
+from napari_resmed.predict.memory_plan import plan_memory
 from napari_resmed.predict.pieces import box_of_pieces
 from napari_resmed.predict.sliding_window import slide
-from napari_resmed.predict.warm import warm_network
 from napari_resmed.predict.windows import Windows, whole_window
 from napari_resmed.prepare.grid import Grid, prepare
 from napari_resmed.volume import Volume
@@ -29,7 +31,9 @@ CUT_THROUGH = 0.02
 LEAST_EDGE = 64
 
 
-def where_to_answer(image: Volume, grid: Grid, model: Model, wishes: OneWindow, machine: Machine) -> tuple[Grid, Model]:
+def where_to_answer(
+    image: Volume, grid: Grid, model: Model, wishes: OneWindow, machine: Machine, free: tuple[int, int]
+) -> Generator[tuple[int, int], None, tuple[Grid, Model]]:
     """The part of an image that the model answers, and the model with the one window that holds it.
 
     Parameters
@@ -42,30 +46,56 @@ def where_to_answer(image: Volume, grid: Grid, model: Model, wishes: OneWindow, 
         What answers, and what it says of its one window.
     machine:
         Where the network runs.
+    free:
+        Bytes that are free for the network and for the program, as of
+        :func:`napari_resmed.predict.memory_plan.free_bytes`.
+
+    Yields
+    ------
+    done, total
+        Windows of the look.
 
     Returns
     -------
     Grid, Model
         The grid as it was, where the first look finds nothing; the model as it was, where one window does not hold the
         part.
+
+    Raises
+    ------
+    InputError
+        If the look does not fit into memory in any way, or the image cannot be used.
     """
     multiples = edge_multiples(model.network, model.arguments)
     spacing = [mm / step for mm, step in zip(model.preparation.spacing_mm, grid.step, strict=True)]
-    ready, coarse = prepare(image, replace(model.preparation, spacing_mm=(wishes.look_mm,) * 3))
-    a, b, c = (min(edge, max(LEAST_EDGE, multiple)) for edge, multiple in zip(model.patch, multiples, strict=True))
-    patch = whole_window(coarse.shape, (a, b, c), multiples, wishes.voxels)
+    preparation = replace(model.preparation, spacing_mm=(wishes.look_mm,) * 3)
+    coarse = Grid.of(image, preparation)
+    a, b, c = (
+        min(edge, -(-LEAST_EDGE // multiple) * multiple) for edge, multiple in zip(model.patch, multiples, strict=True)
+    )
+    looking = replace(model, patch=whole_window(coarse.shape, (a, b, c), multiples, wishes.voxels))
+    usual = Windows(looking.patch, model.overlap)
+    plan = plan_memory(looking, coarse.shape, coarse.source_shape, machine, usual, free)
+    runners = [
+        choose_backend(looking, machine, plan.windows.patch, 1, "torch", member, plan.in_parts)
+        for member in range(model.members)
+    ]
+    ready, _ = prepare(image, preparation, coarse)
     steps = slide(
         ready,
-        [warm_network(model, machine, member) for member in range(model.members)],
+        [runner.network for runner in runners],
         machine,
-        Windows(patch, model.overlap, multiples=multiples),
+        plan.windows,
         classes=len(model.values),
         background_classes=model.background_classes,
+        belt_on_device=plan.belt_on_device,
     )
     found = torch.zeros(coarse.shape, dtype=torch.bool)
     for step in steps:
         if isinstance(step, Rows):
             found[step.start : step.start + step.scores.shape[1]] = step.scores.argmax(0) > 0
+        elif not isinstance(step, Windows):
+            yield step
     there = box_of_pieces(found.numpy())
     if there is not None:
         z, y, x = (
@@ -79,15 +109,13 @@ def where_to_answer(image: Volume, grid: Grid, model: Model, wishes: OneWindow, 
     return grid, replace(model, patch=whole_window(grid.shape, model.patch, multiples, wishes.voxels))
 
 
-def cut_through(found: NDArray[np.integer], grid: Grid) -> bool:
-    """Whether labels ``(z, y, x)`` of a part of an image reach widely over a side at which the image goes on."""
-    if grid.whole_shape is None:
-        return False
+def cut_through(found: NDArray[np.integer], grid: Grid, whole: Grid) -> bool:
+    """Whether labels ``(z, y, x)`` of a part of a grid reach widely over a side at which the whole grid goes on."""
     part = grid.take(found)
     sides = [
         part.take(end, axis)
-        for axis, (begin, size, whole) in enumerate(zip(grid.corner, grid.source_shape, grid.whole_shape, strict=True))
-        for end, goes_on in ((0, begin > 0), (-1, begin + size < whole))
+        for axis, (within, along) in enumerate(zip(grid.box, whole.box, strict=True))
+        for end, goes_on in ((0, within.start > along.start), (-1, within.stop < along.stop))
         if goes_on
     ]
     return any((side != 0).mean() > CUT_THROUGH for side in sides)

@@ -65,6 +65,7 @@ def plan_memory(
     wishes: Windows,
     free: tuple[int, int],
     uncertainty: bool = False,
+    whole_shape: Sequence[int] = (),
 ) -> MemoryPlan:
     """Fit a prediction into memory: sums in half precision where single does not fit, then smaller windows.
 
@@ -85,6 +86,8 @@ def plan_memory(
         Bytes that are free for the network and for the program, as of :func:`free_bytes`.
     uncertainty:
         Whether it is asked for.
+    whole_shape:
+        Size of the whole image on the network's grid, where ``shape`` is that of a part of it; it is prepared, too.
 
     Raises
     ------
@@ -107,7 +110,7 @@ def plan_memory(
     of_features = splits and not (wishes.even and machine.precision == "fp32")
     classes += uncertainty
     summed = features if of_features else classes
-    image = 4 * len(model.channels) * math.prod(shape) + 8 * math.prod(source_shape)
+    image = 4 * len(model.channels) * math.prod(whole_shape or shape) + 8 * math.prod(source_shape)
     if uncertainty:
         image += 4 * math.prod(shape) + 8 * math.prod(source_shape)
     while windows is not None:

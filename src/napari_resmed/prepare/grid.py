@@ -87,9 +87,14 @@ class Grid:
         sizes = zip(self.kinds_back, self.source_shape, self.shape, self.step, strict=True)
         return [weights(kind, size, source, 1 / step) for kind, source, size, step in sizes]
 
+    @property
+    def box(self) -> tuple[slice, ...]:
+        """What it covers of the image, after ``order``."""
+        return tuple(slice(start, start + size) for start, size in zip(self.corner, self.source_shape, strict=True))
+
     def take(self, data: NDArray[Any]) -> NDArray[Any]:
         """A view of ``(..., z, y, x)`` on the image's grid, turned and cut."""
-        place: tuple[Any, ...] = (..., *self._cut())
+        place: tuple[Any, ...] = (..., *self.box)
         taken: NDArray[Any] = self.order.apply(data)[place]
         return taken
 
@@ -97,7 +102,7 @@ class Grid:
         """What :meth:`take` gives, back in the image's axes; 0 around what was cut out."""
         if self.whole_shape is not None:
             whole = np.zeros(self.whole_shape, data.dtype)
-            whole[self._cut()] = data
+            whole[self.box] = data
             data = whole
         return np.ascontiguousarray(self.order.undo(data))
 
@@ -111,9 +116,6 @@ class Grid:
             whole_shape=self.whole_shape or self.source_shape,
             corner=_shape(corner + begin for corner, begin in zip(self.corner, begins, strict=True)),
         )
-
-    def _cut(self) -> tuple[slice, ...]:
-        return tuple(slice(start, start + size) for start, size in zip(self.corner, self.source_shape, strict=True))
 
     @classmethod
     def of(cls, volume: Volume, preparation: Preparation) -> Grid:
@@ -290,8 +292,10 @@ def _float32(data: NDArray[Any], fixed: bool) -> NDArray[np.float32]:
     if fixed or data.dtype.itemsize <= 2 or data.dtype == np.float32:
         return np.array(data, dtype=np.float32, order="C")
     wide = np.array(data, dtype=np.float64, order="C")
-    low = wide.min() / 2  # halved, for the difference of two large numbers may overflow
-    unit: NDArray[np.float32] = ((wide / 2 - low) / (wide.max() / 2 - low)).astype(np.float32)
+    low, high = wide.min() / 2, wide.max() / 2  # halved, for the difference of two large numbers may overflow
+    if low == high:  # an image's part may have one value, such as what is not zero in a mask
+        return np.zeros(data.shape, np.float32)
+    unit: NDArray[np.float32] = ((wide / 2 - low) / (high - low)).astype(np.float32)
     return unit
 
 
