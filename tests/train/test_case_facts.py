@@ -77,6 +77,12 @@ class TestFacts:
         monkeypatch.setattr("napari_resmed.train.case_facts._SLAB_VOXELS", 60)
         assert examine(case([(BLOCK, 1), ((5, 6, 7), 2)]), DATASET).facts == whole
 
+    def test_labels_alone_are_of_no_modality(self) -> None:
+        only = replace(case([(BLOCK, 1)]).labels, modality="CT")  # type: ignore[type-var]
+        facts = examine(Case("a", (only,), only), DATASET).facts  # type: ignore[arg-type]
+        assert facts is not None
+        assert (facts.modality, facts.has_image) == ("", False)
+
     def test_as_json_and_back(self) -> None:
         for one in (case([(BLOCK, 1)]), case([(BLOCK, 1)], annotated=(1,), only_painted=True)):
             facts = examine(one, DATASET).facts
@@ -174,6 +180,19 @@ class TestLeftOut:
         found = examine(case(painted, **change), dataset).left_out
         assert found is not None
         assert (found.kind, found.reason) == ("empty", reason)
+
+    @pytest.mark.parametrize(
+        ("value", "kind", "reason"),
+        [
+            (0, "empty", "its labels are empty: nothing but 0"),
+            (2, "constant", "its labels hold one value only (2): there is no shape to paint"),
+        ],
+    )
+    def test_labels_alone_are_not_called_an_image(self, value: int, kind: str, reason: str) -> None:
+        only = LabelMap(np.full((6, 7, 8), value, np.uint8), make_affine())
+        found = examine(Case("a", (only,), only), DATASET).left_out
+        assert found is not None
+        assert (found.kind, found.reason) == (kind, reason)
 
     def test_said_to_be_absent_is_something(self) -> None:
         facts = examine(case([], annotated=(1, 2)), DATASET).facts

@@ -347,3 +347,17 @@ class TestPainted:
     def test_what_has_no_image_is_painted_anyway(self) -> None:
         alone = replace(small_case(), has_image=False)
         assert torch.equal(self.draw(alone, 0.0)[0], self.draw(small_case(), 1.0)[0])
+
+    @pytest.mark.parametrize("ranges", [STILL, DEFORMED])
+    def test_shows_what_is_held_out_of_its_case_too(self, ranges: Augmentation) -> None:
+        """As an image of the case would: structures do not end where the held-out slices begin."""
+        target = np.zeros((8, 8, 8), np.int8)
+        target[:, 2:6, 2:6] = 1
+        part = target.copy()
+        part[4:] = UNKNOWN
+        split = replace(prepared(part), has_image=False, whole=target)
+        sampling = Sampling((8, 8, 8), ISO, 1)
+        shown, known, _ = draw_patch(split, sampling, ranges, generator(3))
+        assert (known[4:] == UNKNOWN).all()
+        assert torch.equal(shown, draw_patch(replace(split, target=target), sampling, ranges, generator(3))[0])
+        assert not torch.equal(shown, draw_patch(replace(split, whole=None), sampling, ranges, generator(3))[0])

@@ -76,3 +76,8 @@ class TestNotes:
         cases = [case(f"c{n}") for n in range(9)]
         (note,) = notes_of_same(cases, (tuple(one.name for one in cases),))
         assert note.startswith("c0, c1, c2 and 6 more hold the same image")
+
+    def test_label_maps_alone_are_no_images(self) -> None:
+        cases = [Case(name, (Path(f"{name}.nii"),), Path(f"{name}.nii")) for name in "ab"]
+        (note,) = notes_of_same(cases, (("a", "b"),))
+        assert note.startswith("a and b hold the same labels and stay together")

@@ -69,7 +69,7 @@ class CaseFacts:
     grid_shape, spacing_mm:
         Of the canonical order of axes.
     modality:
-        DICOM's two letters, empty where the file does not say.
+        DICOM's two letters, empty where the file does not say or there is no image.
     image, foreground:
         Intensities of every channel, over all voxels and over those of structures (None where there are none).
     voxels:
@@ -228,12 +228,8 @@ def examine(case: Case, dataset: Dataset, samples: int = 10_000) -> Examined:
         return _out(case, kind or "unreadable", str(problem))
     channels = image.data if image.axes == "czyx" else image.data[None]
     extremes = [(float(channel.min()), float(channel.max())) for channel in channels]
-    for name, (least, most) in zip(dataset.channels, extremes, strict=True):
-        where = f"its channel {name}" if len(dataset.channels) > 1 else "its image"
-        if not (np.isfinite(least) and np.isfinite(most)):
-            return _out(case, "not finite", f"{where} holds NaN or infinity")
-        if least == most:
-            return _out(case, "constant", f"{where} holds one value only ({least:g})")
+    if case.has_image and (found := _nothing_to_see(extremes, dataset)):
+        return _out(case, *found)
     if case.labels is None:
         return _out(case, "no labels", "it has no labels")
     try:
@@ -247,6 +243,10 @@ def examine(case: Case, dataset: Dataset, samples: int = 10_000) -> Examined:
     structures = _structures(counted, case, dataset)
     if reason := _nothing(counted, structures, case, dataset):
         return _out(case, "empty", reason)
+    if not case.has_image and extremes[0][0] == extremes[0][1]:
+        return _out(
+            case, "constant", f"its labels hold one value only ({extremes[0][0]:g}): there is no shape to paint"
+        )
     order = canonical_order(image.affine)
     spacing = image.spacing_mm
     foreground = np.isin(labels.data, [value for value in structures if counted.voxels.get(value)]) & known
@@ -257,7 +257,7 @@ def examine(case: Case, dataset: Dataset, samples: int = 10_000) -> Examined:
         name=case.name,
         grid_shape=_three([image.grid_shape[axis] for axis in order.axes]),
         spacing_mm=_three([spacing[axis] for axis in order.axes]),
-        modality=image.modality,
+        modality=image.modality if case.has_image else "",
         image=tuple(_certain(Intensities.of(v, e)) for v, e in zip(everywhere, extremes, strict=True)),
         foreground=tuple(Intensities.of(values) for values in inside),
         voxels={0: counted.background(dataset), **{value: counted.voxels.get(value, 0) for value in structures}},
@@ -278,6 +278,17 @@ def examine(case: Case, dataset: Dataset, samples: int = 10_000) -> Examined:
 
 def _out(case: Case, kind: str, reason: str) -> Examined:
     return Examined(left_out=LeftOut(case.name, kind, reason))
+
+
+def _nothing_to_see(extremes: list[tuple[float, float]], dataset: Dataset) -> tuple[str, str] | None:
+    """Kind and reason for which an image shows nothing, from the least and largest value of its channels."""
+    for name, (least, most) in zip(dataset.channels, extremes, strict=True):
+        where = f"its channel {name}" if len(dataset.channels) > 1 else "its image"
+        if not (np.isfinite(least) and np.isfinite(most)):
+            return "not finite", f"{where} holds NaN or infinity"
+        if least == most:
+            return "constant", f"{where} holds one value only ({least:g})"
+    return None
 
 
 def _unexpected(labels: LabelMap, dataset: Dataset) -> str:

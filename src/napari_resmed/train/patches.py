@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -111,25 +111,34 @@ def draw_patch(
     centre = _centre(case, sampling, generator)
     annotated = torch.from_numpy(case.annotated)
     if float(torch.rand((), generator=generator)) < augmentation.undeformed:
-        image, target = _cut(case, sampling.patch, centre)
+        image, maps = _cut(case, sampling.patch, centre)
     else:
-        image, target, mirrored = _deformed(case, sampling, centre, augmentation, generator)
+        image, maps, mirrored = _deformed(case, sampling, centre, augmentation, generator)
         if mirrored and sampling.pairs:
-            target, annotated = _exchanged(target, annotated, sampling.pairs)
+            maps, annotated = _exchanged(maps, annotated, sampling.pairs)
+    target, shown = maps[0], maps[-1]
     target.masked_fill_(target == ASSUMED, 0)
     share = sampling.synthetic if case.has_image else 1.0
     if share > 0 and float(torch.rand((), generator=generator)) < share:
-        return paint_classes(target, len(image), sampling.spacing_mm, generator), target, annotated
+        return paint_classes(shown, len(image), sampling.spacing_mm, generator), target, annotated
     return disturb(image, augmentation, generator), target, annotated
 
 
-def _exchanged(target: Tensor, annotated: Tensor, pairs: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
-    """Left made right and right made left: target, and what was annotated."""
-    partner = torch.arange(len(annotated), dtype=target.dtype)
+def _maps(case: Prepared) -> list[NDArray[np.signedinteger[Any]]]:
+    """The target, and where it is a part only, the whole."""
+    return [case.target] if case.whole is None else [case.target, case.whole]
+
+
+def _exchanged(
+    maps: Sequence[Tensor], annotated: Tensor, pairs: Sequence[tuple[int, int]]
+) -> tuple[list[Tensor], Tensor]:
+    """Left made right and right made left: maps of classes, and what was annotated."""
+    partner = torch.arange(len(annotated), dtype=maps[0].dtype)
     for one, other in pairs:
         partner[one], partner[other] = other, one
     # What is below zero is no class.
-    return torch.where(target > 0, partner[target.clamp_min(0).long()], target), annotated[partner.long()]
+    turned = [torch.where(classes > 0, partner[classes.clamp_min(0).long()], classes) for classes in maps]
+    return turned, annotated[partner.long()]
 
 
 def _centre(case: Prepared, sampling: Sampling, generator: torch.Generator) -> tuple[float, float, float]:
@@ -152,8 +161,8 @@ def _centre(case: Prepared, sampling: Sampling, generator: torch.Generator) -> t
     return centre[0], centre[1], centre[2]
 
 
-def _cut(case: Prepared, patch: Shape, centre: tuple[float, float, float]) -> tuple[Tensor, Tensor]:
-    """The patch as it lies, unknown and dark beyond the image."""
+def _cut(case: Prepared, patch: Shape, centre: tuple[float, float, float]) -> tuple[Tensor, list[Tensor]]:
+    """The patch as it lies, unknown and dark beyond the image: image, and :func:`_maps`."""
     inner, margins = [], []
     for size, window, middle in zip(case.target.shape, patch, centre, strict=True):
         start = round(middle - (window - 1) / 2)
@@ -161,8 +170,8 @@ def _cut(case: Prepared, patch: Shape, centre: tuple[float, float, float]) -> tu
         margins.append((max(0, -start), max(0, start + window - size)))
     padding = [side for pair in reversed(margins) for side in pair]
     image = torch.from_numpy(case.image[(slice(None), *inner)].astype(np.float32))
-    target = torch.from_numpy(case.target[tuple(inner)].astype(np.int16))
-    return F.pad(image, padding), F.pad(target, padding, value=UNKNOWN)
+    maps = (torch.from_numpy(classes[tuple(inner)].astype(np.int16)) for classes in _maps(case))
+    return F.pad(image, padding), [F.pad(classes, padding, value=UNKNOWN) for classes in maps]
 
 
 def _deformed(
@@ -171,7 +180,7 @@ def _deformed(
     centre: tuple[float, float, float],
     augmentation: Augmentation,
     generator: torch.Generator,
-) -> tuple[Tensor, Tensor, bool]:
+) -> tuple[Tensor, list[Tensor], bool]:
     spacing = sampling.spacing_mm
     places, mirrored = random_coordinates(sampling.patch, spacing, spacing, centre, augmentation.deformation, generator)
     # Only the box that is looked at is taken out of the case: reading the whole would cost more than the rest.
@@ -188,12 +197,12 @@ def _deformed(
         inside &= (nearest >= 0) & (nearest <= size - 1)
         index.mul_(length).add_(nearest.sub_(start).clamp_(0, length - 1).long())
         unit.append(place.sub_(start).mul_(2 / length).add_(1 / length - 1))  # -1..1 from edge to edge
-    target = torch.from_numpy(case.target[tuple(box)].astype(np.int16))
-    target = torch.where(inside, target.reshape(-1)[index], UNKNOWN)
+    boxes = (torch.from_numpy(classes[tuple(box)].astype(np.int16)) for classes in _maps(case))
+    maps = [torch.where(inside, classes.reshape(-1)[index], UNKNOWN).to(torch.int16) for classes in boxes]
     image = torch.from_numpy(case.image[(slice(None), *box)].astype(np.float32))
     grid = torch.stack(unit[::-1], -1)
     image = F.grid_sample(image[None], grid[None], mode="bilinear", padding_mode="zeros", align_corners=False)[0]
-    return image, target.to(torch.int16), mirrored
+    return image, maps, mirrored
 
 
 def ahead(make: Callable[[int], Made], first: int, depth: int, workers: int) -> Iterator[Made]:

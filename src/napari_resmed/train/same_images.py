@@ -93,9 +93,10 @@ def notes_of_same(cases: Sequence[Case], same: Same) -> list[str]:
         As of :func:`kept_for_test`, without the cases that it names.
     """
     patients, given = patients_of(cases, same), {case.name: case.split for case in cases}
+    pictured = {case.name for case in cases if case.has_image}
     told = [members for members in same if any(given[name] != "test" for name in members)]
     notes = [
-        f"{_listed(members)} hold the same image "
+        f"{_listed(members)} hold the same {'labels' if pictured.isdisjoint(members) else 'image'} "
         + _becomes({patients[name] for name in members}, {given[name] for name in members})
         for members in told[:TOLD]
     ]

@@ -54,6 +54,8 @@ class Prepared:
         For every class that occurs, and for :data:`ASSUMED`, up to 2000 of its voxels, int16 ``(n, 3)``.
     has_image:
         Whether the image is one, and not painted from the labels for those who judge by it.
+    whole:
+        Of a case that was split, the target before: an image that is painted shows all of it. None: it was not.
     """
 
     image: NDArray[np.floating[Any]]
@@ -61,6 +63,7 @@ class Prepared:
     annotated: NDArray[np.bool_]
     places: dict[int, NDArray[np.int16]]
     has_image: bool = True
+    whole: NDArray[np.signedinteger[Any]] | None = None
 
     @property
     def nbytes(self) -> int:
@@ -249,7 +252,7 @@ def hold_out_block(prepared: Prepared) -> tuple[Prepared, Prepared]:
     parts = []
     for keep in (~inside, inside | (target == ASSUMED)):
         part = np.where(keep, target, UNKNOWN).astype(target.dtype)
-        parts.append(replace(prepared, target=part, places=_places(part)))
+        parts.append(replace(prepared, target=part, places=_places(part), whole=target))
     return parts[0], parts[1]
 
 
@@ -277,7 +280,8 @@ def _nbytes(parts: Sequence[Prepared]) -> int:
     arrays = {
         id(array): array.nbytes
         for part in parts
-        for array in (part.image, part.target, part.annotated, *part.places.values())
+        for array in (part.image, part.target, part.annotated, part.whole, *part.places.values())
+        if array is not None
     }
     return sum(arrays.values()) + ARRAY_BYTES * len(arrays) + CASE_BYTES * len(parts)
 

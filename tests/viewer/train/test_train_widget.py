@@ -687,6 +687,11 @@ class TestFromDisk:
         train.set_data("")
         assert train.source.disk.line.text() == "Learn from the layers of this window"
 
+    def test_says_that_images_are_painted(self, train: TrainWidget, folder: Path, qtbot: QtBot) -> None:
+        train.set_data(str(folder / "labels"))
+        qtbot.waitUntil(lambda: train.source.dataset is not None)
+        assert "3 cases (3 of them label maps alone, whose images are painted)" in train.source.disk.line.text()
+
     def test_a_folder_without_cases_is_one_sentence(
         self, train: TrainWidget, tmp_path: Path, qtbot: QtBot, messages: Messages
     ) -> None:

@@ -50,8 +50,11 @@ def peek_labels(cases: Sequence[Case]) -> Labels:
 
 
 def peek_channels(cases: Sequence[Case]) -> tuple[str, ...]:
-    """What the images are, by the first case that can be read: its modality where the file knows it."""
-    for case in cases[: 3 * _FILES]:
+    """What the images are, by the first case that can be read: its modality where the file knows it.
+
+    Label maps say nothing of the images that are painted for them.
+    """
+    for case in [case for case in cases if case.has_image][: 3 * _FILES]:
         try:
             if len(case.images) > 1:
                 names = [open_volume(image).modality for image in case.images]

@@ -21,7 +21,7 @@ __all__ = ["EXPECTED", "read_dataset"]
 
 EXPECTED = (
     "expected dataset.json with imagesTr and labelsTr (nnU-Net, Medical Segmentation Decathlon), the folders images "
-    "and labels, or a CSV file with the columns image and label; or label maps alone"
+    "and labels, or a CSV file with the columns image and label; or label maps alone, of whole numbers from 0 on"
 )
 
 
@@ -32,8 +32,8 @@ def read_dataset(path: Path | str, lonely_labels: bool = False) -> tuple[Dataset
     ----------
     path:
         A folder: nnU-Net's raw layout, the Medical Segmentation Decathlon's, ``images`` and ``labels`` beside each
-        other, or one that holds a single CSV file; or a CSV file; or a ``dataset.json``; or label maps alone, in the
-        folder itself or in ``labels``.
+        other, or one that holds a single CSV file of cases; or a CSV file; or a ``dataset.json``; or label maps alone,
+        in the folder itself or in ``labels``.
     lonely_labels:
         Whether label maps beside images, without one of their own, are cases too.
 
@@ -63,10 +63,15 @@ def read_dataset(path: Path | str, lonely_labels: bool = False) -> tuple[Dataset
         found = label_maps.add_lonely(found, path)
     if found is None:
         tables = sorted(file for file in path.glob("*.csv") if not file.name.startswith("."))
-        found = table.find(tables[0]) if len(tables) == 1 else label_maps.find(path, description)
+        only = tables[0] if len(tables) == 1 else None
+        if only is not None and table.lists_cases(only):
+            return _finish(table.find(only), path, path.resolve().name)
+        found = label_maps.find(path, description)
+        if found is None and only is not None:
+            found = table.find(only)  # says what it lacks
         if found is None:
             raise InputError(f"{path.name} holds {_contents(path)}; {EXPECTED}")
-    elif (path / CASE_LIST).is_file():
+    if (path / CASE_LIST).is_file():
         found = add_case_list(found, path / CASE_LIST, {} if _is_named(found) else peek_labels(found.cases).seen)
     return _finish(found, path, path.resolve().name)
 
@@ -85,7 +90,7 @@ def _single_file(path: Path) -> Found:
 
 def _finish(found: Found, folder: Path, name: str) -> tuple[Dataset, tuple[str, ...]]:
     meaning = found.meaning or peek_labels(found.cases).meaning
-    cases = _settle_splits(found.cases)
+    cases = label_maps.settle_lonely(_settle_splits(found.cases))
     if meaning.only_painted:
         cases = tuple(replace(case, only_painted=True) for case in cases)
     return _dataset(cases, meaning, found.channels or peek_channels(cases), name), found.notes

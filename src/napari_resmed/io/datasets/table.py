@@ -26,7 +26,7 @@ from napari_resmed.io.datasets.rows import (
     split_in,
 )
 
-__all__ = ["find", "meaning_in"]
+__all__ = ["find", "lists_cases", "meaning_in"]
 
 
 def find(path: Path) -> Found:
@@ -72,6 +72,18 @@ def find(path: Path) -> Found:
     if any(not case.name for case in cases):
         raise InputError(f"{path.name} has a row without a name in {column!r}; give every case one")
     return Found(tuple(cases), meaning, images.channels, images.notes)
+
+
+def lists_cases(path: Path) -> bool:
+    """Whether a CSV file has columns of images and of labels, so that it is one for :func:`find`.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or an entry of a column of images is none.
+    """
+    rows = read_rows(path)
+    return bool(first_column(rows, *LABEL)) and bool(find_image_columns(rows, path).names)
 
 
 def _refuse_classes(path: Path, rows: list[Row], label: str) -> None:

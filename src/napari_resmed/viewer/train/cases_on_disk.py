@@ -54,7 +54,8 @@ class CasesOnDisk(QWidget):
         self.button.setToolTip(
             "Learn from images on disk: a folder for each class, a CSV with the columns path and class, or MedMNIST"
             if classes
-            else "Learn from cases on disk: a folder of nnU-Net or the Decathlon, images/ and labels/, or a CSV"
+            else "Learn from cases on disk: a folder of nnU-Net or the Decathlon, images/ and labels/, a CSV, or label "
+            "maps alone, whose images are painted"
         )
         menu = QMenu(self.button)
         menu.addAction("A folder…").triggered.connect(lambda *_: self._ask_folder())
@@ -128,7 +129,9 @@ class CasesOnDisk(QWidget):
                 return
             without = sum(case.labels is None for case in found.cases)
             partly = sum(bool(case.complete_slices) for case in found.cases)
+            painted = sum(not case.has_image for case in found.cases)
             asides = [f"{without} of them without labels"] * bool(without)
+            asides += [f"{painted} of them label maps alone, whose images are painted"] * bool(painted)
             asides += [f"{partly} of them painted on complete slices only"] * bool(partly)
             cases = f"{len(found.cases)} cases" + (f" ({', '.join(asides)})" if asides else "")
             names = escape(", ".join(label.name for label in found.labels))

@@ -257,7 +257,7 @@ class MoreTrainOptions(QWidget):
             self.images_choice.addItem(said, share)
         self.images_choice.setToolTip(
             "Few images but many labels: paint training images of any contrast from the label maps. Folders of label "
-            "maps alone are painted anyway; with any painting, labels without an image are learnt from, too"
+            "maps alone are painted anyway; with any painting, labels on disk without an image are learnt from, too"
         )
         self.device_choice = QComboBox()
         self.device_choice.addItems(["auto", "cpu", "cuda", "mps"])

@@ -42,7 +42,10 @@ def trouble_with_layers(viewer: ViewerModel, table: PairsTable, active: Any) -> 
     images = images_of(viewer)
     if not images:
         if every_label:
-            return "Labels alone teach nothing: open the image that they were painted over."
+            return (
+                "Labels alone teach nothing: open the image that they were painted over, or take a folder of label "
+                "maps from disk."
+            )
         return "Open an image first: drop a file or a DICOM folder on the window."
     if all(is_flat(image) for image in images):
         return "The image is a single slice (2D); training needs volumes of several slices."
