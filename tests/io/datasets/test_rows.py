@@ -31,6 +31,13 @@ def test_the_separator_stands_outside_quotes(head: str, separator: str, tmp_path
     assert list(row.values()) == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize(("said", "separator"), [("sep=;", ";"), ('"sep=,"', ","), ("SEP=|", "|")])
+def test_the_separator_may_be_told(said: str, separator: str, tmp_path: Path) -> None:
+    head, values = separator.join(["image", "label"]), separator.join(["a", "b"])
+    (row,) = read_rows(put(tmp_path, f"{said}\r\n{head}\r\n{values}\r\n"))
+    assert (dict(row), row.line) == ({"image": "a", "label": "b"}, 3)
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_lines_are_those_of_the_file(end: str, tmp_path: Path) -> None:
     text = end.join(["", "image,report", "a,", "", "  ", 'b,"of two', 'lines"', ",", "c,last"])

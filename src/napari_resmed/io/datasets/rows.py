@@ -58,7 +58,8 @@ class Row(dict[str, str]):
 def read_rows(path: Path) -> list[Row]:
     """The rows of a CSV file, by column; names of columns and entries without blanks around them.
 
-    The separator is a comma, a tab or a semicolon, whichever the first line has outside quotes.
+    The separator is a comma, a tab or a semicolon, whichever the first line has outside quotes; or what ``sep=;`` says in
+    a line before it, as spreadsheets take it.
 
     Raises
     ------
@@ -76,8 +77,11 @@ def read_rows(path: Path) -> list[Row]:
     except UnicodeDecodeError:  # spreadsheets on Windows
         text = data.decode("cp1252", "replace")
     lines = re.split(r"\r\n|\r|\n", text)
+    told = re.fullmatch(r"sep=(.)", lines[0].strip('"'), re.IGNORECASE)
+    if told:
+        lines[0] = ""
     first = _QUOTED.sub(r"\1", next((line for line in lines if line.strip()), ""))
-    separator = next((mark for mark in ",\t;" if mark in first), ",")
+    separator = told[1] if told else next((mark for mark in ",\t;" if mark in first), ",")
     reader = csv.reader(lines, delimiter=separator)
     try:
         cells = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
