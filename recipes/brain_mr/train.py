@@ -62,20 +62,22 @@ class Stage:
 
 
 # Coarse first with the whole head in view, then finer with the weights carried over: learning anatomy costs a tenth at
-# 3 mm of what it costs at 1 mm. The last patches are as large as the windows that answer, in which an image is normed:
-# a network trained on patches alone lost 0.1 in Dice where a window held the whole head, as that of a quick look does.
-# The rates are Muon's best of four minutes at 3 mm (docs/decisions/0010); the whole schedule was not run with them.
+# 3 mm of what it costs at 1 mm. The last patches are nearly as large as the window that answers, in which an image is
+# normed: a network trained on patches alone lost 0.1 in Dice where a window held the whole head, as that of a quick
+# look does. The rates are Muon's best of four minutes at 3 mm (docs/decisions/0010); the whole schedule was not run
+# with them.
 STAGES = (
     Stage(3.0, 64, 0.10, 1e-2, batch=2),
-    Stage(2.0, 64, 0.355, 1e-2, shift_mm=30.0, batch=2),
-    Stage(1.5, 80, 0.225, 1e-2, shift_mm=35.0, whole=0.25),
-    Stage(1.5, 96, 0.32, 1e-2, shift_mm=30.0, mostly_t1=True, whole=0.25),
+    Stage(2.0, 64, 0.30, 1e-2, shift_mm=30.0, batch=2),
+    Stage(1.5, 80, 0.20, 1e-2, shift_mm=35.0, whole=0.25),
+    Stage(1.3, 96, 0.24, 3.5e-3, shift_mm=30.0, whole=0.3),
+    Stage(1.3, 112, 0.16, 1.2e-3, shift_mm=25.0, mostly_t1=True, whole=0.3),
 )
-# For weights that answer these structures already: such rates brought 0.5.0, 0.6.0 and 0.7.0, an hour each.
+# For weights that answer these structures already: such rates brought 0.8.0. Higher ones (0.005 at 1.3 mm) made a
+# widened network forget for half an hour.
 STAGES_ON = (
-    Stage(2.0, 64, 0.11, 6e-3, shift_mm=30.0, batch=2),
-    Stage(1.5, 80, 0.34, 5e-3, shift_mm=35.0, whole=0.25),
-    Stage(1.5, 96, 0.55, 4e-3, shift_mm=30.0, mostly_t1=True, whole=0.25),
+    Stage(1.3, 96, 0.6, 3.5e-3, shift_mm=30.0, whole=0.3),
+    Stage(1.3, 112, 0.4, 1.2e-3, shift_mm=25.0, mostly_t1=True, whole=0.3),
 )
 # A quick look: the head whole in one window, whose edges differ as images do.
 QUICK_MM = 2.0

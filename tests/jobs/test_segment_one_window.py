@@ -23,7 +23,7 @@ from napari_resmed.prepare.grid import Grid
 from napari_resmed.prepare.preparation import Preparation
 from napari_resmed.volume import Volume
 from tests.affines import AXIS_ORDERS, axis_order_name, make_affine
-from tests.small_models import describe, random_weights, save
+from tests.small_models import BANDS, describe, random_weights, save
 
 pytestmark = pytest.mark.usefixtures("own_models")
 
@@ -36,7 +36,8 @@ def models(tmp_path: Path) -> Models:
     """The model that sorts voxels by brightness, in windows or in one."""
 
     def made(wishes: OneWindow | None) -> str:
-        name = f"bands {wishes.voxels, wishes.margin_mm, wishes.mirrored}" if wishes else "bands in windows"
+        name = f"bands {wishes}" if wishes else "bands in windows"
+        name = "".join(letter for letter in name if letter.isalnum() or letter == " ")
         return str(save(replace(describe(name), one_window=wishes), tmp_path).folder)
 
     return made
@@ -104,12 +105,28 @@ def test_a_structure_that_goes_on_beyond_the_margin_is_not_cut_through(models: M
     assert len(warnings) == len(set(warnings)) == len(done.made_by["warnings"]) > 0
 
 
+def test_what_is_passed_over_widens_no_window(models: Models) -> None:
+    data = ball(stray=False)
+    data[12:28, 36:52, 40:78] = np.maximum(data[12:28, 36:52, 40:78], 0.35)  # dark, and joined to the ball
+    image = Volume(data, make_affine())
+    dark = BANDS.values[0]
+    found, passed = (run(image, models(wishes)) for wishes in (WISHES, replace(WISHES, passed_over=(dark,))))
+    assert (found.tiles, passed.tiles) == (1, 1)
+    windows = run(image, models(None)).labels.data
+    assert np.array_equal(found.labels.data, windows)
+    near = passed.labels.data > 0
+    assert np.array_equal(passed.labels.data[near], windows[near])
+    assert np.array_equal(passed.labels.data > dark, windows > dark)
+    assert (windows[..., 60:] == dark).any()
+    assert not near[..., 60:].any()
+
+
 def test_what_is_done_again_goes_on_in_progress_and_counts_in_the_seconds(
     models: Models, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts: list[int] = []
 
-    def noted(found: Any, grid: Grid, *rest: Grid) -> bool:
+    def noted(found: Any, grid: Grid, *rest: Any) -> bool:
         time.sleep(0.2)
         parts.append(math.prod(grid.source_shape))
         return cut_through(found, grid, *rest)

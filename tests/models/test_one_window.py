@@ -22,6 +22,10 @@ def test_comes_back_from_a_file_and_is_left_out_where_there_is_none() -> None:
     assert Model.from_json({"version": "1", "resmed": written}).one_window == WISHES
     assert "one_window" not in describe().to_json()
     assert Model.from_json({"version": "1", "resmed": describe().to_json()}).one_window is None
+    passing = replace(WISHES, passed_over=(1, 300))
+    assert OneWindow.from_json(json.loads(json.dumps(passing.to_json()))) == passing
+    former = {name: value for name, value in WISHES.to_json().items() if name != "passed_over"}
+    assert OneWindow.from_json(former) == WISHES
 
 
 @pytest.mark.parametrize(
@@ -34,6 +38,8 @@ def test_comes_back_from_a_file_and_is_left_out_where_there_is_none() -> None:
         {**WISHES.to_json(), "voxels": "many"},
         {**WISHES.to_json(), "voxels": 0},
         {**WISHES.to_json(), "mirrored": "yes"},
+        {**WISHES.to_json(), "passed_over": 3},
+        {**WISHES.to_json(), "passed_over": ["fluid"]},
         {**WISHES.to_json(), "look_mm": 0},
         {**WISHES.to_json(), "look_mm": float("nan")},
         {**WISHES.to_json(), "margin_mm": -1},

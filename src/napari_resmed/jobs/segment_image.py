@@ -275,7 +275,7 @@ def _answer(
         clock.spent["restore"] += restoring
         yield Progress("Restoring the geometry", _PREDICTED)
         found = restorer.finish()
-        if one_window and cut_through(found, grid, whole):
+        if one_window and cut_through(found, grid, whole, one_window):
             clock.lap("restore")
             return None
         removed, filled = clean_up(found, chosen.cleanup, image.voxel_ml * 1000)

@@ -32,6 +32,9 @@ class OneWindow:
         How much around these is answered, to all sides.
     mirrored:
         Whether the window is answered mirrored, too, along the axes that the model names, without being asked for it.
+    passed_over:
+        Values of structures that do not count in the look, nor at the window's sides: they lie closely around the others,
+        and are easily found far from them.
 
     Raises
     ------
@@ -43,6 +46,7 @@ class OneWindow:
     look_mm: float
     margin_mm: float
     mirrored: bool = False
+    passed_over: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.voxels < 1 or not 0 < self.look_mm < math.inf or not 0 <= self.margin_mm < math.inf:
@@ -58,7 +62,7 @@ class OneWindow:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for a file."""
-        return asdict(self)
+        return {**asdict(self), "passed_over": list(self.passed_over)}
 
     @classmethod
     def from_json(cls, entry: Any) -> Self | None:
@@ -72,9 +76,12 @@ class OneWindow:
         if entry is None:
             return None
         known = set(cls.__dataclass_fields__)
+        if isinstance(entry, Mapping):
+            entry = {"passed_over": [], **entry}  # models of before there was a choice
         if not isinstance(entry, Mapping) or set(entry) != known or not isinstance(entry["mirrored"], bool):
             raise ModelError(f"the model says {entry!r} of its one window, expected {', '.join(sorted(known))}")
         try:
-            return cls(int(entry["voxels"]), float(entry["look_mm"]), float(entry["margin_mm"]), entry["mirrored"])
+            sizes = int(entry["voxels"]), float(entry["look_mm"]), float(entry["margin_mm"])
+            return cls(*sizes, entry["mirrored"], tuple(map(int, entry["passed_over"])))
         except (OverflowError, TypeError, ValueError) as problem:
             raise ModelError(f"what the model says of its one window is wrong at {problem}") from problem

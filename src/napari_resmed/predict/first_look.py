@@ -90,10 +90,12 @@ def where_to_answer(
         background_classes=model.background_classes,
         belt_on_device=plan.belt_on_device,
     )
+    counting = torch.tensor([k for k, value in enumerate(model.values) if k and value not in wishes.passed_over])
     found = torch.zeros(coarse.shape, dtype=torch.bool)
     for step in steps:
         if isinstance(step, Rows):
-            found[step.start : step.start + step.scores.shape[1]] = step.scores.argmax(0) > 0
+            classes = step.scores.argmax(0).cpu()
+            found[step.start : step.start + len(classes)] = torch.isin(classes, counting)
         elif not isinstance(step, Windows):
             yield step
     there = box_of_pieces(found.numpy())
@@ -109,8 +111,9 @@ def where_to_answer(
     return grid, replace(model, patch=whole_window(grid.shape, model.patch, multiples, wishes.voxels))
 
 
-def cut_through(found: NDArray[np.integer], grid: Grid, whole: Grid) -> bool:
+def cut_through(found: NDArray[np.integer], grid: Grid, whole: Grid, wishes: OneWindow) -> bool:
     """Whether labels ``(z, y, x)`` of a part of a grid reach widely over a side at which the whole grid goes on."""
+    nothing = (0, *wishes.passed_over)
     part = grid.take(found)
     sides = [
         part.take(end, axis)
@@ -118,4 +121,4 @@ def cut_through(found: NDArray[np.integer], grid: Grid, whole: Grid) -> bool:
         for end, goes_on in ((0, within.start > along.start), (-1, within.stop < along.stop))
         if goes_on
     ]
-    return any((side != 0).mean() > CUT_THROUGH for side in sides)
+    return any(np.isin(side, nothing, invert=True).mean() > CUT_THROUGH for side in sides)
