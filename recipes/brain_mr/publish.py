@@ -38,8 +38,8 @@ COMMAND = "python -m recipes.brain_mr --labelmaps ../shared/data/brain_labelmaps
 # Where the network answers, and how where one window is too small: as the last patches were that it was trained on.
 SPACING_MM, WINDOW, OVERLAP = STAGES[-1].spacing_mm, (STAGES[-1].patch,) * 3, 0.25
 # More than any brain with its margin on that grid, so that fluid found astray does no harm. What surrounds a brain is
-# not needed, as images of training show: half of them are stripped, others end near it. The fluid around a brain is found
-# astray at 3 mm, in a neck above all.
+# not needed, as images of training show: half of them are stripped, others end near it. The fluid around a brain is
+# found astray at 3 mm, in a neck above all.
 ONE_WINDOW = OneWindow(voxels=176 * 144 * 144, look_mm=3.0, margin_mm=10.0, mirrored=True, passed_over=(CSF,))
 
 # The picture of the sweeps, in ``docs``.

@@ -33,8 +33,8 @@ class OneWindow:
     mirrored:
         Whether the window is answered mirrored, too, along the axes that the model names, without being asked for it.
     passed_over:
-        Values of structures that do not count in the look, nor at the window's sides: they lie closely around the others,
-        and are easily found far from them.
+        Values of structures that do not count in the look, nor at the window's sides: they lie closely around the
+        others, and are easily found far from them.
 
     Raises
     ------

@@ -58,8 +58,8 @@ class Row(dict[str, str]):
 def read_rows(path: Path) -> list[Row]:
     """The rows of a CSV file, by column; names of columns and entries without blanks around them.
 
-    The separator is a comma, a tab or a semicolon, whichever the first line has outside quotes; or what ``sep=;`` says in
-    a line before it, as spreadsheets take it.
+    The separator is a comma, a tab or a semicolon, whichever the first line has outside quotes; or what ``sep=;`` says
+    in a line before it, as spreadsheets take it.
 
     Raises
     ------
