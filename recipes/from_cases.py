@@ -297,7 +297,7 @@ def _worst(found: Evaluation, dataset: Dataset, predicted: Path) -> Iterator[tup
         worst = min(judged, key=lambda score: score.figure("dice") or 0.0)
         yield (
             f"{known.name}: mean Dice {dice(case):.3f}; worst {names[worst.value]}, {worst.figure('dice'):.3f} "
-            f"({shown.plane} slice {shown.slice} of {shown.slices})",
+            f"(shown: {shown.plane} slice {shown.slice} of {shown.slices})",
             shown.png,
         )
 

@@ -227,7 +227,7 @@ def failures(heads: Sequence[Head], model: Path | str, images_dice: Mapping[str,
         shown = picture(image.truth, labels, image.volume.affine, image.volume)
         told = (
             f"{image.name.replace('.nii.gz', '')}: mean Dice {images_dice[image.name]:.3f}; worst "
-            f"{STRUCTURES[least]}, {of_each[least]:.3f} ({shown.plane} slice {shown.slice} of {shown.slices})"
+            f"{STRUCTURES[least]}, {of_each[least]:.3f} (shown: {shown.plane} slice {shown.slice} of {shown.slices})"
         )
         found[image.name] = told, shown.png
     return [found[name] for name in worst]
