@@ -441,17 +441,17 @@ class TestBuiltInModel:
         model = find_model("brain-mr")
         assert model.folder is not None
         size = sum(file.stat().st_size for file in model.folder.rglob("*") if file.is_file())
-        assert size < 12e6
-        assert max(model.preparation.spacing_mm) <= 1.5
+        assert size < 14e6  # a third of what all may have together: docs/decisions/0012
+        assert max(model.preparation.spacing_mm) <= 1.3
         assert model.labels == labels()
         assert model.mirror_pairs == mirror_pairs()
         assert model.cleanup == cleanup()
         known = model.measured["held_out_maps"]["contrasts"]
         assert set(known) == set(contrasts.CONTRASTS)
-        # What 0.5.0 was measured at: a model that is worse anywhere does not take its place.
-        floors = {"T1": 0.80, "T1 with contrast agent": 0.82, "T2": 0.75, "PD": 0.73, "FLAIR": 0.76, "any": 0.67}
+        # What 0.8.0 was measured at: a model that is worse anywhere does not take its place.
+        floors = {"T1": 0.82, "T1 with contrast agent": 0.84, "T2": 0.79, "PD": 0.78, "FLAIR": 0.78, "any": 0.74}
         assert all(known[name] >= floor for name, floor in floors.items())
-        assert model.measured["held_out_maps"]["quick"] >= 0.74
+        assert model.measured["held_out_maps"]["quick"] >= 0.75
         for look in ("mni152", "mni152_quick"):
             assert min(model.measured[look][tissue] for tissue in ("gm", "wm")) >= 0.85
         warm_network(model, choose_machine("cpu", "fp32"))
