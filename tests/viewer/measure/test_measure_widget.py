@@ -116,6 +116,14 @@ class TestClick:
         assert "Measured <b>organs</b>" in measure.status.text()
         assert "voxels without a value" in measure.status.text()
 
+    def test_measuring_again_leaves_the_table_as_high(self, measure: MeasureWidget, show: Show, qtbot: QtBot) -> None:
+        show(image())
+        show(labels())
+        click_and_wait(qtbot, measure)
+        once = measure.table.minimumSizeHint().height(), measure.table.table.minimumHeight()
+        click_and_wait(qtbot, measure)
+        assert (measure.table.minimumSizeHint().height(), measure.table.table.minimumHeight()) == once
+
     def test_without_an_image(self, measure: MeasureWidget, show: Show, qtbot: QtBot) -> None:
         show(labels())
         assert measure.image_choice.currentText() == "No image"

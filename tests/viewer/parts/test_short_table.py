@@ -4,7 +4,8 @@ import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_resmed.viewer.parts.short_table import ShortTable
+from napari_resmed.viewer.parts.short_table import LEAST_ROWS, ShortTable
+from napari_resmed.viewer.parts.words import words
 
 
 def shown(qtbot: QtBot, rows: int, *, may_stretch: bool = False) -> tuple[QWidget, ShortTable]:
@@ -52,3 +53,26 @@ def test_there_is_room_for_a_row(qtbot: QtBot, rows: int) -> None:
 def test_one_that_may_stretch_takes_what_is_left(qtbot: QtBot) -> None:
     _window, table = shown(qtbot, 2, may_stretch=True)
     qtbot.waitUntil(lambda: table.height() > 400)
+
+
+def test_one_that_may_stretch_gives_way_to_words(qtbot: QtBot) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    said, table = words(), ShortTable(2, 9, may_stretch=True)
+    layout = QVBoxLayout(window)
+    layout.addWidget(said)
+    layout.addWidget(table, 1)
+    table.setRowCount(30)
+    said.setText("The image does not look like what the model has learnt from. " * 8)
+    window.resize(300, 420)
+    with qtbot.waitExposed(window):
+        window.show()
+    qtbot.waitUntil(lambda: said.height() >= said.heightForWidth(said.width()))
+    assert table.viewport().height() >= LEAST_ROWS * table.rowHeight(0)
+
+
+def test_the_bar_below_columns_covers_no_row(qtbot: QtBot) -> None:
+    _window, table = shown(qtbot, 3)
+    table.setColumnWidth(0, 900)
+    qtbot.waitUntil(lambda: table.horizontalScrollBar().maximum() > 0)
+    qtbot.waitUntil(lambda: table.viewport().height() >= 3 * table.rowHeight(0))

@@ -38,8 +38,6 @@ class FiguresTable(StructureTable):
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         self.table.resizeColumnsToContents()
         self.table.setColumnWidth(0, min(self.table.columnWidth(0), _NAME_WIDTH))
-        bar = self.table.horizontalScrollBar().sizeHint().height()
-        self.table.setMinimumHeight(self.table.minimumHeight() + bar)
 
     def copy(self) -> None:
         """Put the table on the clipboard, all its digits, with tabs between the columns."""
