@@ -228,7 +228,10 @@ class Trainer:
         asked = {"batch": 1, "optimiser": "adamw", **state["asked"]}  # runs of before there was a choice
         for name, value in self.asked.items():
             if (found := asked.get(name)) != value:
-                raise ValueError(f"{self.folder} holds a run whose {name} is {found}, and {value} was asked for")
+                raise ValueError(
+                    f"{self.folder} holds a run whose {name} is {found}, and {value} was asked for; ask for the same, "
+                    "or name another folder"
+                )
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
