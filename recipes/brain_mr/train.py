@@ -222,6 +222,7 @@ class Trainer:
         self.step, self.spent = 0, 0.0
         if (folder / "checkpoint.pt").exists():
             self._resume()
+        self._cut_history()
 
     def _resume(self) -> None:
         state = torch.load(self.folder / "checkpoint.pt", weights_only=True, map_location="cpu")
@@ -237,7 +238,6 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"])
         self.step, self.spent = state["step"], state["spent"]
-        self._cut_history()
 
     def _save(self) -> None:
         state: dict[str, Any] = {

@@ -279,6 +279,14 @@ class TestBegin:
 
 
 class TestTrainer:
+    def test_what_was_logged_before_a_first_checkpoint_is_done_anew(
+        self, head: anatomy.Head, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(train, "ARGUMENTS", LITTLE)
+        (tmp_path / "history.csv").write_text("step,minutes\n40,1.0\n")
+        self.trainer(head, tmp_path)
+        assert (tmp_path / "history.csv").read_text().split() == ["step,minutes"]
+
     def trainer(self, head: anatomy.Head, place: Path, minutes: float = 0.02, seed: int = 3) -> train.Trainer:
         stages = (train.Stage(6.0, 16, 0.5, 1e-3, batch=2), train.Stage(4.0, 16, 0.5, 1e-3))
         return train.Trainer([head], place, minutes, seed, stages, begun_with="0.1.0", device="cpu", batch=2)
