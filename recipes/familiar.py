@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import torch
 
-from napari_resmed.geometry import canonical_order
 from napari_resmed.models.model import Model
 from napari_resmed.predict.belt import Rows
 from napari_resmed.predict.certainty import Certainty
@@ -21,6 +20,7 @@ from napari_resmed.predict.windows import Windows
 from napari_resmed.prepare.grid import Grid, prepare
 from napari_resmed.review.appearance import appearance_of
 from napari_resmed.review.familiar import Familiar, UsualVolume, usual_certainty
+from napari_resmed.review.misfit import extent_of
 from napari_resmed.review.quality import Look, Usual
 from napari_resmed.volume import Volume
 from recipes.cross_validation import run
@@ -42,8 +42,7 @@ def familiar_of(model: Model, images: Iterable[Volume], say: Callable[[str], Non
     """
     extents, edges, lowest, looks, found, sure = [], [], [], [], [], []
     for number, image in enumerate(images, 1):
-        order = canonical_order(image.affine)
-        extents.append([image.grid_shape[axis] * image.spacing_mm[axis] for axis in order.axes])
+        extents.append(extent_of(image))
         edges.append(max(image.spacing_mm))
         channels = image.data if image.axes == "czyx" else image.data[None]
         lowest.append([float(np.percentile(channel, 0.5)) for channel in channels])

@@ -38,8 +38,12 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--no-training", action="store_true", help="write and measure what the run has now")
     chosen = parser.parse_args(words)
-    torch.set_num_threads(chosen.threads)
     maps = sorted(path for path in chosen.labelmaps.glob("training_seg_*.nii.gz") if path.name not in HELD_OUT)
+    # Of hours nothing is lost for something that measuring would miss.
+    if trouble := _trouble(chosen, maps):
+        parser.error(trouble)
+    template = mni152_template()
+    torch.set_num_threads(chosen.threads)
     heads = [read_head(path) for path in maps]
     if not chosen.no_training:
         begin, begun, stages = None, "", STAGES
@@ -64,7 +68,7 @@ def main(words: Sequence[str] | None = None) -> None:
     write_model(chosen.work, draft, maps, load(chosen.work))
     familiar = measure.familiar(heads, draft)
     held_out = [read_head(chosen.labelmaps / name) for name in HELD_OUT]
-    figures = _figures(held_out, draft)
+    figures = _figures(held_out, draft, template)
     worst = measure.failures(held_out, draft, figures["held_out_maps"]["images_dice"])
     measured = Measured(figures, familiar, worst)
     keep(chosen.work, measured)
@@ -72,8 +76,18 @@ def main(words: Sequence[str] | None = None) -> None:
     write_model(chosen.work, chosen.out, maps, measured)
 
 
-def _figures(held_out: Sequence[Head], folder: Path) -> dict[str, Any]:
-    template = mni152_template()
+def _trouble(chosen: argparse.Namespace, maps: Sequence[Path]) -> str:
+    """What is not there, in a sentence; empty where all is."""
+    if not maps:
+        return f"--labelmaps {chosen.labelmaps} holds no training_seg_*.nii.gz to learn from, as SynthSeg's are called"
+    if missing := [name for name in HELD_OUT if not (chosen.labelmaps / name).is_file()]:
+        return f"--labelmaps {chosen.labelmaps} lacks {' and '.join(missing)}, with which the model is measured"
+    if chosen.no_training and not (chosen.work / "checkpoint.pt").is_file():
+        return f"--work {chosen.work} holds no run; train first, without --no-training"
+    return ""
+
+
+def _figures(held_out: Sequence[Head], folder: Path, template: Path) -> dict[str, Any]:
     return {
         "mni152": measure.on_mni152(template, folder),
         "mni152_quick": measure.on_mni152(template, folder, quick=True),

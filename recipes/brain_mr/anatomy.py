@@ -36,6 +36,8 @@ FLUIDS = ("lateral ventricle", "third ventricle", "fourth ventricle", "extra-cer
 # Label values of the maps that belong to no structure of the model but need an intensity of their own.
 LESIONS: tuple[Values, Values] = ((25,), (57,))  # within white matter, and answered as such
 VESSELS, CHIASM, FIFTH_VENTRICLE = (30, 62), (85,), (72,)
+# Edges of a cube may differ by so much, as headers are rounded.
+UNEQUAL_MM = 1e-3
 OUTSIDE = (502, 506, 507, 508, 509, 511, 512, 514, 515, 516, 530)  # skull, skin, muscle, eyes, air, ...
 
 
@@ -133,9 +135,13 @@ def read_head(path: Path) -> Head:
     Raises
     ------
     ValueError
-        If it has values that the recipe does not know.
+        If it has values that the recipe does not know, or voxels that are no cubes.
     """
     image = nib.load(path)
+    edges = nib.affines.voxel_sizes(image.affine)
+    if np.ptp(edges) > UNEQUAL_MM:
+        said = " x ".join(f"{mm:.4g}" for mm in edges)
+        raise ValueError(f"{path.name} has voxels of {said} mm, expected cubes; resample it")
     start = nib.io_orientation(image.affine)
     turn = nib.orientations.ornt_transform(start, nib.orientations.axcodes2ornt("SPL"))
     values = nib.orientations.apply_orientation(np.asarray(image.dataobj), turn).astype(np.int64)
@@ -149,4 +155,5 @@ def read_head(path: Path) -> Head:
     brain = (rows > 0) & (rows < FIRST_OUTSIDE_ROW)
     spots = np.argwhere(brain[::4, ::4, ::4]) * 4
     centre = (spots.min(0) + spots.max(0)) / 2
-    return Head(path.name, Anatomy(torch.from_numpy(np.ascontiguousarray(rows)), 1.0, tuple(centre.tolist())))
+    spacing_mm = round(float(edges.mean()), 4)
+    return Head(path.name, Anatomy(torch.from_numpy(np.ascontiguousarray(rows)), spacing_mm, tuple(centre.tolist())))

@@ -191,6 +191,7 @@ def card(model: Model, failures: Sequence[str] = ()) -> str:
         device=training["device"],
         maps=len(training["data"]["label_maps"]),
         spacings=" and ".join(f"{spacing:g} mm" for spacing in _spacings(training["plan"])),
+        schedule="Coarse to fine; " if training["plan"][0]["spacing_mm"] > SPACING_MM else "",
         whole=_whole_heads(training["plan"]),
         shares=_shares(training["contrasts"]["usual"]),
         last_shares=_shares(training["contrasts"]["mostly_t1"]),
@@ -239,7 +240,8 @@ def _whole_heads(plan: Sequence[Mapping[str, Any]]) -> str:
     shares = sorted({stage["whole"] for stage in plan if stage.get("whole")})
     if not shares:
         return ""
-    return f" In later stages {shares[-1]:.0%} of the steps saw a whole head at {QUICK_MM:g} mm, as a quick look does."
+    when = " " if plan[0].get("whole") else " In later stages "
+    return f"{when}{shares[-1]:.0%} of the steps saw a whole head at {QUICK_MM:g} mm, as a quick look does."
 
 
 def _shares(contrasts: Mapping[str, float]) -> str:

@@ -222,19 +222,22 @@ class Trainer:
         self.step, self.spent = 0, 0.0
         if (folder / "checkpoint.pt").exists():
             self._resume()
+        self._cut_history()
 
     def _resume(self) -> None:
         state = torch.load(self.folder / "checkpoint.pt", weights_only=True, map_location="cpu")
         asked = {"batch": 1, "optimiser": "adamw", **state["asked"]}  # runs of before there was a choice
         for name, value in self.asked.items():
             if (found := asked.get(name)) != value:
-                raise ValueError(f"{self.folder} holds a run whose {name} is {found}, and {value} was asked for")
+                raise ValueError(
+                    f"{self.folder} holds a run whose {name} is {found}, and {value} was asked for; ask for the same, "
+                    "or name another folder"
+                )
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"])
         self.step, self.spent = state["step"], state["spent"]
-        self._cut_history()
 
     def _save(self) -> None:
         state: dict[str, Any] = {

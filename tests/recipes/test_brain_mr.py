@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 import pytest
 import torch
@@ -16,11 +18,11 @@ from napari_resmed.predict.machine import choose_machine
 from napari_resmed.predict.warm import warm_network
 from napari_resmed.volume import Volume
 from recipes.brain_mr import anatomy, contrasts, images, measure, train
-from recipes.brain_mr.__main__ import HELD_OUT
+from recipes.brain_mr.__main__ import HELD_OUT, main
 from recipes.brain_mr.anatomy import KIND_OF, STRUCTURES, value_of
 from recipes.brain_mr.begin import begin_with, tells_the_same
 from recipes.brain_mr.labels import cleanup, labels, mirror_pairs
-from recipes.brain_mr.publish import Measured, write_model
+from recipes.brain_mr.publish import Measured, card, write_model
 from recipes.brain_mr.sweep_plot import sweep_plot
 from recipes.machine import device_name
 from tests.small_models import describe, save
@@ -66,6 +68,36 @@ class TestReadHead:
         assert (rows == value_of("brainstem")).sum() == (head.anatomy.labels == value_of("brainstem")).sum()
         assert torch.equal(mirrored.mirrored().anatomy.labels, head.anatomy.labels)
         assert mirrored.mirrored().anatomy.centre == head.anatomy.centre
+
+    def test_its_voxels_are_as_large_as_it_says(self, tmp_path: Path) -> None:
+        rows = np.zeros((8, 8, 8), np.int16)
+        rows[2:6, 2:6, 2:6] = 17
+        for mm in ((2.0, 2.0, 2.0), (2.0, 2.0, 5.0)):
+            nibabel.save(nibabel.Nifti1Image(rows, np.diag([*mm, 1.0])), tmp_path / f"{mm[2]:g}.nii.gz")
+        assert anatomy.read_head(tmp_path / "2.nii.gz").anatomy.spacing_mm == 2.0
+        with pytest.raises(ValueError, match="5.nii.gz has voxels of 2 x 2 x 5 mm, expected cubes; resample it"):
+            anatomy.read_head(tmp_path / "5.nii.gz")
+
+
+class TestMain:
+    @pytest.mark.parametrize(
+        ("there", "words", "said"),
+        [
+            ((), (), "holds no training_seg_*.nii.gz to learn from"),
+            (HELD_OUT, (), "holds no training_seg_*.nii.gz to learn from"),
+            (("training_seg_01.nii.gz", HELD_OUT[0]), (), f"lacks {HELD_OUT[1]}, with which the model is measured"),
+            (("training_seg_01.nii.gz", *HELD_OUT), ("--no-training",), "holds no run; train first"),
+        ],
+    )
+    def test_what_will_be_missing_is_said_before_hours_of_training(
+        self, there: tuple[str, ...], words: tuple[str, ...], said: str, tmp_path: Path, capsys: Any
+    ) -> None:
+        for name in there:
+            (tmp_path / name).touch()
+        with pytest.raises(SystemExit):
+            main(["--labelmaps", str(tmp_path), "--work", str(tmp_path / "work"), *words])
+        assert said in capsys.readouterr().err
+        assert not (tmp_path / "work").exists()
 
 
 class TestContrasts:
@@ -247,6 +279,14 @@ class TestBegin:
 
 
 class TestTrainer:
+    def test_what_was_logged_before_a_first_checkpoint_is_done_anew(
+        self, head: anatomy.Head, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(train, "ARGUMENTS", LITTLE)
+        (tmp_path / "history.csv").write_text("step,minutes\n40,1.0\n")
+        self.trainer(head, tmp_path)
+        assert (tmp_path / "history.csv").read_text().split() == ["step,minutes"]
+
     def trainer(self, head: anatomy.Head, place: Path, minutes: float = 0.02, seed: int = 3) -> train.Trainer:
         stages = (train.Stage(6.0, 16, 0.5, 1e-3, batch=2), train.Stage(4.0, 16, 0.5, 1e-3))
         return train.Trainer([head], place, minutes, seed, stages, begun_with="0.1.0", device="cpu", batch=2)
@@ -455,6 +495,22 @@ class TestBuiltInModel:
         for look in ("mni152", "mni152_quick"):
             assert min(model.measured[look][tissue] for tissue in ("gm", "wm")) >= 0.85
         warm_network(model, choose_machine("cpu", "fp32"))
+
+    def test_card_is_what_the_recipe_writes_of_it(self) -> None:
+        model = find_model("brain-mr")
+        shipped = read_card(model)
+        assert shipped == card(model, re.findall(r"!\[(.*)\]\(worst\d\.png\)", shipped))
+
+    def test_card_tells_the_schedule_that_there_was(self) -> None:
+        model = find_model("brain-mr")
+        coarse, fine = ({"spacing_mm": 3.0}, {"spacing_mm": 1.3, "whole": 0.3})
+        first, further = (
+            card(replace(model, training={**model.training, "plan": plan})) for plan in ([coarse, fine], [fine, fine])
+        )
+        assert f"Coarse to fine; {model.training['steps']} steps" in first
+        assert "In later stages 30% of the steps saw a whole head" in first
+        assert "Coarse to fine" not in further
+        assert f"{model.training['device']}. 30% of the steps saw a whole head" in further
 
     def test_card_figure_holds(self, head: anatomy.Head) -> None:
         model = find_model("brain-mr")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -56,6 +57,25 @@ def test_committed_weights_give_what_their_card_says(recipe: Recipe, data: str, 
     for value, dice in known["dice"].items():
         # Processors and threads add in their own order.
         assert overlap.dice(found == int(value), true == int(value)) == pytest.approx(dice, abs=2e-3)
+
+
+@pytest.mark.parametrize("recipe", [hippocampus_mr.RECIPE, head_neck_ct.RECIPE])
+def test_shipped_cards_are_in_the_recipes_words_with_the_models_figures(recipe: Recipe) -> None:
+    model = find_model(recipe.name)
+    shipped = read_card(model)
+    words = re.split(r"\{\w+\}", (recipe.here / "card.md").read_text(encoding="utf-8"))
+    assert re.fullmatch("(?s:.*?)".join(map(re.escape, words)), shipped)
+    figures = model.measured["cross-validation"]
+    assert f"**{figures['mean_dice']:.3f}**" in shipped
+    assert f"**{figures['mean_dice_mirrored']:.3f}**" in shipped
+    for name, of in figures["structures"].items():
+        row = re.search(rf"\| {name} \| {of['cases']} \| ([\d.]+) ± ([\d.]+), worst ([\d.]+) \|", shipped)
+        assert row is not None
+        assert [float(figure) for figure in row.groups()] == pytest.approx(
+            [of["mean"], of["sd"], of["worst"]], abs=6e-4
+        )
+    speed = model.measured["speed"]
+    assert f"{speed['seconds']} s with the model warm, peak memory {speed['peak_memory_mb']} MB" in shipped
 
 
 class TestMain:

@@ -183,6 +183,22 @@ class TestFamiliar:
         with pytest.raises(ModelError, match="familiar images cannot be read"):
             Familiar.from_json({"extent_mm": [[1]]})
 
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"extent_mm": [[1.0, 2.0]]},
+            {"looks": {"ranges": {}, "appearance": [{"mean": [0.5, 0.5], "covariance": [[1.0]]}]}},
+            {"looks": {"ranges": {}, "appearance": [{"mean": [0.5, 0.5], "covariance": [[0.0, 0.0], [0.0, 0.0]]}]}},
+        ],
+    )
+    def test_so_is_what_no_image_can_be_compared_with(self, wrong: dict[str, Any]) -> None:
+        with pytest.raises(ModelError, match="familiar images cannot be read"):
+            Familiar.from_json({**HEADS.to_json(), **wrong})
+
+    def test_a_certainty_without_spread_is_taken_for_one_with_some(self) -> None:
+        sure = replace(model(), training={"familiar": {**HEADS.to_json(), "certainty": [3.0, 0.0]}})
+        assert judge_answer({1: 10.0, 2: 20.0, 300: 5.0}, 0.6, sure).score == pytest.approx(5.19, abs=0.01)
+
     def test_few_volumes_alike_are_not_taken_for_the_law(self) -> None:
         assert UsualVolume.of([1.0, 1.0, 1.0]).factor == LEAST_FACTOR
         assert UsualVolume.of([1.0, 2.0, 3.0]).factor > np.exp(1)

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_resmed.errors import InputError
 from napari_resmed.train.deformation import Deformation, normal, random_coordinates, uniform
 
 NONE = Deformation(rotation_deg=0, scale=0, shear=0, shift_mm=0, elastic=(), mirror=False)
@@ -96,3 +97,22 @@ class TestNumbers:
         drawn = [normal(2.0, source) for _ in range(2000)]
         assert abs(np.mean(drawn)) < 0.2
         assert np.std(drawn) == pytest.approx(2, abs=0.15)
+
+
+class TestRanges:
+    @pytest.mark.parametrize(
+        ("ranges", "said"),
+        [
+            ({"rotation_deg": -1}, "found rotation_deg -1, expected 0 or more"),
+            ({"scale": 1.0}, "found scale 1, expected 0 or more, below 1"),
+            ({"shift_mm": float("nan")}, "found shift_mm nan, expected 0 or more"),
+            ({"elastic": ((0.0, 1.0),)}, r"found an elastic field of \(0, 1\), expected control points more than 0 mm"),
+        ],
+    )
+    def test_that_do_not_go_are_refused(self, ranges: dict, said: str) -> None:
+        with pytest.raises(InputError, match=said):
+            Deformation(**ranges)
+
+    def test_so_are_voxels_without_size(self) -> None:
+        with pytest.raises(InputError, match=r"found a source spacing of \(1, 0, 1\), expected three numbers above 0"):
+            taken(NONE, source=(1.0, 0.0, 1.0))

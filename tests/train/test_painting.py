@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
+from napari_resmed.errors import InputError
 from napari_resmed.labels import LabelMap
 from napari_resmed.train.painting import paint_classes, synthesise
 from napari_resmed.train.synthesis import Degradation
+from napari_resmed.volume import Volume
 from tests.affines import make_affine
 
 CLEAN = Degradation(bias_strength=(0, 0), blur_mm=(0, 0), thick_slice_probability=0, noise=(0, 0), gamma=0)
@@ -83,3 +87,30 @@ class TestSynthesise:
         data[2:6], data[6:10] = 3, 502
         image = synthesise(LabelMap(data, make_affine()), seed=1, ranges=CLEAN).data
         assert abs(image[data == 3].mean() - image[data == 502].mean()) > 0.05
+
+    @pytest.mark.parametrize(
+        ("labels", "found"),
+        [
+            (Volume(np.full((4, 5, 6), np.nan, np.float32), make_affine()), "a Volume of float32 with the axes zyx"),
+            (
+                LabelMap(np.zeros((2, 4, 5, 6), np.uint8), make_affine(), "tzyx"),
+                "a LabelMap of uint8 with the axes tzyx",
+            ),
+            (np.zeros((4, 5, 6), np.uint8), "a ndarray"),
+        ],
+    )
+    def test_what_is_no_label_map_is_refused(self, labels: Any, found: str) -> None:
+        with pytest.raises(InputError, match=f"found {found}, expected a LabelMap with the axes zyx; where"):
+            synthesise(labels)
+
+    def test_so_is_an_image_of_no_channel(self) -> None:
+        labels = LabelMap(np.ones((4, 5, 6), np.uint8), make_affine())
+        with pytest.raises(InputError, match="found 0 channels, expected 1 or more"):
+            synthesise(labels, channels=0)
+        with pytest.raises(InputError, match=r"found a spacing of \(1, 0, 1\), expected three numbers above 0"):
+            paint_classes(CLASSES, 1, (1.0, 0.0, 1.0), torch.Generator())
+
+    def test_more_structures_than_half_a_word_counts(self) -> None:
+        data = np.arange(40_000, dtype=np.uint16).reshape(40, 25, 40)
+        image = synthesise(LabelMap(data, make_affine()), seed=1, ranges=CLEAN).data
+        assert len(np.unique(image[data > 0])) > 30_000

@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from napari_resmed.prepare.grid import UNKNOWN
+from napari_resmed.review.familiar import Familiar
+from napari_resmed.train.case_facts import examine
 from napari_resmed.train.plan import Plan
 from napari_resmed.train.run_folder import RunFolder
 from napari_resmed.train.session import WATCHED, Session
@@ -171,3 +173,22 @@ class TestLearning:
             finish(trainer.run())
             best.append(trainer.best_weights)
         assert all(torch.equal(best[0][name], best[1][name]) for name in best[0])
+
+
+class TestFamiliar:
+    def known(self, folder: Path, share: float) -> Familiar:
+        names = tuple(f"case{number}" for number in range(12))
+        made = session(folder, little_plan(training=names[:11], held_out=names[11:], synthetic=share), count=12)
+        facts = [found for one in made.store.dataset.cases if (found := examine(one, made.store.dataset).facts)]
+        return made.familiar(facts)
+
+    def test_with_how_images_look_that_were_learnt_from(self, tmp_path: Path) -> None:
+        known = self.known(tmp_path, 0.0)
+        assert len(known.lowest) == len(known.looks.appearance) == 1
+
+    @pytest.mark.parametrize("share", [0.5, 1.0])
+    def test_with_any_contrast_where_images_were_painted(self, share: float, tmp_path: Path) -> None:
+        known = self.known(tmp_path, share)
+        assert known.images == 12
+        assert known.extent_mm == ((20.0, 20.0), (22.0, 22.0), (24.0, 24.0))
+        assert known.lowest == known.looks.appearance == ()

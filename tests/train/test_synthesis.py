@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
 import pytest
 import torch
 
+from napari_resmed.errors import InputError
 from napari_resmed.train.deformation import Deformation
 from napari_resmed.train.synthesis import (
     Anatomy,
@@ -137,3 +141,38 @@ def test_an_image_is_made_where_the_label_map_lies(anatomy: Anatomy, monkeypatch
     intensities = Intensities(torch.rand(5), torch.rand(5))
     image = degrade(paint(rows, intensities, seeded()), 1.0, thick, seeded())
     assert (image.device.type, image.shape, image.dtype) == ("meta", (10, 12, 14), torch.float32)
+
+
+CUBE = torch.rand((8, 8, 8), generator=seeded())
+LABELS = torch.zeros((8, 8, 8), dtype=torch.uint8)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda: Anatomy(LABELS.float(), 1.0, (4, 4, 4)), r"a label map of float32 \(8, 8, 8\), expected uint8 \(z, y, x\)"),
+        (lambda: Anatomy(LABELS[None], 1.0, (4, 4, 4)), r"a label map of uint8 \(1, 8, 8, 8\), expected uint8"),
+        (lambda: Anatomy(LABELS, 0.0, (4, 4, 4)), r"voxels of \(0, 0, 0\), expected three numbers above 0"),
+        (lambda: Degradation(blur_mm=(3.0, 1.0)), r"blur_mm \(3, 1\), expected the lowest, of 0 or more, and the highest"),
+        (lambda: Degradation(noise=(-0.1, 0.1)), r"noise \(-0.1, 0.1\), expected the lowest"),
+        (lambda: Degradation(thick_slice_probability=1.5), "thick_slice_probability 1.5, expected 0 to 1"),
+        (lambda: Degradation(gamma=-1), "gamma -1, expected 0 or more"),
+        (lambda: Intensities(torch.rand(3), torch.rand(2)), r"the shapes \(3,\) and \(2,\), expected \(rows,\) of both"),
+        (lambda: deform(Anatomy(LABELS, 1.0, (4, 4, 4)), (0, 8, 8), 1.0, STILL, seeded()), r"a patch of \(0, 8, 8\)"),
+        (lambda: deform(Anatomy(LABELS, 1.0, (4, 4, 4)), (8, 8, 8), -1, STILL, seeded()), r"a spacing of \(-1, -1, -1\)"),
+        (lambda: paint(LABELS + 5, Intensities(torch.rand(2), torch.rand(2)), seeded()), "labels 5 to 5, expected 0 to 1"),
+        (lambda: paint(LABELS.int() - 1, Intensities(torch.rand(2), torch.rand(2)), seeded()), "labels -1 to -1"),
+        (lambda: degrade(CUBE[None], 1.0, CLEAN, seeded()), r"an image of float32 \(1, 8, 8, 8\), expected float32"),
+        (lambda: degrade(CUBE, (1.0, 2.0), CLEAN, seeded()), r"a spacing of \(1, 2\), expected three numbers above 0"),
+        (lambda: rescale(CUBE, 99, 1), "the percentiles 99 and 1, expected the lower first"),
+        (lambda: rescale(CUBE[:0]), "an image without voxels"),
+    ],
+)  # fmt: skip
+def test_what_does_not_go_is_refused(wrong: Callable[[], object], said: str) -> None:
+    with pytest.raises(InputError, match=f"found .*{said}"):
+        wrong()
+
+
+def test_a_spacing_may_be_numpys() -> None:
+    one, other = (degrade(CUBE.clone(), mm, Degradation(), seeded()) for mm in (1.0, np.float32(1)))
+    assert torch.equal(one, other)

@@ -64,8 +64,18 @@ class Appearance:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Appearance:
-        """Read what :meth:`to_json` wrote."""
-        return cls(np.asarray(values["mean"], np.float64), np.asarray(values["covariance"], np.float64))
+        """Read what :meth:`to_json` wrote.
+
+        Raises
+        ------
+        KeyError, ValueError
+            If it is something else, or no image can be compared with it.
+        """
+        mean, covariance = (np.asarray(values[name], np.float64) for name in ("mean", "covariance"))
+        if mean.ndim != 1 or covariance.shape != (len(mean), len(mean)) or not np.isfinite(mean).all():
+            raise ValueError(f"a mean of {mean.shape} values and a covariance of {covariance.shape}")
+        np.linalg.cholesky(covariance)  # of what is no covariance there is no distance
+        return cls(mean, covariance)
 
 
 def appearance_of(channel: NDArray[np.floating[Any]]) -> list[float] | None:

@@ -103,14 +103,18 @@ class Familiar:
         Raises
         ------
         ModelError
-            If it says something else.
+            If it says something else, or something that no image can be compared with.
         """
         if not isinstance(values, Mapping):
             return cls()
         try:
+            extent_mm = tuple(_pair(pair) for pair in values.get("extent_mm", ()))
+            if len(extent_mm) not in (0, 3):
+                raise ValueError(f"{len(extent_mm)} edges")
+            mean, spread = _pair(values["certainty"]) if "certainty" in values else (0.0, 0.0)
             return cls(
                 images=int(values.get("images", 0)),
-                extent_mm=tuple(_pair(pair) for pair in values.get("extent_mm", ())),
+                extent_mm=extent_mm,
                 voxel_mm=float(values.get("voxel_mm", math.inf)),
                 lowest=tuple(_pair(pair) for pair in values.get("lowest", ())),
                 looks=Usual.from_json(values.get("looks")),
@@ -119,7 +123,7 @@ class Familiar:
                     for value, of in values.get("volumes", {}).items()
                     if float(of["ml"]) > 0
                 },
-                certainty=_pair(values["certainty"]) if "certainty" in values else None,
+                certainty=(mean, max(LEAST_SPREAD, spread)) if "certainty" in values else None,
             )
         except (AttributeError, KeyError, TypeError, ValueError) as problem:
             raise ModelError(f"what the model says of familiar images cannot be read at {problem}") from problem

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["Deformation", "normal", "normals", "random_coordinates", "uniform"]
+from napari_resmed.errors import InputError
+
+__all__ = ["Deformation", "check_three", "normal", "normals", "random_coordinates", "uniform"]
 
 Three = tuple[float, float, float]
 
@@ -20,16 +22,60 @@ NODES_PER_CONTROL = 2
 
 @dataclass(frozen=True)
 class Deformation:
-    """Ranges of the random spatial transform; every value is a maximum or a standard deviation."""
+    """Ranges of the random spatial transform.
+
+    Parameters
+    ----------
+    rotation_deg:
+        Twice the standard deviation of the angle about each axis.
+    scale:
+        By which share each axis is stretched or shortened at most; below 1.
+    shear:
+        Twice the standard deviation of the shear of each axis along each other, without unit.
+    shift_mm:
+        How far along each axis at most.
+    elastic:
+        Fields that bend, as ``(distance of the control points, standard deviation of their displacement at most)`` in
+        mm: a coarse field changes the shape of the head, a fine one the shape of a structure.
+    mirror:
+        Whether every second image, by chance, is mirrored along x.
+
+    Raises
+    ------
+    InputError
+        If a range is below 0 or no number, ``scale`` is 1 or more, or control points have no distance.
+    """
 
     rotation_deg: float = 20.0
     scale: float = 0.15
     shear: float = 0.08
     shift_mm: float = 20.0
-    # (distance of the control points in mm, standard deviation of their displacement in mm):
-    # a coarse field changes the shape of the head, a fine one the shape of a structure.
     elastic: tuple[tuple[float, float], ...] = ((60.0, 4.0), (20.0, 1.2))
     mirror: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("rotation_deg", "scale", "shear", "shift_mm"):
+            if not 0 <= (found := getattr(self, name)) < (1 if name == "scale" else math.inf):
+                raise InputError(f"found {name} {found:g}, expected 0 or more{', below 1' * (name == 'scale')}")
+        for distance_mm, std_mm in self.elastic:
+            if not (0 < distance_mm < math.inf and 0 <= std_mm < math.inf):
+                raise InputError(
+                    f"found an elastic field of ({distance_mm:g}, {std_mm:g}), expected control points more than 0 mm "
+                    "apart, displaced by 0 mm or more"
+                )
+
+
+def check_three(what: str, values: Sequence[float]) -> None:
+    """Refuse what is not one number above 0 for each of the axes z, y, x.
+
+    Raises
+    ------
+    InputError
+        If it is not.
+    """
+    if len(values) != 3 or not all(0 < value < math.inf for value in values):
+        said = ", ".join(f"{value:g}" for value in values)
+        raise InputError(f"found {what} ({said}), expected three numbers above 0, along z, y, x")
 
 
 def uniform(low: float, high: float, generator: torch.Generator) -> float:
@@ -92,7 +138,15 @@ def random_coordinates(
         Three float32 tensors of the given shape: index in the source along z, y, x; it may lie outside.
     bool
         Whether left and right are exchanged.
+
+    Raises
+    ------
+    InputError
+        If an edge of the grid or of a voxel is not above 0.
     """
+    check_three("a patch of", shape)
+    check_three("a spacing of", spacing_mm)
+    check_three("a source spacing of", source_spacing_mm)
     matrix, mirrored = _random_matrix(ranges, generator)
     shift_mm = [uniform(-ranges.shift_mm, ranges.shift_mm, generator) for _ in range(3)]
     # Rotating is done in mm: on a grid of unequal edges it would shear otherwise.

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_resmed.errors import InputError
 from napari_resmed.labels import LabelMap
-from napari_resmed.train.deformation import uniform
+from napari_resmed.train.deformation import check_three, uniform
 from napari_resmed.train.synthesis import Degradation, Intensities, degrade, paint
 from napari_resmed.volume import Volume
 
@@ -42,7 +43,7 @@ def synthesise(labels: LabelMap, *, channels: int = 1, seed: int = 0, ranges: De
     Parameters
     ----------
     labels:
-        ``(z, y, x)``; 0 is what no structure is.
+        Whole numbers ``(z, y, x)``; 0 is what no structure is, every other value a structure.
     channels:
         How many images on its grid, each of its own contrast.
     seed:
@@ -54,9 +55,21 @@ def synthesise(labels: LabelMap, *, channels: int = 1, seed: int = 0, ranges: De
     -------
     Volume
         float32 in 0..1, axes ``zyx`` of one channel, else ``czyx``; on the grid of the labels.
+
+    Raises
+    ------
+    InputError
+        If what is given is no label map of three axes, or there is no channel.
     """
+    if not isinstance(labels, LabelMap) or labels.axes != "zyx":
+        kind = type(labels).__name__
+        found = f"{kind} of {labels.data.dtype} with the axes {labels.axes}" if isinstance(labels, Volume) else kind
+        raise InputError(
+            f"found a {found}, expected a LabelMap with the axes zyx; where a file of whole numbers was not taken for "
+            "one, LabelMap(volume.data, volume.affine) is"
+        )
     values = np.unique(labels.data)
-    classes = torch.from_numpy(np.searchsorted(values[values > 0], labels.data, side="right").astype(np.int16))
+    classes = torch.from_numpy(np.searchsorted(values[values > 0], labels.data, side="right").astype(np.int32))
     generator = torch.Generator().manual_seed(seed)
     image = paint_classes(classes, channels, labels.spacing_mm, generator, ranges).numpy()
     data, axes = (image[0], "zyx") if channels == 1 else (image, "czyx")
@@ -75,7 +88,7 @@ def paint_classes(
     Parameters
     ----------
     classes:
-        int16 ``(z, y, x)``: structures are 1, 2, ...; 0 and less is what none is.
+        Whole numbers ``(z, y, x)``, on the CPU: structures are 1, 2, ...; 0 and less is what none is.
     channels:
         How many images, each of its own contrast.
     spacing_mm:
@@ -90,7 +103,15 @@ def paint_classes(
     -------
     Tensor
         float32 ``(c, z, y, x)`` in 0..1.
+
+    Raises
+    ------
+    InputError
+        If there is no channel, or a voxel edge is not above 0.
     """
+    if channels < 1:
+        raise InputError(f"found {channels} channels, expected 1 or more")
+    check_three("a spacing of", spacing_mm)
     rows = classes.clamp_min(0).int()
     structures = int(rows.max()) + 1
     bare = uniform(0, 1, generator) < BARE

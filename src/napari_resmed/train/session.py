@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -119,12 +120,17 @@ class Session:
         """What the model is familiar with, after all was judged; ``facts`` are the data set's."""
         plan = self.plan
         used = {*plan.training, *plan.held_out}
-        numbers = [number for number, name in enumerate(self.store.names) if name in used][:MOST_LOOKS]
+        known = [case for case in facts if case.name in used]
+        seen = {case.name for case in self.store.dataset.cases if case.name in used}
+        if plan.synthetic:  # in any contrast: how those look that have an image says little of what it knows
+            known = [replace(case, has_image=False) for case in known]
+            seen -= {case.name for case in self.store.dataset.cases if case.has_image}
+        numbers = [number for number, name in enumerate(self.store.names) if name in seen][:MOST_LOOKS]
         looks = [
             Seen({}, tuple(appearance_of(channel.astype(np.float32)) for channel in self.store[number].image))
             for number in numbers
         ]
-        return familiar_with([case for case in facts if case.name in used], looks, self.answered, plan.labels)
+        return familiar_with(known, looks, self.answered, plan.labels)
 
     def trainer(self, seconds: float | None, together: Together | None = None) -> Trainer:
         """The loop, at its beginning."""

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_resmed.train.deformation import Deformation, normal, normals, random_coordinates, uniform
+from napari_resmed.errors import InputError
+from napari_resmed.train.deformation import Deformation, check_three, normal, normals, random_coordinates, uniform
 
 __all__ = ["Anatomy", "Degradation", "Intensities", "deform", "degrade", "paint", "rescale"]
 
@@ -29,21 +30,36 @@ class Anatomy:
     Parameters
     ----------
     labels:
-        uint8 tensor ``(z, y, x)``; rows of the recipe's intensity table, 0 is background.
+        uint8 tensor ``(z, y, x)``: rows of the table of :class:`Intensities`; 0 is background.
     spacing_mm:
         Edge length of the (cubic) voxels.
     centre:
         Index ``(z, y, x)`` around which patches are cut, e.g. the middle of the brain.
+
+    Raises
+    ------
+    InputError
+        If the label map is another kind of tensor, or the voxels have no size.
     """
 
     labels: Tensor
     spacing_mm: float
     centre: tuple[float, float, float]
 
+    def __post_init__(self) -> None:
+        _check_volume("a label map", self.labels, self.labels.dtype == torch.uint8, "uint8")
+        check_three("voxels of", (self.spacing_mm,) * 3)
+
 
 @dataclass(frozen=True)
 class Degradation:
-    """Ranges of what a scanner does to the picture."""
+    """Ranges, lowest and highest, of what a scanner does to the picture.
+
+    Raises
+    ------
+    InputError
+        If a range is below 0 or the wrong way round, or the probability is not in 0 to 1.
+    """
 
     bias_strength: tuple[float, float] = (0.0, 0.45)  # standard deviation of the log of the bias field
     blur_mm: tuple[float, float] = (0.4, 1.7)  # standard deviation of the point spread
@@ -52,13 +68,36 @@ class Degradation:
     noise: tuple[float, float] = (0.0, 0.05)  # standard deviation; the brightest tissue is about 1
     gamma: float = 0.25  # standard deviation of the log of the exponent
 
+    def __post_init__(self) -> None:
+        for name in ("bias_strength", "blur_mm", "thick_slice_mm", "noise"):
+            low, high = getattr(self, name)
+            if not 0 <= low <= high < math.inf:
+                raise InputError(
+                    f"found {name} ({low:g}, {high:g}), expected the lowest, of 0 or more, and the highest"
+                )
+        if not 0 <= self.thick_slice_probability <= 1:
+            raise InputError(f"found thick_slice_probability {self.thick_slice_probability:g}, expected 0 to 1")
+        if not 0 <= self.gamma < math.inf:
+            raise InputError(f"found gamma {self.gamma:g}, expected 0 or more")
+
 
 @dataclass(frozen=True)
 class Intensities:
-    """Mean and standard deviation per row of the label table, one draw."""
+    """Mean and standard deviation per row of the label table, one draw.
+
+    Raises
+    ------
+    InputError
+        If they are not as many of the one as of the other.
+    """
 
     mean: Tensor  # (rows,) float32
     std: Tensor = field(repr=False)  # (rows,) float32
+
+    def __post_init__(self) -> None:
+        if self.mean.ndim != 1 or self.mean.shape != self.std.shape:
+            shapes = " and ".join(str(tuple(one.shape)) for one in (self.mean, self.std))
+            raise InputError(f"found means and standard deviations of the shapes {shapes}, expected (rows,) of both")
 
 
 def deform(
@@ -85,6 +124,11 @@ def deform(
     -------
     Tensor
         uint8 ``(z, y, x)`` of the given shape, on the label map's device; outside the source it is 0.
+
+    Raises
+    ------
+    InputError
+        If the grid or its voxels have no size.
     """
     device = anatomy.labels.device
     source, _ = random_coordinates(
@@ -106,7 +150,7 @@ def paint(labels: Tensor, intensities: Intensities, generator: torch.Generator) 
     Parameters
     ----------
     labels:
-        uint8 ``(z, y, x)``.
+        Whole numbers ``(z, y, x)``, rows of the table.
     intensities:
         Mean and spread of each row.
     generator:
@@ -116,8 +160,20 @@ def paint(labels: Tensor, intensities: Intensities, generator: torch.Generator) 
     -------
     Tensor
         float32 ``(z, y, x)``, on the labels' device.
+
+    Raises
+    ------
+    InputError
+        If the labels are another kind of tensor, or, on a CPU, have a row that the table has not.
     """
+    _check_volume("labels", labels, not labels.is_floating_point(), "whole numbers")
     rows = labels.to(torch.int32)
+    if labels.device.type == "cpu":  # another device would have to be waited for
+        low, high = (int(row) for row in rows.aminmax())
+        if low < 0 or high >= len(intensities.mean):
+            raise InputError(
+                f"found labels {low} to {high}, expected 0 to {len(intensities.mean) - 1}, the rows of the intensities"
+            )
     texture = normals(labels.shape, generator, labels.device)
     return intensities.mean.to(labels.device)[rows] + intensities.std.to(labels.device)[rows] * texture
 
@@ -152,7 +208,7 @@ def degrade(
     Parameters
     ----------
     image:
-        float32 ``(z, y, x)``; changed in place.
+        float32 ``(z, y, x)``; may be changed in place.
     spacing_mm:
         Voxel edges ``(z, y, x)``, or one for cubic voxels.
     ranges:
@@ -163,11 +219,18 @@ def degrade(
     Returns
     -------
     Tensor
-        float32 ``(z, y, x)`` in 0..1.
+        float32 ``(z, y, x)`` in 0..1, on the image's device.
+
+    Raises
+    ------
+    InputError
+        If the image is another kind of tensor, or a voxel edge is not above 0.
     """
+    _check_volume("an image", image, image.is_floating_point(), "float32")
+    edges = [float(mm) for mm in (spacing_mm if isinstance(spacing_mm, Sequence) else (spacing_mm,) * 3)]
+    check_three("a spacing of", edges)
     shape = tuple(image.shape)
     sigma_mm = uniform(*ranges.blur_mm, generator)
-    edges = [float(spacing_mm)] * 3 if isinstance(spacing_mm, int | float) else list(spacing_mm)
     image = _blur(image, (sigma_mm / edges[0], sigma_mm / edges[1], sigma_mm / edges[2]))
     if uniform(0, 1, generator) < ranges.thick_slice_probability:
         image = _thick_slices(image, edges, ranges, generator)
@@ -201,9 +264,37 @@ def rescale(image: Tensor, low: float = 0.5, high: float = 99.5) -> Tensor:
 
     Percentiles are read from every seventh voxel: their error is far below the noise, and a full sort
     would cost more than the network.
+
+    Parameters
+    ----------
+    image:
+        float32 of any shape; changed in place.
+    low, high:
+        The percentiles, 0 to 100.
+
+    Returns
+    -------
+    Tensor
+        The same, in 0..1.
+
+    Raises
+    ------
+    InputError
+        If the image is empty, or the percentiles are the wrong way round.
     """
+    if not image.numel():
+        raise InputError("found an image without voxels, expected one or more")
+    if not 0 <= low < high <= 100:
+        raise InputError(f"found the percentiles {low:g} and {high:g}, expected the lower first, within 0 to 100")
     sample = image.reshape(-1)[::7]
     count = sample.numel()
     bottom = sample.kthvalue(max(1, round(count * low / 100))).values
     top = sample.kthvalue(min(count, round(count * high / 100))).values
     return image.sub_(bottom).div_((top - bottom).clamp_min(1e-6)).clamp_(0, 1)
+
+
+def _check_volume(what: str, found: Tensor, is_right: bool, expected: str) -> None:
+    """Refuse a tensor of another type or shape than ``(z, y, x)``."""
+    if found.ndim != 3 or not found.numel() or not is_right:
+        kind = str(found.dtype).removeprefix("torch.")
+        raise InputError(f"found {what} of {kind} {tuple(found.shape)}, expected {expected} (z, y, x)")

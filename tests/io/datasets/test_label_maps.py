@@ -97,6 +97,27 @@ class TestLonely:
         ]  # fmt: skip
         assert notes == ("1 label maps have no image: training paints images for them",)
 
+    @pytest.mark.parametrize("hidden", [(), (".DS_Store",)])
+    def test_an_empty_folder_of_images_is_none_where_they_are_wanted(
+        self, hidden: tuple[str, ...], tmp_path: Path
+    ) -> None:
+        put_images(tmp_path / "images")
+        put_labels(tmp_path / "labels", "a", "b")
+        for name in hidden:
+            (tmp_path / "images" / name).touch()
+        with pytest.raises(InputError, match="the folder images is empty; put images there, or have them painted"):
+            read_dataset(tmp_path)
+        dataset, notes = read_dataset(tmp_path, lonely_labels=True)
+        assert [(case.name, case.has_image) for case in dataset.cases] == [("a", False), ("b", False)]
+        assert notes == ("there are 2 label maps and no images: training paints images for them",)
+
+    def test_a_folder_of_images_that_cannot_be_read_is_still_one(self, tmp_path: Path) -> None:
+        put_labels(tmp_path / "labels", "a")
+        (tmp_path / "images").mkdir()
+        (tmp_path / "images" / "a.jpg").touch()
+        with pytest.raises(InputError, match=r"images holds no image that can be read; .* e.g. a.jpg"):
+            read_dataset(tmp_path, lonely_labels=True)
+
     def test_may_be_held_out_where_there_is_one_image(self, tmp_path: Path) -> None:
         put_images(tmp_path / "images", "a")
         put_labels(tmp_path / "labels", "a", "c")

@@ -692,6 +692,21 @@ class TestFromDisk:
         qtbot.waitUntil(lambda: train.source.dataset is not None)
         assert "3 cases (3 of them label maps alone, whose images are painted)" in train.source.disk.line.text()
 
+    def test_label_maps_without_an_image_count_where_images_are_painted(
+        self, train: TrainWidget, folder: Path, qtbot: QtBot
+    ) -> None:
+        (folder / "images" / "case2.nii.gz").unlink()
+        line = train.source.disk.line
+        train.set_data(str(folder))
+        qtbot.waitUntil(lambda: "<b>balls</b>: 2 cases of" in line.text())
+        train.more.images_choice.setCurrentIndex(1)
+        assert not train.train_button.isEnabled()  # until it was looked into again
+        painted = "<b>balls</b>: 3 cases (1 of them label maps alone, whose images are painted)"
+        qtbot.waitUntil(lambda: painted in line.text())
+        assert train.train_button.isEnabled()
+        train.more.images_choice.setCurrentIndex(0)
+        qtbot.waitUntil(lambda: "<b>balls</b>: 2 cases of" in line.text())
+
     def test_a_folder_without_cases_is_one_sentence(
         self, train: TrainWidget, tmp_path: Path, qtbot: QtBot, messages: Messages
     ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from napari_resmed.errors import InputError
 from napari_resmed.io.datasets.description import Description
 from napari_resmed.io.datasets.found import Found
 from napari_resmed.io.datasets.meaning import Meaning, read_json, read_meaning
@@ -16,8 +17,15 @@ _IMAGES = ("images", "image", "imagestr")
 _LABELS = ("labels", "label", "labelstr", "masks", "segmentations")
 
 
-def find(folder: Path, description: Description) -> Found | None:
+def find(folder: Path, description: Description, labels_alone: bool = False) -> Found | None:
     """The cases, or None where this is another layout.
+
+    Parameters
+    ----------
+    folder, description:
+        Where to look, and what is said there.
+    labels_alone:
+        Whether label maps will do: an empty folder of images is none then.
 
     Raises
     ------
@@ -27,6 +35,13 @@ def find(folder: Path, description: Description) -> Found | None:
     images, labels = _inside(folder, _IMAGES), label_folder(folder)
     if images is None or labels is None:
         return None
+    if all(path.name.startswith(".") for path in images.iterdir()):
+        if labels_alone:
+            return None
+        raise InputError(
+            f"the folder {images.name} is empty; put images there, or have them painted from the labels (--synthetic "
+            "1; in the Train dock More, Images)"
+        )
     cases, notes = pair(images, labels)
     return Found(cases, said_of(folder, description), description.channels, notes)
 

@@ -35,7 +35,8 @@ def read_dataset(path: Path | str, lonely_labels: bool = False) -> tuple[Dataset
         other, or one that holds a single CSV file of cases; or a CSV file; or a ``dataset.json``; or label maps alone,
         in the folder itself or in ``labels``.
     lonely_labels:
-        Whether label maps beside images, without one of their own, are cases too.
+        Whether label maps beside images, without one of their own, are cases too; so are those beside an empty folder
+        of images.
 
     Returns
     -------
@@ -58,7 +59,11 @@ def read_dataset(path: Path | str, lonely_labels: bool = False) -> tuple[Dataset
     if path.is_file():
         return _finish(_single_file(path), path.parent, path.stem)
     description = read_description(path)
-    found = decathlon.find(path, description) or nnunet.find(path, description) or folders.find(path, description)
+    found = (
+        decathlon.find(path, description)
+        or nnunet.find(path, description)
+        or folders.find(path, description, lonely_labels)
+    )
     if found is not None and lonely_labels:
         found = label_maps.add_lonely(found, path)
     if found is None:

@@ -49,6 +49,7 @@ class CasesOnDisk(QWidget):
         self._classes = classes
         self.data: Path | None = None  # None: layers
         self.dataset: Dataset | None = None
+        self._painting = False
         self.line = words()
         self.button = QPushButton("From disk")
         self.button.setToolTip(
@@ -80,17 +81,26 @@ class CasesOnDisk(QWidget):
             What :func:`napari_resmed.io.datasets.read_dataset` reads; of classes, what
             :func:`napari_resmed.io.datasets.classes.read_classes` does.
         """
-        self.data, self.dataset = (Path(path) if path else None), None
+        self.data = Path(path) if path else None
+        self._look()
+
+    def set_painting(self, painting: bool) -> None:
+        """Whether images are painted from label maps, so that those without an image are cases, too."""
+        if painting != self._painting:
+            self._painting = painting
+            if self.data is not None:
+                self._look()
+
+    def _look(self) -> None:
+        self.dataset = None
         if self.data is not None:
-            self._aside.run(
-                partial(_found_in, self.data, read_classes if self._classes else read_dataset), self._on_found
-            )
+            read = read_classes if self._classes else partial(read_dataset, lonely_labels=self._painting)
+            self._aside.run(partial(_found_in, self.data, read), partial(self._on_found, (self.data, self._painting)))
         self._describe()
         self.changed.emit()
 
-    def _on_found(self, result: tuple[Path, Dataset | str]) -> None:
-        data, found = result
-        if data != self.data:
+    def _on_found(self, wanted: tuple[Path, bool], found: Dataset | str) -> None:
+        if wanted != (self.data, self._painting):
             return
         if isinstance(found, str):
             self.set_data("")
@@ -138,11 +148,11 @@ class CasesOnDisk(QWidget):
             self.line.setText(f"Learn from <b>{escape(self.data.name)}</b>: {cases} of {channels}; {names}")
 
 
-def _found_in(data: Path, read: Callable[[Path], tuple[Dataset, tuple[str, ...]]]) -> tuple[Path, Dataset | str]:
+def _found_in(data: Path, read: Callable[[Path], tuple[Dataset, tuple[str, ...]]]) -> Dataset | str:
     """The cases there, or why there are none."""
     try:
-        return data, read(data)[0]
+        return read(data)[0]
     except ResMedError as problem:
-        return data, str(problem)
+        return str(problem)
     except OSError as problem:
-        return data, f"{data} cannot be read: {(problem.strerror or 'unknown reason').lower()}"
+        return f"{data} cannot be read: {(problem.strerror or 'unknown reason').lower()}"

@@ -75,6 +75,7 @@ class TrainWidget(QWidget):
             source.changed.connect(self._propose)
             source.said.connect(self.view.say)
         self.task_choice.currentIndexChanged.connect(self._on_task)
+        self.more.images_choice.currentIndexChanged.connect(self._on_images)
         self.options.renamed.connect(self._offer_resume)
         self.view.stop_wanted.connect(self.stop)
         self.view.cancel_wanted.connect(self.cancel)
@@ -182,6 +183,10 @@ class TrainWidget(QWidget):
         self.more.set_task(self.task)
         self.view.say("")
         self.source.sleep(False)
+
+    def _on_images(self) -> None:
+        """Where images are painted, label maps on disk that have none are cases, too."""
+        self._sources[SEGMENT].disk.set_painting(bool(self.more.images_choice.currentData()))
 
     def set_data(self, path: str) -> None:
         """Learn from cases on disk: a folder or a CSV; an empty path goes back to the layers of the window."""
