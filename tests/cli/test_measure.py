@@ -62,6 +62,18 @@ class TestMeasure:
         assert done.code == 0, done.err
         assert [(row["name"], row["voxels"]) for row in done.json["labels"]] == [("Liver", 108), ("Spleen", 108)]
 
+    def test_nothing_to_measure_has_the_columns_all_the_same(self, run: Run, place: Path) -> None:
+        write(LabelMap(np.zeros((10, 12, 14), np.uint8), AFFINE), place / "empty.nii.gz")
+        for image in ((), ("image.nii.gz",)):
+            heads = []
+            for labels in ("labels", "empty"):
+                done = run("measure", f"{labels}.nii.gz", *image, "-o", f"{labels}.csv", "--json")
+                assert done.code == 0, done.err
+                with (place / f"{labels}.csv").open(newline="", encoding="utf-8") as file:
+                    heads.append(next(csv.reader(file)))
+            assert done.json["labels"] == []
+            assert heads[0] == heads[1]
+
     def test_refusals_in_one_line(self, run: Run, place: Path) -> None:
         for arguments, reason in (
             (("labels.nii.gz", "shorter.nii.gz", "-o", "t.csv"), "another grid than the labels (9×12×14"),

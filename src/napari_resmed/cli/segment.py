@@ -10,7 +10,7 @@ import typer
 
 from napari_resmed.cli import loading
 from napari_resmed.cli.output import Json, messages, print_json, print_table, run
-from napari_resmed.errors import InputError, ResMedError, WorkError
+from napari_resmed.errors import CancelledError, InputError, ResMedError, WorkError
 from napari_resmed.io.files import check_apart, check_not_input, check_target
 from napari_resmed.io.formats import stem
 from napari_resmed.io.whole_file import check_place
@@ -71,21 +71,26 @@ def segment(
         results = _here(pairs, model, {**options, "uncertainty": uncertainty, "table": table, "series": series})
     reports: dict[int, dict[str, Any]] = {}
     problems: list[ResMedError] = []
-    for number, result in results:
-        if isinstance(result, ResMedError):
-            if not many:
-                raise result
-            problems.append(result)
-            messages.print(f"{images[number].name}: {result}", markup=False)
-            continue
-        # A worker of a cluster has its own idea of where it stands: what was asked for is what is told.
-        reports[number] = {**result, "output": str(pairs[number][1])}
-        for warning in reports[number].pop("warnings", ()):  # here they were told on the way
-            messages.print(f"Warning: {images[number].name}: {warning}", markup=False)
-        if not as_json and not many:
-            rows = [(r["value"], r["name"], r["voxels"], round(r["volume_ml"], 2)) for r in result["labels"]]
-            print_table(("value", "name", "voxels", "volume mL"), rows)
-        messages.print(f"Wrote {pairs[number][1]} in {result['seconds']['total']:.1f} s", markup=False)
+    try:
+        for number, result in results:
+            if isinstance(result, ResMedError):
+                if not many:
+                    raise result
+                problems.append(result)
+                messages.print(f"{images[number].name}: {result}", markup=False)
+                continue
+            # A worker of a cluster has its own idea of where it stands: what was asked for is what is told.
+            reports[number] = {**result, "output": str(pairs[number][1])}
+            for warning in reports[number].pop("warnings", ()):  # here they were told on the way
+                messages.print(f"Warning: {images[number].name}: {warning}", markup=False)
+            if not as_json and not many:
+                rows = [(r["value"], r["name"], r["voxels"], round(r["volume_ml"], 2)) for r in result["labels"]]
+                print_table(("value", "name", "voxels", "volume mL"), rows)
+            messages.print(f"Wrote {pairs[number][1]} in {result['seconds']['total']:.1f} s", markup=False)
+    except KeyboardInterrupt as problem:
+        if not reports:
+            raise
+        raise CancelledError(f"stopped; {len(reports)} of {len(images)} images are done and stay") from problem
     if as_json:
         in_order = [reports[number] for number in sorted(reports)]
         print_json(in_order if many else in_order[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,15 @@ def significant(share: float) -> float:
     return float(f"{share:.12g}")
 
 
-def write_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+def write_table(rows: Sequence[Mapping[str, Any]], path: Path, columns: Iterable[str] = ("value",)) -> None:
     """Write rows with equal keys as CSV (UTF-8, comma), the keys as the first line; whole or not at all.
+
+    Parameters
+    ----------
+    rows, path:
+        What goes where.
+    columns:
+        The first line of a table without rows.
 
     Raises
     ------
@@ -28,6 +35,6 @@ def write_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         If writing fails half-way.
     """
     with whole_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else ["value"])
+        writer = csv.DictWriter(file, fieldnames=list(rows[0] if rows else columns))
         writer.writeheader()
         writer.writerows(rows)
