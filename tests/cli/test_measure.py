@@ -78,7 +78,7 @@ class TestMeasure:
         for arguments, reason in (
             (("labels.nii.gz", "shorter.nii.gz", "-o", "t.csv"), "another grid than the labels (9×12×14"),
             (("labels.nii.gz", "-o", "t.dcm"), "a DICOM report cannot be written yet"),
-            (("labels.nii.gz", "-o", "t.txt"), "expected a file ending in .csv"),
+            (("labels.nii.gz", "-o", "t.txt"), "cannot write t.txt: found the ending '.txt', expected .csv"),
             (("image.nii.gz", "-o", "t.csv"), "image.nii.gz is an image, and only label maps can be measured"),
             (("none.nii.gz", "-o", "t.csv"), "none.nii.gz does not exist"),
             (("labels.nii.gz", "-o", "none/t.csv"), "the folder none does not exist"),

@@ -182,6 +182,11 @@ class TestRefusalsBeforeAnyWork:
         assert "the folder none does not exist" in message
         assert names(tmp_path) == []
 
+    def test_a_table_under_another_name(self, run: Run, images: Path, tmp_path: Path) -> None:
+        message = run("segment", images / "good.nii.gz", "-o", "seg.nii.gz", "--table", "volumes.xlsx").refused()
+        assert "cannot write volumes.xlsx: found the ending '.xlsx', expected .csv" in message
+        assert names(tmp_path) == []
+
     def test_the_image_itself(self, run: Run, images: Path, tmp_path: Path) -> None:
         path = Path(shutil.copy(images / "good.nii.gz", tmp_path))
         before = path.read_bytes()

@@ -13,7 +13,7 @@ from napari_resmed.cli.output import Json, messages, print_json, print_table, ru
 from napari_resmed.errors import CancelledError, InputError, ResMedError, WorkError
 from napari_resmed.io.files import check_apart, check_not_input, check_target
 from napari_resmed.io.formats import stem
-from napari_resmed.io.whole_file import check_place
+from napari_resmed.io.tables import check_table
 from napari_resmed.models.catalogue import find_model
 
 __all__ = ["segment"]
@@ -55,9 +55,10 @@ def segment(
     for target in (*(target for _, target in pairs), *([uncertainty] if uncertainty else [])):
         check_not_input(target, images)
     if table:
-        check_place(table)
         check_not_input(table, images)
     check_apart([*(target for _, target in pairs), *(one for one in (uncertainty, table) if one)])
+    if table:
+        check_table(table)
     # Its folder: a relative path means nothing to a worker elsewhere, and an unknown name is told once.
     model = str(find_model(model).folder)
     options = {"device": device, "precision": precision, "overlap": overlap, "tta": tta, "quick": quick}

@@ -7,14 +7,28 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from napari_resmed.io.whole_file import whole_file
+from napari_resmed.errors import InputError
+from napari_resmed.io.whole_file import check_place, whole_file
 
-__all__ = ["significant", "write_table"]
+__all__ = ["check_table", "significant", "write_table"]
 
 
 def significant(share: float) -> float:
     """A probability for a table, with as many digits as tell two cases of a rare class apart."""
     return float(f"{share:.12g}")
+
+
+def check_table(path: Path) -> None:
+    """Refuse, before any work is done, a file name or place that a table cannot be written to.
+
+    Raises
+    ------
+    InputError
+        If the name does not end in ``.csv``, or nothing can be written there.
+    """
+    if path.suffix.lower() != ".csv":
+        raise InputError(f"cannot write {path.name}: found the ending {path.suffix!r}, expected .csv")
+    check_place(path)
 
 
 def write_table(rows: Sequence[Mapping[str, Any]], path: Path, columns: Iterable[str] = ("value",)) -> None:
