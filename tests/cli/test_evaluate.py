@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_resmed.io import write
+from napari_resmed.io import read, write
+from napari_resmed.labels import LabelMap
 from napari_resmed.volume import Volume
 from tests.affines import make_affine
 from tests.cli.conftest import Run
@@ -62,6 +63,21 @@ class TestEvaluate:
         assert done.err.splitlines()[-1] == "napari-resmed: 1 of 2 cases could not be compared; the others are done"
         assert (place / "report/report.html").is_file()
 
+    def test_labels_that_are_nowhere_are_told(self, run: Run, place: Path) -> None:
+        done = run("evaluate", "ours", "theirs", "--labels", "1,90", "--json")
+        assert done.code == 0, done.err
+        told = "neither the truth nor the predictions hold label 90: no figure tells anything of it"
+        assert done.json["warnings"] == [told]
+
+    def test_structures_that_overlap(self, run: Run, place: Path) -> None:
+        truth = read(place / "theirs/a.nii.gz")
+        maps = [LabelMap((truth.data == value).astype(np.uint8), truth.affine) for value in (1, 3)]
+        write(maps, place / "both.seg.nrrd")
+        message = run("evaluate", "both.seg.nrrd", "theirs/a.nii.gz").refused(2)
+        assert "choose one with --series, or save one by itself with napari-resmed convert --series" in message
+        assert run("convert", "both.seg.nrrd", "one.nii.gz", "--series", "both.seg.nrrd:1").code == 0
+        assert run("evaluate", "one.nii.gz", "theirs/a.nii.gz").code == 0
+
     def test_refusals_in_one_line(self, run: Run, place: Path) -> None:
         write(Volume(np.linspace(0, 9, 5280).reshape(10, 24, 22), AFFINE), place / "image.nii.gz")
         (place / "full").mkdir()
@@ -77,5 +93,6 @@ class TestEvaluate:
             (("ours", "theirs", "--names", "Liver"), "--names is 'Liver', expected value=name"),
             (("ours", "theirs", "--names", "none.json"), "none.json names no labels"),
             (("ours", "theirs", "-o", "full"), "full holds mine.txt"),
+            (("ours", "theirs", "-o", "away/report"), "cannot write away/report: the folder away does not exist"),
         ):
             assert reason in run("evaluate", *arguments, "--json").refused(2)

@@ -62,11 +62,23 @@ class TestMeasure:
         assert done.code == 0, done.err
         assert [(row["name"], row["voxels"]) for row in done.json["labels"]] == [("Liver", 108), ("Spleen", 108)]
 
+    def test_nothing_to_measure_has_the_columns_all_the_same(self, run: Run, place: Path) -> None:
+        write(LabelMap(np.zeros((10, 12, 14), np.uint8), AFFINE), place / "empty.nii.gz")
+        for image in ((), ("image.nii.gz",)):
+            heads = []
+            for labels in ("labels", "empty"):
+                done = run("measure", f"{labels}.nii.gz", *image, "-o", f"{labels}.csv", "--json")
+                assert done.code == 0, done.err
+                with (place / f"{labels}.csv").open(newline="", encoding="utf-8") as file:
+                    heads.append(next(csv.reader(file)))
+            assert done.json["labels"] == []
+            assert heads[0] == heads[1]
+
     def test_refusals_in_one_line(self, run: Run, place: Path) -> None:
         for arguments, reason in (
             (("labels.nii.gz", "shorter.nii.gz", "-o", "t.csv"), "another grid than the labels (9×12×14"),
             (("labels.nii.gz", "-o", "t.dcm"), "a DICOM report cannot be written yet"),
-            (("labels.nii.gz", "-o", "t.txt"), "expected a file ending in .csv"),
+            (("labels.nii.gz", "-o", "t.txt"), "cannot write t.txt: found the ending '.txt', expected .csv"),
             (("image.nii.gz", "-o", "t.csv"), "image.nii.gz is an image, and only label maps can be measured"),
             (("none.nii.gz", "-o", "t.csv"), "none.nii.gz does not exist"),
             (("labels.nii.gz", "-o", "none/t.csv"), "the folder none does not exist"),

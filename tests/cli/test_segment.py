@@ -182,6 +182,11 @@ class TestRefusalsBeforeAnyWork:
         assert "the folder none does not exist" in message
         assert names(tmp_path) == []
 
+    def test_a_table_under_another_name(self, run: Run, images: Path, tmp_path: Path) -> None:
+        message = run("segment", images / "good.nii.gz", "-o", "seg.nii.gz", "--table", "volumes.xlsx").refused()
+        assert "cannot write volumes.xlsx: found the ending '.xlsx', expected .csv" in message
+        assert names(tmp_path) == []
+
     def test_the_image_itself(self, run: Run, images: Path, tmp_path: Path) -> None:
         path = Path(shutil.copy(images / "good.nii.gz", tmp_path))
         before = path.read_bytes()
@@ -247,3 +252,13 @@ class TestInterrupt:
         assert (process.returncode, out) == (1, "")
         assert err.splitlines() == ["napari-resmed: stopped; nothing was left behind"]
         assert names(tmp_path / "out") == []
+
+    def test_control_c_between_images_says_what_stays(self, images: Path, own_models: Path, tmp_path: Path) -> None:
+        (tmp_path / "out").mkdir()
+        command = ["segment", *(images / f"{name}.nii.gz" for name in ("good", "other")), "-o", "out", "-m", "bands"]
+        place = "napari_resmed.jobs.segment_file:read"
+        process = signalled.start(tmp_path, signal.SIGINT, place, 2, *command, "--json", *HERE)
+        out, err = process.communicate()
+        assert (process.returncode, out) == (1, "")
+        assert err.splitlines()[-1] == "napari-resmed: stopped; 1 of 2 images are done and stay"
+        assert names(tmp_path / "out") == ["good_seg.nii.gz", "good_seg.nii.gz.resmed.json"]

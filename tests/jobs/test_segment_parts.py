@@ -365,6 +365,17 @@ def test_what_is_odd_about_a_file_is_told_and_noted(tmp_path: Path) -> None:
     assert note["made_by"]["warnings"] == told
 
 
+def test_files_of_a_folder_are_told_and_not_noted(tmp_path: Path) -> None:
+    write(blocks(), tmp_path / "series")
+    (tmp_path / "series/Mueller_Anna_1961.dcm").write_bytes(b"nothing")
+    target = tmp_path / "labels.nii.gz"
+    told = warnings(list(segment_file(tmp_path / "series", target, "bands", **EXACT)))
+    assert any("Mueller_Anna_1961.dcm is no DICOM file" in warning for warning in told)
+    note = (tmp_path / "labels.nii.gz.resmed.json").read_text()
+    assert "left out: files or series" in json.loads(note)["made_by"]["warnings"]
+    assert "Mueller" not in note
+
+
 def test_both_hippocampi_of_a_whole_head() -> None:
     """The template's are 4 to 5 ml each; what brain-mr says of them itself is another model's word."""
     image = read(mni152_template())

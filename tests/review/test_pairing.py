@@ -102,8 +102,10 @@ class TestRefusals:
 
     def test_tables(self, tmp_path: Path) -> None:
         ours, theirs = folder(tmp_path / "o", "a.csv"), folder(tmp_path / "t", "b.csv")
-        assert "only label maps can be evaluated so far" in self.refused(ours, theirs)
-        assert "only label maps can be evaluated so far" in self.refused(ours / "a.csv", theirs / "b.csv")
+        for place, other in ((ours, theirs), (ours / "a.csv", theirs / "b.csv")):
+            message = self.refused(place, other)
+            assert "is a table; expected two label maps, or answers as `classify` writes them" in message
+            assert "CSV with path, predicted, p_CLASS" in message
 
 
 class TestOtherFiles:

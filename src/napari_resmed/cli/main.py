@@ -71,6 +71,7 @@ def main() -> NoReturn:
             raise KeyboardInterrupt
         sys.exit(code if isinstance(code, int) else 0)
     except ResMedError as problem:
+        answered()  # it may be what became of a Ctrl-C
         _fail(str(problem), problem.exit_code, debug)
     except (KeyboardInterrupt, typer.Abort):
         answered()

@@ -11,7 +11,7 @@ from napari_resmed.cli import loading
 from napari_resmed.cli.output import Json, messages, print_json, print_table, run
 from napari_resmed.errors import InputError
 from napari_resmed.io.files import check_not_input
-from napari_resmed.io.whole_file import check_place
+from napari_resmed.io.tables import check_table
 
 __all__ = ["measure"]
 
@@ -35,15 +35,12 @@ def measure(
     as_json: Annotated[bool, Json] = False,
 ) -> None:
     """Measure structures: volume, surface, diameters, where they are, brightness of an image."""
-    ending = out.suffix.lower()
-    if ending == ".dcm":
+    if out.suffix.lower() == ".dcm":
         raise InputError(f"cannot write {out}: a DICOM report cannot be written yet; choose a file ending in .csv")
-    if ending != ".csv":
-        raise InputError(f"cannot write {out}: expected a file ending in .csv")
     for path in (labels, *([image] if image else [])):
         if not path.exists():
             raise InputError(f"{path} does not exist; expected {'labels' if path is labels else 'an image'}")
-    check_place(out)
+    check_table(out)
     check_not_input(out, [labels, *([image] if image else [])])
     with loading.whole():
         from napari_resmed.jobs.measure_file import measure_file  # brings scipy, which other commands do without

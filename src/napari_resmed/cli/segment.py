@@ -10,10 +10,10 @@ import typer
 
 from napari_resmed.cli import loading
 from napari_resmed.cli.output import Json, messages, print_json, print_table, run
-from napari_resmed.errors import InputError, ResMedError, WorkError
+from napari_resmed.errors import CancelledError, InputError, ResMedError, WorkError
 from napari_resmed.io.files import check_apart, check_not_input, check_target
 from napari_resmed.io.formats import stem
-from napari_resmed.io.whole_file import check_place
+from napari_resmed.io.tables import check_table
 from napari_resmed.models.catalogue import find_model
 
 __all__ = ["segment"]
@@ -55,9 +55,10 @@ def segment(
     for target in (*(target for _, target in pairs), *([uncertainty] if uncertainty else [])):
         check_not_input(target, images)
     if table:
-        check_place(table)
         check_not_input(table, images)
     check_apart([*(target for _, target in pairs), *(one for one in (uncertainty, table) if one)])
+    if table:
+        check_table(table)
     # Its folder: a relative path means nothing to a worker elsewhere, and an unknown name is told once.
     model = str(find_model(model).folder)
     options = {"device": device, "precision": precision, "overlap": overlap, "tta": tta, "quick": quick}
@@ -71,21 +72,26 @@ def segment(
         results = _here(pairs, model, {**options, "uncertainty": uncertainty, "table": table, "series": series})
     reports: dict[int, dict[str, Any]] = {}
     problems: list[ResMedError] = []
-    for number, result in results:
-        if isinstance(result, ResMedError):
-            if not many:
-                raise result
-            problems.append(result)
-            messages.print(f"{images[number].name}: {result}", markup=False)
-            continue
-        # A worker of a cluster has its own idea of where it stands: what was asked for is what is told.
-        reports[number] = {**result, "output": str(pairs[number][1])}
-        for warning in reports[number].pop("warnings", ()):  # here they were told on the way
-            messages.print(f"Warning: {images[number].name}: {warning}", markup=False)
-        if not as_json and not many:
-            rows = [(r["value"], r["name"], r["voxels"], round(r["volume_ml"], 2)) for r in result["labels"]]
-            print_table(("value", "name", "voxels", "volume mL"), rows)
-        messages.print(f"Wrote {pairs[number][1]} in {result['seconds']['total']:.1f} s", markup=False)
+    try:
+        for number, result in results:
+            if isinstance(result, ResMedError):
+                if not many:
+                    raise result
+                problems.append(result)
+                messages.print(f"{images[number].name}: {result}", markup=False)
+                continue
+            # A worker of a cluster has its own idea of where it stands: what was asked for is what is told.
+            reports[number] = {**result, "output": str(pairs[number][1])}
+            for warning in reports[number].pop("warnings", ()):  # here they were told on the way
+                messages.print(f"Warning: {images[number].name}: {warning}", markup=False)
+            if not as_json and not many:
+                rows = [(r["value"], r["name"], r["voxels"], round(r["volume_ml"], 2)) for r in result["labels"]]
+                print_table(("value", "name", "voxels", "volume mL"), rows)
+            messages.print(f"Wrote {pairs[number][1]} in {result['seconds']['total']:.1f} s", markup=False)
+    except KeyboardInterrupt as problem:
+        if not reports:
+            raise
+        raise CancelledError(f"stopped; {len(reports)} of {len(images)} images are done and stay") from problem
     if as_json:
         in_order = [reports[number] for number in sorted(reports)]
         print_json(in_order if many else in_order[0])

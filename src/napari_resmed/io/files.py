@@ -10,7 +10,7 @@ from napari_resmed.errors import InputError
 from napari_resmed.io import dicom
 from napari_resmed.io.archive import is_archive
 from napari_resmed.io.below import files_below
-from napari_resmed.io.formats import DICOM_SUFFIXES, ENDINGS, HOLDS_SEVERAL, is_dicom, is_readable, is_study
+from napari_resmed.io.formats import CHOOSE_ONE, DICOM_SUFFIXES, ENDINGS, HOLDS_SEVERAL, is_dicom, is_readable, is_study
 from napari_resmed.io.image_file import is_image_name, read_image
 from napari_resmed.io.itk import SUFFIXES as ITK_SUFFIXES
 from napari_resmed.io.seg_nrrd import is_seg_nrrd, read_seg_nrrd
@@ -36,6 +36,8 @@ __all__ = [
     "write",
 ]
 
+# How a note begins that tells, by file names, what lies beside a series and was not read with it.
+LEFT_OUT = "left out: "
 # How many of the things that were left out are told one by one.
 _TOLD = 3
 
@@ -100,7 +102,7 @@ def read(
     if len(readable) > 1:
         names = ", ".join(f"{entry.id} ({entry.description or entry.modality})" for entry in readable[:5])
         more = f" and {len(readable) - 5} more" if len(readable) > 5 else ""
-        raise InputError(f"{path.name} holds {len(readable)} series: {names}{more}; choose one with --series")
+        raise InputError(f"{path.name} holds {len(readable)} series: {names}{more}; {CHOOSE_ONE}")
     if readable[0].kind == "labels":
         from napari_resmed.io.dicom.objects import read_part
 
@@ -133,7 +135,7 @@ def _left_out(path: Path, found: Sequence[dicom.Series], chosen: dicom.Series) -
     )
     broken += [f"{name} is no DICOM file, though its name says so" for name in unread]
     more = [f"{len(broken) - _TOLD} more files or series"] if len(broken) > _TOLD else []
-    return [f"left out: {reason}" for reason in (*broken[:_TOLD], *more)]
+    return [f"{LEFT_OUT}{reason}" for reason in (*broken[:_TOLD], *more)]
 
 
 def _with_notes(volume: Volume, notes: list[str]) -> Volume:
@@ -242,5 +244,5 @@ def _choose(maps: Sequence[LabelMap], name: str, identity: str) -> LabelMap:
     if identity:
         raise InputError(f"{name} holds no label map {identity!r}; `napari-resmed info` lists them")
     if len(maps) > 1:
-        raise InputError(f"{name} holds {len(maps)} label maps: {', '.join(ids[:5])}; choose one with --series")
+        raise InputError(f"{name} holds {len(maps)} label maps: {', '.join(ids[:5])}; {CHOOSE_ONE}")
     return maps[0]

@@ -9,11 +9,13 @@ from napari_resmed.io.image_file import ENDINGS as IMAGE_ENDINGS
 from napari_resmed.io.image_file import is_image_name
 from napari_resmed.io.seg_nrrd import SUFFIX as SEGMENTS_SUFFIX
 
-__all__ = ["DICOM_SUFFIXES", "ENDINGS", "HOLDS_SEVERAL", "is_dicom", "is_readable", "is_study", "stem"]
+__all__ = ["CHOOSE_ONE", "DICOM_SUFFIXES", "ENDINGS", "HOLDS_SEVERAL", "is_dicom", "is_readable", "is_study", "stem"]
 
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 # What a file that holds several label maps ends in.
 HOLDS_SEVERAL = (SEGMENTS_SUFFIX, *DICOM_SUFFIXES)
+# What to do where one path holds several: not every command takes a series.
+CHOOSE_ONE = "choose one with --series, or save one by itself with napari-resmed convert --series"
 # What an image file's name may end in; the longest of those that fit stands first.
 ENDINGS = (SEGMENTS_SUFFIX, *IMAGE_ENDINGS, *DICOM_SUFFIXES)
 

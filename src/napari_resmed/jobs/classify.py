@@ -25,8 +25,8 @@ from napari_resmed.io.archives import forget_archives
 from napari_resmed.io.datasets.classes import load_channels
 from napari_resmed.io.files import check_not_input
 from napari_resmed.io.provenance import HEAT, write_provenance
-from napari_resmed.io.tables import write_table
-from napari_resmed.io.whole_file import check_place, reason
+from napari_resmed.io.tables import check_table, write_table
+from napari_resmed.io.whole_file import reason
 from napari_resmed.jobs.classified import Classification, Classified
 from napari_resmed.jobs.follow import follow
 from napari_resmed.models.catalogue import find_model
@@ -116,7 +116,8 @@ def classify(
     cases = [_case(source, number) for number, source in enumerate(images)]
     # Before any work is done, so that a wrong place costs no waiting.
     if str(table):
-        _check_table(Path(table), cases)
+        check_table(Path(table))
+        check_not_input(Path(table), _files(cases))
     folder = _heat_folder(Path(heat_folder)) if str(heat_folder) else None
     yield Started(f"Classifying {len(cases)} image{'s' if len(cases) != 1 else ''}")
     machine = choose_machine(device, precision)
@@ -265,13 +266,6 @@ def _case(source: Path | str | Volume | Case | Mapping[str, Any], number: int) -
     if isinstance(source, Mapping):
         return Case(str(source["name"]), tuple(source["images"]), channels=tuple(source.get("channels", ())))
     return Case(str(source), (Path(source),))
-
-
-def _check_table(table: Path, cases: Sequence[Case]) -> None:
-    if table.suffix.lower() != ".csv":
-        raise InputError(f"cannot write {table.name}: found the ending {table.suffix!r}, expected .csv")
-    check_place(table)
-    check_not_input(table, _files(cases))
 
 
 def _files(cases: Sequence[Case]) -> list[Path]:

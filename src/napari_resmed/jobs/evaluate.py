@@ -296,6 +296,8 @@ def _about_labels(done: Mapping[Pair, Compared], names: Mapping[int, str], measu
     true = {value for result in done.values() for value in result.truth_values | result.truth_names.keys()}
     predicted = {value for result in done.values() for value in result.predicted_values}
     seen_true = {value for result in done.values() for value in result.truth_values}
+    if nowhere := sorted(names.keys() - seen_true - predicted):
+        yield f"neither the truth nor the predictions hold {_listed(nowhere, names)}: no figure tells anything of it"
     if only := sorted((predicted - true) & names.keys()):
         yield (
             f"only the predictions hold {_listed(only, names)}: false alarms in every case that has them; --labels "

@@ -13,6 +13,7 @@ from napari_resmed.io.tables import write_table
 from napari_resmed.jobs.measure import check_fits, measure
 from napari_resmed.labels import LabelMap
 from napari_resmed.review.as_labels import as_labels
+from napari_resmed.review.measure import Measurement
 
 __all__ = ["measure_file"]
 
@@ -55,7 +56,8 @@ def measure_file(
     for one in maps:
         rows += yield from measure(one, below)
     rows.sort(key=lambda row: row["value"])
-    write_table(rows, target)
+    nothing = Measurement(0, "", 0, 0.0).to_row(of_image=image is not None)
+    write_table(rows, target, nothing)
     return rows
 
 

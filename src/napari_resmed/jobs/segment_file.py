@@ -10,6 +10,7 @@ from typing import Any
 
 from napari_resmed.events import Event, Progress, Warning
 from napari_resmed.io import read, write
+from napari_resmed.io.files import LEFT_OUT
 from napari_resmed.io.provenance import write_provenance
 from napari_resmed.io.tables import write_table
 from napari_resmed.jobs.segment import segment
@@ -94,9 +95,13 @@ def segment_file(
 
 
 def _with_warnings(labels: LabelMap, of_file: Sequence[str]) -> LabelMap:
-    """Noting, too, what was odd about the file; else as they are."""
+    """Noting, too, what was odd about the file; else as they are.
+
+    What was left out of a folder is told by file names, which are often those of patients: that it was is noted alone.
+    """
     if not of_file:
         return labels
     made_by = labels.meta["made_by"]
-    noted = {**made_by, "warnings": [*of_file, *made_by.get("warnings", ())]}
+    nameless = (f"{LEFT_OUT}files or series" if told.startswith(LEFT_OUT) else told for told in of_file)
+    noted = {**made_by, "warnings": [*dict.fromkeys(nameless), *made_by.get("warnings", ())]}
     return replace(labels, meta={**labels.meta, "made_by": noted})

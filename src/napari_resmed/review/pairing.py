@@ -154,7 +154,10 @@ def _files(folder: Path) -> list[Path]:
 
 def _check_kind(path: Path) -> None:
     if _is_table(path):
-        raise InputError(f"{path.name} is a table, and only label maps can be evaluated so far; expected e.g. .nii.gz")
+        raise InputError(
+            f"{path.name} is a table; expected two label maps, or answers as `classify` writes them (CSV with path, "
+            "predicted, p_CLASS) and the true classes"
+        )
 
 
 def _is_table(path: Path) -> bool:

@@ -44,8 +44,8 @@ def check_report_place(folder: Path) -> None:
                 f"{folder} holds {others[0]}, which is no part of a report; choose a new or empty folder, or an "
                 "earlier report's"
             )
-    # A name that is certainly free stands for the folder.
-    check_place(folder.absolute().parent / f".{folder.name}-report")
+    # Of a folder that is there, a name that is certainly free stands for it.
+    check_place(folder.absolute().parent / f".{folder.name}-report" if folder.is_dir() else folder)
 
 
 def write_report(

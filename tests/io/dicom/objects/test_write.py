@@ -235,6 +235,13 @@ class TestFile:
         marked = sum(int((plane == label.value).any()) for plane in labels.data for label in labels.labels)
         assert pydicom.dcmread(tmp_path / "labels.dcm").NumberOfFrames == marked
 
+    def test_a_structure_that_was_not_found(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        labels = drawn_over(write_image(tmp_path, OBLIQUE))
+        nothing = replace(labels, data=np.zeros_like(labels.data))
+        write_segmentation(nothing, tmp_path / "labels.dcm", tmp_path)
+        assert_same(read_object(object_in(tmp_path)), nothing)
+        assert not caplog.records  # what a library says of frames is nothing to a person
+
     def test_what_the_source_lacks_is_no_obstacle(self, tmp_path: Path) -> None:
         gone = dict.fromkeys(
             ("PatientBirthDate", "StudyID", "AccessionNumber", "SliceThickness", "FrameOfReferenceUID")

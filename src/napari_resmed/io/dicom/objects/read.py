@@ -10,6 +10,7 @@ from napari_resmed.io.dicom.find import find_series
 from napari_resmed.io.dicom.objects.segmentation import LABEL_MAP, SEGMENTATION, read_fractions, read_segmentation
 from napari_resmed.io.dicom.objects.structures import STRUCTURE_SET, read_structures
 from napari_resmed.io.dicom.series import Series
+from napari_resmed.io.formats import CHOOSE_ONE
 from napari_resmed.labels import LabelMap
 from napari_resmed.volume import Volume
 
@@ -29,7 +30,7 @@ def read_object(series: Series, images: Sequence[Series] | None = None) -> Label
     maps = read_objects(series, images)
     if len(maps) > 1:
         names = ", ".join(f"{series.id}:{number}" for number in range(1, len(maps) + 1))
-        raise InputError(f"the structures overlap and make {len(maps)} label maps: {names}; choose one with --series")
+        raise InputError(f"the structures overlap and make {len(maps)} label maps: {names}; {CHOOSE_ONE}")
     return maps[0]
 
 

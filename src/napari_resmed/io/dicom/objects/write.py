@@ -166,6 +166,7 @@ def _segmentation(maps: Sequence[LabelMap], source: Series) -> Any:
     images, further = _source_images(source)
     made_by = first.meta.get("made_by") or {}
     geometry_of_planes = _planes(first) if source.slices[0].position else {}
+    pixels = _pixels(maps, segments)
     try:
         # highdicom warns of names that it finds odd, and quotes them: the patient's.
         with warnings.catch_warnings():
@@ -173,7 +174,7 @@ def _segmentation(maps: Sequence[LabelMap], source: Series) -> Any:
             return highdicom.seg.Segmentation(
                 source_images=images,
                 further_source_images=further or None,
-                pixel_array=_pixels(maps, segments),
+                pixel_array=pixels,
                 segmentation_type="BINARY",
                 segment_descriptions=[_description(segment, segments, made_by) for segment in segments],
                 series_instance_uid=pydicom.uid.generate_uid(),
@@ -187,6 +188,7 @@ def _segmentation(maps: Sequence[LabelMap], source: Series) -> Any:
                 content_label="SEGMENTATION",
                 series_description=series_description(first),
                 specific_character_set="ISO_IR 192",
+                omit_empty_frames=bool(pixels.any()),  # of none but empty ones all are kept: it must have frames
                 **geometry_of_planes,
             )
     except MemoryError as problem:
