@@ -488,10 +488,10 @@ class TestBuiltInModel:
         assert model.cleanup == cleanup()
         known = model.measured["held_out_maps"]["contrasts"]
         assert set(known) == set(contrasts.CONTRASTS)
-        # What 0.8.0 was measured at: a model that is worse anywhere does not take its place.
-        floors = {"T1": 0.82, "T1 with contrast agent": 0.84, "T2": 0.79, "PD": 0.78, "FLAIR": 0.78, "any": 0.74}
+        # What 0.9.0 was measured at: a model that is worse anywhere does not take its place.
+        floors = {"T1": 0.83, "T1 with contrast agent": 0.85, "T2": 0.80, "PD": 0.79, "FLAIR": 0.79, "any": 0.75}
         assert all(known[name] >= floor for name, floor in floors.items())
-        assert model.measured["held_out_maps"]["quick"] >= 0.75
+        assert model.measured["held_out_maps"]["quick"] >= 0.76
         for look in ("mni152", "mni152_quick"):
             assert min(model.measured[look][tissue] for tissue in ("gm", "wm")) >= 0.85
         warm_network(model, choose_machine("cpu", "fp32"))
