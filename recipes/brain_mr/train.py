@@ -73,8 +73,8 @@ STAGES = (
     Stage(1.3, 96, 0.24, 3.5e-3, shift_mm=30.0, whole=0.3),
     Stage(1.3, 112, 0.16, 1.2e-3, shift_mm=25.0, mostly_t1=True, whole=0.3),
 )
-# For weights that answer these structures already: such rates brought 0.8.0 and 0.9.0. Higher ones (0.005 at 1.3 mm) made a
-# widened network forget for half an hour.
+# For weights that answer these structures already: such rates brought 0.8.0 and 0.9.0. Higher ones (0.005 at 1.3 mm)
+# made a widened network forget for half an hour.
 STAGES_ON = (
     Stage(1.3, 96, 0.6, 3.5e-3, shift_mm=30.0, whole=0.3),
     Stage(1.3, 112, 0.4, 1.2e-3, shift_mm=25.0, mostly_t1=True, whole=0.3),
